@@ -1,0 +1,77 @@
+// env/network: the seam through which connections come and go.
+//
+// A Connection is an ordered stream of bytes to one peer; a ConnectionHandler is whoever
+// speaks on our side of it (server/session, later the links between nodes). Handler and
+// Connection of one stream live on one Strand: all calls between them happen there.
+//
+// Hands: net (Asio), sim/hands (queues under a virtual clock).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "env/executor.h"
+
+namespace alfheim::env {
+
+struct PeerAddress {
+  std::string host;  // as text: 127.0.0.1, ::1, a name
+  uint16_t port = 0;
+};
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  // Queues bytes; the hand writes them in order with as few calls as it can. Never blocks.
+  virtual void send(base::Bytes bytes) = 0;
+  // Bytes queued and not yet taken by the kernel.
+  virtual size_t unsent_bytes() const = 0;
+  // Stops or goes on calling on_bytes (back-pressure). Starts reading.
+  virtual void set_reading(bool is_reading) = 0;
+  // Sends what is queued, then closes; on_closed follows.
+  virtual void close_after_sending() = 0;
+  // Closes at once; on_closed follows.
+  virtual void close() = 0;
+  virtual PeerAddress peer_address() const = 0;
+  virtual PeerAddress local_address() const = 0;
+  virtual int file_descriptor() const = 0;  // -1 where there is none
+};
+
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+  // The hand asks for room to read into, fills a part of it, and says how much. So bytes
+  // reach the request cutter's buffer without a copy.
+  virtual std::span<char> read_buffer() = 0;
+  virtual void on_bytes(size_t count) = 0;
+  // All that was queued has been taken by the kernel.
+  virtual void on_sent() = 0;
+  // The last call: after it the handler may be destroyed by whoever owns it.
+  virtual void on_closed() = 0;
+};
+
+// Makes the handler of a connection that was accepted. The connection outlives the handler's
+// last call (on_closed). Null refuses: the hand closes the connection.
+using AcceptHandler =
+    std::function<std::shared_ptr<ConnectionHandler>(Strand& strand, Connection& connection)>;
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual PeerAddress local_address() const = 0;  // with the port that was really taken
+  virtual void close() = 0;                       // accepts no more; connections stay
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  virtual base::Result<std::unique_ptr<Listener>> listen(const PeerAddress& address,
+                                                         AcceptHandler accept) = 0;
+};
+
+}  // namespace alfheim::env
