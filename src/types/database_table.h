@@ -1,0 +1,35 @@
+// types/database_table: which epoch each of the 16 databases has, and how many keys.
+//
+// Part of the machine's replicated state: written with the applied index in one step (I2).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/ids.h"
+#include "base/limits.h"
+#include "types/key_codec.h"
+
+namespace alfheim::types {
+
+struct DatabaseEntry {
+  Epoch epoch;
+  uint64_t key_count = 0;      // keys whose record exists, due or not (as Redis counts)
+  uint64_t deadline_count = 0;  // those of them that have a deadline
+};
+
+struct DatabaseTable {
+  std::array<DatabaseEntry, base::kDatabaseCount> databases;
+  uint32_t next_epoch = 1;
+
+  // Databases 0..15 with epochs 1..16, all empty.
+  static DatabaseTable make_new();
+  DatabaseEntry& at(base::DatabaseIndex index);
+  const DatabaseEntry& at(base::DatabaseIndex index) const;
+  // The database becomes empty at once; its old records are dead by their epoch.
+  void flush(base::DatabaseIndex index);
+  void swap(base::DatabaseIndex a, base::DatabaseIndex b);
+  bool is_live(Epoch epoch) const;
+};
+
+}  // namespace alfheim::types
