@@ -1,5 +1,15 @@
 # Flags, Debian's libraries, and alf_room(): one static library and one test binary a room.
 
+option(ALF_CHECK_HEADERS "Compile each header of src/ alone, as part of all" OFF)
+option(ALF_FUZZ "Build the fuzzers for libFuzzer (needs clang); otherwise they replay their corpus" OFF)
+set(ALF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, as in: address,undefined")
+
+# What is shipped: optimised, with line tables for stack traces. ALF_CHECK is always on.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -31,6 +41,22 @@ add_library(alf_flags INTERFACE)
 target_compile_options(alf_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-field-initializers
   -Werror=unused-result -Werror=return-type -Werror=switch -fno-omit-frame-pointer)
 target_include_directories(alf_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+# __FILE__ is a path within the repository, whatever machine built it.
+target_compile_options(alf_flags INTERFACE -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(ALF_SANITIZE)
+  # vptr wants type information that the distribution's libraries do not carry.
+  set(sanitize_flags -fsanitize=${ALF_SANITIZE} -fno-sanitize-recover=all)
+  if(ALF_SANITIZE MATCHES "undefined")
+    list(APPEND sanitize_flags -fno-sanitize=vptr)
+  endif()
+  target_compile_options(alf_flags INTERFACE ${sanitize_flags})
+  target_link_options(alf_flags INTERFACE ${sanitize_flags})
+  target_compile_definitions(alf_flags INTERFACE ALF_SANITIZED)  # tests may shorten what is slow
+endif()
+if(ALF_FUZZ)
+  target_compile_options(alf_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(alf_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 find_program(MOLD mold)
 if(MOLD)
   target_link_options(alf_flags INTERFACE -fuse-ld=mold)
@@ -72,4 +98,55 @@ function(alf_room name)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE alf_${name} alf_sim_hands benchmark::benchmark_main)
   endif()
+endfunction()
+
+# alf_program(name SOURCES files... LIBS targets...)
+# An executable at the top of the build directory, with jemalloc as its allocator (a sanitizer
+# brings its own).
+function(alf_program name)
+  cmake_parse_arguments(PROGRAM "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${PROGRAM_SOURCES})
+  target_link_libraries(${name} PRIVATE alf_flags ${PROGRAM_LIBS})
+  if(NOT ALF_SANITIZE)
+    target_link_libraries(${name} PRIVATE -Wl,--push-state,--no-as-needed -ljemalloc -Wl,--pop-state)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  add_dependencies(programs ${name})
+endfunction()
+add_custom_target(programs)
+
+# alf_fuzzer(name SOURCE file.cc CORPUS directory LIBS targets...)
+# The source defines LLVMFuzzerTestOneInput. Under ALF_FUZZ it is a libFuzzer binary; otherwise it
+# is linked with cmake/fuzz_replay.cc and ctest replays the corpus ("fuzz.<name>").
+function(alf_fuzzer name)
+  cmake_parse_arguments(FUZZER "" "SOURCE;CORPUS" "LIBS" ${ARGN})
+  add_executable(${name}_fuzz ${FUZZER_SOURCE})
+  target_link_libraries(${name}_fuzz PRIVATE alf_flags ${FUZZER_LIBS})
+  if(ALF_FUZZ)
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name}_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/cmake/fuzz_replay.cc)
+    add_test(NAME fuzz.${name} COMMAND ${name}_fuzz ${FUZZER_CORPUS})
+    set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 60)
+  endif()
+endfunction()
+
+# alf_check_headers(): an object file that is never written for each header of src/, so that a
+# header which leans on what others included first fails the build (ALF_CHECK_HEADERS).
+function(alf_check_headers)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/src/*.h)
+  set(generated)
+  foreach(header IN LISTS headers)
+    string(REPLACE "/" "_" name ${header})
+    set(file ${CMAKE_BINARY_DIR}/headers/${name}.cc)
+    file(CONFIGURE OUTPUT ${file} CONTENT "#include \"${header}\"\n#include \"${header}\"\n" @ONLY)
+    list(APPEND generated ${file})
+  endforeach()
+  if(NOT generated)
+    return()
+  endif()
+  add_library(alf_headers OBJECT ${generated})
+  # -O0 -g0: the compiler is asked for an opinion only; the object is a few hundred bytes.
+  target_compile_options(alf_headers PRIVATE -O0 -g0)
+  target_link_libraries(alf_headers PRIVATE alf_server alf_sim_hands)
 endfunction()

@@ -1,0 +1,61 @@
+# The thin front: each target is one or two commands of CMake, ctest or scripts/.
+# What the targets are is part of the interface; how they do it is in CMakePresets.json.
+
+SHELL := /bin/bash
+BUILD := build/release
+PORT  ?= 6379
+# Compilers share two cores with whatever else runs; JOBS= overrides.
+JOBS  ?= $(shell nproc)
+# Suites that measure time or start servers say so (RUN_SERIAL); the others may run by two.
+TEST_JOBS ?= 2
+CMAKE_FLAGS ?=
+
+.PHONY: all run test soak bench deps clean format tidy configure debug asan tsan fuzz
+
+all: configure
+	@cmake --build --preset release --parallel $(JOBS) --target programs
+
+# With a quiet configure: its output matters only when it fails.
+configure: deps
+	@cmake --preset release $(CMAKE_FLAGS) >$(BUILD).configure.log 2>&1 \
+	  || { cat $(BUILD).configure.log >&2; exit 1; }
+
+run: all
+	@mkdir -p data
+	exec $(BUILD)/alfheimdb --dir ./data --resp-addr 127.0.0.1:$(PORT)
+
+# The last line is ctest's own verdict; its status is make's.
+test: deps
+	@scripts/tidy
+	@$(MAKE) --no-print-directory configure CMAKE_FLAGS=-DALF_CHECK_HEADERS=ON
+	@cmake --build --preset release --parallel $(JOBS)
+	@ctest --preset release --parallel $(TEST_JOBS)
+
+# The same suites at full length; ARGS are handed to the script (seeds, rounds).
+soak: all
+	@cmake --build --preset release --parallel $(JOBS)
+	@scripts/soak $(ARGS)
+
+bench: all
+	@test -x bench/run || { echo "bench: bench/run is not part of this version yet" >&2; exit 1; }
+	@cmake --build --preset release --parallel $(JOBS)
+	@bench/run $(ARGS)
+
+deps:
+	@mkdir -p build
+	@scripts/deps
+
+# The other ways to build everything: make asan && ctest --preset asan
+debug asan tsan fuzz: deps
+	cmake --preset $@
+	cmake --build --preset $@ --parallel $(JOBS)
+
+tidy:
+	@scripts/tidy
+
+format:
+	@git ls-files '*.h' '*.cc' | xargs -r clang-format -i
+
+# The build only; ./data holds somebody's keys and stays.
+clean:
+	rm -rf build

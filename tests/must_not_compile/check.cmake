@@ -1,0 +1,20 @@
+# cmake -DCOMPILER=g++ -DCASE=file.cc -DINCLUDE=src -P check.cmake
+file(STRINGS ${CASE} first_line LIMIT_COUNT 1)
+if(NOT first_line MATCHES "^// must_not_compile: (.+)$")
+  message(FATAL_ERROR "${CASE}: the first line must be: // must_not_compile: <regex of the reason>")
+endif()
+set(reason "${CMAKE_MATCH_1}")
+set(compile ${COMPILER} -std=c++20 -fsyntax-only -Wall -Wextra -Werror=unused-result -I${INCLUDE})
+
+execute_process(COMMAND ${compile} ${CASE} RESULT_VARIABLE status ERROR_VARIABLE errors)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${CASE}: the control does not compile, so the test proves nothing:\n${errors}")
+endif()
+execute_process(COMMAND ${compile} -DALF_MUST_NOT_COMPILE ${CASE}
+                RESULT_VARIABLE status ERROR_VARIABLE errors)
+if(status EQUAL 0)
+  message(FATAL_ERROR "${CASE}: compiles, but must not")
+endif()
+if(NOT errors MATCHES "${reason}")
+  message(FATAL_ERROR "${CASE}: fails for another reason than '${reason}':\n${errors}")
+endif()
