@@ -1,0 +1,120 @@
+// resp/request_cutter: cuts requests out of the bytes a connection reads, in place.
+//
+// Owns the connection's input buffer. The owner reads into room(), says how much came with
+// commit(), then calls next() until it needs more. Arguments are views into the buffer; nothing
+// is copied (quoted inline arguments are unescaped where they stand).
+//
+// Lifetime of views: string_views of a request hold until the next room() or release_idle();
+// the span argv() only until the next next(). So all requests of one read may be held at once,
+// if their spans are copied.
+//
+// Memory: an empty cutter owns nothing. The buffer stays at kReadBytes, unless a request needs
+// more. Announced argument counts reserve nothing. An announced bulk does: after kNeedMore,
+// bytes_wanted() tells how many bytes of it are missing, and the next room() makes the buffer
+// as large as that at once, so that a 512 MiB value is neither copied nor re-allocated while it
+// arrives. Admit bytes_wanted() against the budget first; before it is admitted, do not call
+// room(). After a large request the buffer shrinks again.
+//
+// Before authentication, announced sizes are limited as in Redis. A request is judged when
+// next() reaches it: call set_authenticated() before asking for the request behind AUTH.
+//
+// Errors are Redis 7.0's own texts, without "-" and "ERR ". What is cut depends on the bytes
+// alone, never on how reads divided them.
+//
+// Thread: none of its own, one user. Knows no socket and no command.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "resp/request.h"
+
+namespace alfheim::resp {
+
+class RequestCutter {
+ public:
+  // The buffer of an ordinary connection, and what it falls back to after a large request.
+  static constexpr size_t kReadBytes = 16 * base::kKiB;
+  // Longest inline request, and longest line that announces a count or a length.
+  static constexpr size_t kLineBytesMax = 64 * base::kKiB;
+  static constexpr size_t kUnauthenticatedArgumentsMax = 10;
+  static constexpr size_t kUnauthenticatedBulkBytesMax = 16 * base::kKiB;
+
+  struct Options {
+    size_t bulk_bytes_max = base::kBulkBytesMax;          // proto-max-bulk-len
+    size_t argument_count_max = base::kArgumentCountMax;
+    bool is_authenticated = true;
+  };
+  explicit RequestCutter(Options options);
+  RequestCutter(const RequestCutter&) = delete;
+  RequestCutter& operator=(const RequestCutter&) = delete;
+
+  // Free space to read into: at least one byte, usually `size_hint` or more; where a bulk is
+  // half read, space for exactly the rest of it. Ends the life of all views.
+  // Empty only where memory is exhausted: close the connection.
+  std::span<char> room(size_t size_hint = kReadBytes);
+  // The first `count` bytes of the last room() were filled.
+  void commit(size_t count);
+
+  // Empty requests ("*0", blank lines) are skipped.
+  Cut next();
+  Arguments argv() const { return argv_; }
+  std::string_view error() const { return error_; }
+
+  // Bytes of the announced bulk (with its line end) that have not arrived; 0 if none is open.
+  size_t bytes_wanted() const;
+  // Bytes that arrived and are not yet part of a request that was given out.
+  size_t bytes_unconsumed() const { return end_ - begin_; }
+  // Memory held by the buffer, for CLIENT LIST's qbuf-free and for budgets.
+  size_t capacity_bytes() const { return capacity_; }
+
+  // Gives the memory back if no bytes wait in it. Ends the life of all views.
+  void release_idle();
+
+  void set_authenticated(bool is_authenticated) { options_.is_authenticated = is_authenticated; }
+  void set_bulk_bytes_max(size_t bytes) { options_.bulk_bytes_max = bytes; }
+
+ private:
+  // What a line "*<n>" or "$<n>" turned out to be.
+  enum class Line : unsigned char { kNumber, kBad, kNeedMore, kTooLong };
+
+  Cut next_multibulk();
+  Cut next_inline();
+  // kRequest: go on. Sets arguments_left_ (0 for an empty request).
+  Cut open_multibulk();
+  // kRequest: go on. Sets bulk_bytes_.
+  Cut open_bulk();
+  // Reads the number behind the first byte at scan_; on kNumber scan_ stands behind the line.
+  Line take_line(int64_t& number);
+  Cut fail(std::string text);
+  void finish_request();
+  // Moves what is unconsumed to the front of a buffer of `capacity` bytes; false: no memory.
+  bool move_to(size_t capacity);
+  void rebase(const char* old_begin);
+
+  struct Free {
+    void operator()(char* memory) const;
+  };
+
+  Options options_;
+  std::unique_ptr<char, Free> buffer_;
+  size_t capacity_ = 0;
+  size_t begin_ = 0;  // first byte of the request being cut
+  size_t scan_ = 0;   // first byte not yet understood; begin_ <= scan_ <= end_
+  size_t end_ = 0;    // first free byte
+  size_t arguments_left_ = 0;                // of the open multibulk request
+  std::ptrdiff_t bulk_bytes_ = kNoBulk;      // announced length of the open bulk
+  bool is_open_ = false;                     // argv_ belongs to a request that is not complete
+  std::vector<std::string_view> argv_;
+  std::string error_;                        // not empty: nothing can be cut any more
+
+  static constexpr std::ptrdiff_t kNoBulk = -1;
+};
+
+}  // namespace alfheim::resp
