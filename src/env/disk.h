@@ -71,7 +71,8 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  virtual base::Result<std::unique_ptr<File>> open(const std::string& path, OpenOptions options) = 0;
+  virtual base::Result<std::unique_ptr<File>> open(const std::string& path,
+                                                   OpenOptions options) = 0;
   virtual base::Status rename(const std::string& from, const std::string& to) = 0;
   virtual base::Status unlink(const std::string& path) = 0;
   virtual base::Status link(const std::string& from, const std::string& to) = 0;
