@@ -1,0 +1,198 @@
+// raft/node: one member of the quorum, as a pure function of its inputs.
+//
+// No clock, no thread, no file, no socket, no global random: time is tick(), chance is
+// `seed`, everything else is a Message or an acknowledgement of the log. The same inputs
+// give the same Ready. Owns the decision what is committed (and who leads), and nothing
+// else: it keeps the log's shape (runs of terms, sizes of the newest entries), never the
+// payload of an entry that it has handed out. docs/raft.md tells what is built.
+//
+// After any input, while has_ready(): take_ready() and carry it out as raft/ready.h says.
+// Stamps are the proposer's. A leader's no-op has stamp 0 and seed 0: log time does not move.
+//
+// Thread: one at a time. Lifetime: owns all it has.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "raft/configuration.h"
+#include "raft/durability.h"
+#include "raft/log_shape.h"
+#include "raft/message.h"
+#include "raft/ready.h"
+#include "raft/roles.h"
+
+namespace alfheim::raft {
+
+// What a client of Raft wants appended: an Entry without its place.
+struct Proposal {
+  EntryKind kind = EntryKind::kCommands;  // kCommands or kFragment
+  base::Stamp stamp;
+  uint64_t seed = 0;
+  Payload payload;
+};
+
+struct PeerStatus {
+  base::NodeId id;
+  base::LogIndex match;
+  base::LogIndex next;
+  ProgressState state = ProgressState::kProbe;
+};
+
+struct NodeStatus {
+  base::NodeId id;
+  SoftState soft_state;
+  HardState hard_state;
+  base::LogIndex log_first;
+  base::LogIndex last;
+  base::LogIndex commit;
+  base::LogIndex applied;
+  base::LogIndex durable;
+  uint64_t uncommitted_bytes = 0;
+  uint64_t messages_ignored = 0;  // malformed, foreign, or of a kind that is not built
+  Configuration configuration;
+  std::vector<PeerStatus> peers;  // of a leader, sorted by id
+};
+
+class Node {
+ public:
+  struct Options {
+    base::NodeId id;
+    base::GroupId group;
+    uint32_t election_ticks = 10;
+    uint32_t heartbeat_ticks = 1;
+    uint64_t seed = 0;  // must differ from start to start: it also marks this life's reads
+    bool has_pre_vote = true;
+    bool has_check_quorum = true;
+    uint32_t inflight_messages_max = 256;    // per peer
+    uint64_t inflight_bytes_max = 64 << 20;  // per peer
+    uint64_t append_bytes_max = 4 << 20;     // per message (one entry always fits)
+    uint64_t uncommitted_bytes_max = 256ull << 20;
+    uint32_t reads_waiting_max = 65536;
+  };
+
+  // `state` must have passed check_restored().
+  Node(Options options, const RestoredState& state);
+
+  // --- Inputs ---------------------------------------------------------------------------
+  void tick();
+  // Starts an election now instead of at a timeout; a voter that does not lead only.
+  void campaign();
+  // A message of this group to this node. What is malformed or foreign is counted and ignored.
+  void step(const Message& message);
+
+  // Appends all of `proposals`, in order and without gap, or none. Returns the first one's index.
+  // kUnavailable: not the leader, or handing over (nothing was or will be appended). kLimit:
+  // too many uncommitted bytes, ask again after commits. kInvalidArgument: a kind that is Raft's.
+  base::Result<base::LogIndex> propose(std::span<const Proposal> proposals);
+
+  // Asks for a read barrier: a later Ready names `id` in `reads` or in `reads_refused`. A follower
+  // asks its leader; an answer may then be lost, so the caller asks again under a new id after a
+  // while. kUnavailable: no leader known. kLimit: too many wait.
+  base::Status read_index(ReadId id);
+
+  // kUnavailable: memberships do not change yet.
+  base::Result<base::LogIndex> propose_configuration_change(const Configuration& target);
+
+  // Hands leadership to `target` once its log is complete; proposals are refused until it has
+  // happened or an election timeout has passed. kUnavailable: not the leader, or a group of
+  // one. kInvalidArgument: no voter.
+  base::Status transfer_leadership(base::NodeId target);
+
+  // Everything that the Readies up to `number` wanted durable is durable. Numbers may be skipped
+  // (a later one covers the earlier), and acknowledging twice does nothing. A number and not
+  // (index, term): when 5@2 was overwritten by 5@3 and again by 5@2, the three writes cannot be
+  // told apart by their entries, and only the third one's end makes 5@2 durable.
+  void persisted(uint64_t ready_number);
+  // Entries up to here are applied; at most `applicable` of a Ready. Never goes back.
+  void applied(base::LogIndex index);
+  // The log now starts at `first` (<= applied + 1); the earlier entries are gone.
+  void log_starts_at(base::LogIndex first);
+
+  // --- Outputs --------------------------------------------------------------------------
+  bool has_ready() const;
+  Ready take_ready();
+
+  SoftState soft_state() const;
+  bool is_leader() const { return std::holds_alternative<Leader>(role_); }
+  // True once an entry of the own term is committed: only then the leader knows what is.
+  bool is_leader_established() const;
+  NodeStatus status() const;
+  // Aborts where an invariant is broken; the simulator calls it after every step.
+  void check_invariants() const;
+
+ private:
+  // node.cc: what all roles share.
+  base::LogIndex append(EntryKind kind, base::Stamp stamp, uint64_t seed, Payload payload);
+  void set_hard_state(HardState hard_state);
+  void send(base::NodeId to, Body body);  // at once
+  void send_in_term(base::NodeId to, base::Term term, Body body);
+  void send_after_persist(base::NodeId to, Body body);  // depends on what is not durable yet
+  void send_answer(base::NodeId to, Body body);         // at once where the term is durable
+  void commit_to(base::LogIndex index);
+  bool is_up_to_date(const VoteRequest& request) const;
+  bool holds_lease() const;
+  void reset_timer();
+  bool accept_term(const Message& message);
+  void answer_stale(const Message& message);
+  void on_vote_request(const Message& message, const VoteRequest& request);
+  void dispatch(const Message& message);
+
+  // follower.cc
+  void become_follower(base::Term term, base::NodeId leader);
+  void follow(base::NodeId leader);
+  void tick_follower();
+  void on_append(const Message& message, const Append& append);
+  void on_heartbeat(const Message& message, const Heartbeat& heartbeat);
+  void on_read_response(const Message& message, const ReadResponse& response);
+  void on_transfer_now(const Message& message);
+  base::Status forward_read(ReadId id);
+  void reject_append(base::NodeId leader, base::LogIndex previous);
+
+  // candidate.cc
+  void start_election(bool is_pre_vote, bool is_transfer);
+  void tick_candidate();
+  void on_vote_response(const Message& message, const VoteResponse& response);
+  void count_vote(base::NodeId from, bool is_granted);
+  void count_own_vote();
+
+  // leader.cc
+  void become_leader();
+  void tick_leader();
+  bool has_active_quorum();
+  void advance_commit();
+  void on_append_response(const Message& message, const AppendResponse& response);
+  void on_heartbeat_response(const Message& message, const HeartbeatResponse& response);
+  void on_read_request(const Message& message, const ReadRequest& request);
+  void add_read(const PendingRead& read);
+  void advance_reads();
+  void grant_reads(std::vector<PendingRead>& reads, base::LogIndex index);
+  void refuse_reads(Leader& leader);
+  void broadcast_heartbeat();
+  void send_heartbeat(base::NodeId to, const Progress& progress);
+  void send_appends();
+  bool send_append(base::NodeId to, Progress& progress);
+  void continue_transfer();
+
+  const Options options_;
+  Configuration configuration_;
+  HardState hard_state_;
+  LogShape log_;
+  base::LogIndex commit_;
+  base::LogIndex applied_;
+  Durability durability_;
+  Role role_;
+  Ready pending_;               // what the next take_ready() will hand out
+  Emitted emitted_;             // what the last one said, to know whether there is news
+  uint32_t elapsed_ticks_ = 0;  // since the leader was heard, or the election began
+  uint32_t timeout_ticks_ = 0;  // the election timeout, drawn anew at each reset
+  uint64_t random_ = 0;
+  uint64_t incarnation_ = 0;
+  uint64_t messages_ignored_ = 0;
+};
+
+}  // namespace alfheim::raft

@@ -1,0 +1,69 @@
+// raft/progress: what a leader knows of one peer's log, and how it sends to it.
+//
+// Probe: the peer's log is not known; one message at a time. Replicate: messages follow each
+// other without waiting, within a window of messages and bytes. Snapshot: the peer needs
+// entries that the log no longer has; it gets heartbeats only.
+//
+// Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/ids.h"
+
+namespace alfheim::raft {
+
+enum class ProgressState : uint8_t { kProbe, kReplicate, kSnapshot };
+
+class Progress {
+ public:
+  Progress(base::LogIndex next, uint32_t inflight_messages_max, uint64_t inflight_bytes_max)
+      : next_(next),
+        inflight_messages_max_(inflight_messages_max),
+        inflight_bytes_max_(inflight_bytes_max) {}
+
+  ProgressState state() const { return state_; }
+  base::LogIndex match() const { return match_; }
+  base::LogIndex next() const { return next_; }
+  base::LogIndex commit_sent() const { return commit_sent_; }
+  bool is_paused() const;
+
+  // Something was heard from the peer since the last check of the quorum.
+  bool is_active() const { return is_active_; }
+  void set_active(bool is_active) { is_active_ = is_active; }
+
+  void become_probe();
+  void become_replicate();
+  void become_snapshot();
+
+  // An Append (next - 1, last] of `bytes` was sent, with this commit index.
+  void sent(base::LogIndex last, uint64_t bytes, base::LogIndex commit);
+  // The peer agrees up to `match`; false where that is old news.
+  bool acknowledged(base::LogIndex match);
+  // The peer refused `previous` and hinted; false where the refusal is stale.
+  bool rejected(base::LogIndex previous, base::LogIndex hint);
+  // An answer to a heartbeat: a probe that was lost may be sent again, a full window gets one try.
+  void heard();
+
+  void check_invariants(base::LogIndex log_last) const;
+
+ private:
+  struct Inflight {
+    base::LogIndex last;
+    uint64_t bytes;
+  };
+  ProgressState state_ = ProgressState::kProbe;
+  base::LogIndex match_;
+  base::LogIndex next_;
+  base::LogIndex commit_sent_;
+  bool is_active_ = false;
+  bool is_probe_sent_ = false;
+  bool has_free_try_ = false;
+  std::deque<Inflight> inflight_;
+  uint64_t inflight_bytes_ = 0;
+  uint32_t inflight_messages_max_;
+  uint64_t inflight_bytes_max_;
+};
+
+}  // namespace alfheim::raft

@@ -1,0 +1,87 @@
+// raft/ready: what a node wants done, and the state that it is built from.
+//
+// The order in which a Ready is carried out is the safety of the whole system:
+//   1. `messages` may leave at once.
+//   2. `hard_state`, then `entries`, are made durable. An entry at an index that the log
+//      already has removes that entry and all after it.
+//   3. When this Ready and all before it are durable: Node::persisted(number), and only then
+//      `messages_after_persist` leave (also where this Ready itself had nothing to persist).
+//   4. Committed entries are applied up to `applicable`, which is min(commit, durable).
+// Steps 2 and 3 may run behind: any number of Readies may be under way, in order.
+//
+// Thread: values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "raft/configuration.h"
+#include "raft/entry.h"
+#include "raft/message.h"
+
+namespace alfheim::raft {
+
+// What a node must never forget: the term it has seen, and whom it voted for in it (0: nobody).
+struct HardState {
+  base::Term term;
+  base::NodeId vote;
+  friend bool operator==(const HardState&, const HardState&) = default;
+};
+
+enum class RoleKind : uint8_t { kFollower, kPreCandidate, kCandidate, kLeader };
+
+// May change without being durable; for the sessions, metrics and the console.
+struct SoftState {
+  RoleKind role = RoleKind::kFollower;
+  base::NodeId leader;  // 0: none known
+  base::Term term;
+  friend bool operator==(const SoftState&, const SoftState&) = default;
+};
+
+// The read may be served once the entries up to `index` are applied.
+struct ReadState {
+  ReadId id;
+  base::LogIndex index;
+  friend bool operator==(const ReadState&, const ReadState&) = default;
+};
+
+struct Ready {
+  uint64_t number = 0;  // counts up by one; what Node::persisted() is told
+  std::optional<HardState> hard_state;
+  std::vector<Entry> entries;
+  std::vector<Message> messages;
+  std::vector<Message> messages_after_persist;
+  base::LogIndex commit;
+  base::LogIndex applicable;
+  std::vector<ReadState> reads;
+  std::vector<ReadId> reads_refused;  // leadership was lost before they were confirmed: ask again
+  SoftState soft_state;
+
+  bool needs_persist() const { return hard_state.has_value() || !entries.empty(); }
+};
+
+// Entries from `first` on have `term`, up to the next run's first.
+struct TermRun {
+  base::LogIndex first;
+  base::Term term;
+  friend bool operator==(const TermRun&, const TermRun&) = default;
+};
+
+// What recovery found, all of it durable. An empty log is last == log_first - 1.
+struct RestoredState {
+  HardState hard_state;
+  base::LogIndex log_first{1};  // the log's start ...
+  base::Term previous_term;     // ... and the term of the entry before it
+  base::LogIndex last;
+  std::vector<TermRun> runs;
+  base::LogIndex applied;  // A of the persisted index: committed for certain
+  Configuration configuration;
+};
+
+// kCorruption where the parts contradict each other: the node must then not start.
+base::Status check_restored(const RestoredState& state);
+
+}  // namespace alfheim::raft

@@ -1,0 +1,71 @@
+// raft/roles: what a node remembers only while it plays one part.
+//
+// A change of role drops the old role's state as a whole, so nothing of a lost leadership or
+// an old election can leak into the next. The behaviour is in follower.cc, candidate.cc
+// (candidates and pre-candidates) and leader.cc.
+//
+// Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "raft/message.h"
+#include "raft/progress.h"
+#include "raft/ready.h"
+
+namespace alfheim::raft {
+
+struct Follower {
+  base::NodeId leader;               // 0: none known
+  std::set<ReadId> reads_forwarded;  // asked of `leader`, not answered yet
+};
+
+struct Candidate {
+  bool is_pre_vote = false;
+  bool is_transfer = false;
+  std::map<base::NodeId, bool> votes;  // granted or refused; the own one once it is durable
+};
+
+struct PendingRead {
+  ReadId id;
+  base::NodeId from;         // this node itself, or the follower that asked
+  uint64_t incarnation = 0;  // of that follower
+};
+
+// Reads join the round that begins after they arrived, never one under way: the answers to a
+// round prove leadership only for moments after its first heartbeat was made.
+struct ReadRounds {
+  uint64_t round = 0;  // counts up within the term, never reused
+  bool is_under_way = false;
+  base::LogIndex index;  // the commit index when the round began
+  std::set<base::NodeId> answers;
+  std::vector<PendingRead> current;
+  std::vector<PendingRead> waiting;
+};
+
+struct Leader {
+  std::map<base::NodeId, Progress> peers;  // all members but this node
+  base::LogIndex own_first;                // the no-op that began this term
+  ReadRounds reads;
+  uint32_t heartbeat_elapsed_ticks = 0;
+  base::NodeId transferee;  // 0: not handing over
+  bool is_transfer_sent = false;
+  bool has_news = false;  // something may have to be sent to peers
+};
+
+using Role = std::variant<Follower, Candidate, Leader>;
+
+// What the last Ready said.
+struct Emitted {
+  uint64_t number = 0;
+  base::LogIndex commit;
+  base::LogIndex applicable;
+  SoftState soft_state;
+};
+
+}  // namespace alfheim::raft
