@@ -26,6 +26,6 @@ bool equals_ignore_case(ByteView left, ByteView right);
 // "..." with \n, \r, \t, \a, \b, \", \\ and \xhh where a byte cannot be printed: the form of
 // Redis's logs, SLOWLOG and MONITOR (sdscatrepr).
 void append_quoted(Bytes& out, ByteView text);
-Bytes quoted(ByteView text);
+Bytes to_quoted(ByteView text);
 
 }  // namespace alfheim::base
