@@ -73,6 +73,7 @@ class ReplyWriter {
   void header(char type, uint64_t count);
   void insert_header(Deferred deferred, char type, uint64_t count);
   void append_error_text(base::ByteView text);
+  void scalar_text(char type, base::ByteView text);
 
   base::Bytes& out_;
   ProtocolVersion version_;

@@ -8,12 +8,14 @@
 // the span argv() only until the next next(). So all requests of one read may be held at once,
 // if their spans are copied.
 //
-// Memory: an empty cutter owns nothing. The buffer stays at kReadBytes, unless a request needs
-// more. Announced argument counts reserve nothing. An announced bulk does: after kNeedMore,
-// bytes_wanted() tells how many bytes of it are missing, and the next room() makes the buffer
-// as large as that at once, so that a 512 MiB value is neither copied nor re-allocated while it
-// arrives. Admit bytes_wanted() against the budget first; before it is admitted, do not call
-// room(). After a large request the buffer shrinks again.
+// Memory: a fresh or released cutter owns nothing. The buffer stays at kReadBytes, unless a
+// request needs more. Announced argument counts reserve nothing. An announced bulk does: after
+// kNeedMore, bytes_wanted() tells how many bytes of it are missing, and the next room() makes
+// the buffer large enough at once, so that a 512 MiB value is not copied while it arrives (its
+// memory is touched only by what arrives). Admit bytes_wanted() against the budget first;
+// before it is admitted, do not call room(). After a large request the buffer shrinks again.
+// All arguments of a request lie in the buffer: the owner bounds a request of many bulks by
+// bytes_unconsumed() + bytes_wanted().
 //
 // Before authentication, announced sizes are limited as in Redis. A request is judged when
 // next() reaches it: call set_authenticated() before asking for the request behind AUTH.
@@ -43,11 +45,12 @@ class RequestCutter {
   static constexpr size_t kReadBytes = 16 * base::kKiB;
   // Longest inline request, and longest line that announces a count or a length.
   static constexpr size_t kLineBytesMax = 64 * base::kKiB;
+  static constexpr size_t kRoomBytesMin = 4 * base::kKiB;
   static constexpr size_t kUnauthenticatedArgumentsMax = 10;
   static constexpr size_t kUnauthenticatedBulkBytesMax = 16 * base::kKiB;
 
   struct Options {
-    size_t bulk_bytes_max = base::kBulkBytesMax;          // proto-max-bulk-len
+    size_t bulk_bytes_max = base::kBulkBytesMax;  // proto-max-bulk-len
     size_t argument_count_max = base::kArgumentCountMax;
     bool is_authenticated = true;
   };
@@ -55,8 +58,8 @@ class RequestCutter {
   RequestCutter(const RequestCutter&) = delete;
   RequestCutter& operator=(const RequestCutter&) = delete;
 
-  // Free space to read into: at least one byte, usually `size_hint` or more; where a bulk is
-  // half read, space for exactly the rest of it. Ends the life of all views.
+  // Free space to read into, at least kRoomBytesMin or all that an open bulk still wants. A
+  // `size_hint` above kReadBytes asks for larger reads. Ends the life of all views.
   // Empty only where memory is exhausted: close the connection.
   std::span<char> room(size_t size_hint = kReadBytes);
   // The first `count` bytes of the last room() were filled.
@@ -81,40 +84,37 @@ class RequestCutter {
   void set_bulk_bytes_max(size_t bytes) { options_.bulk_bytes_max = bytes; }
 
  private:
-  // What a line "*<n>" or "$<n>" turned out to be.
+  // What stands in a line that announces a number ("*3", "$16").
   enum class Line : unsigned char { kNumber, kBad, kNeedMore, kTooLong };
-
-  Cut next_multibulk();
-  Cut next_inline();
-  // kRequest: go on. Sets arguments_left_ (0 for an empty request).
-  Cut open_multibulk();
-  // kRequest: go on. Sets bulk_bytes_.
-  Cut open_bulk();
-  // Reads the number behind the first byte at scan_; on kNumber scan_ stands behind the line.
-  Line take_line(int64_t& number);
-  Cut fail(std::string text);
-  void finish_request();
-  // Moves what is unconsumed to the front of a buffer of `capacity` bytes; false: no memory.
-  bool move_to(size_t capacity);
-  void rebase(const char* old_begin);
-
+  enum class Progress : unsigned char { kDone, kNeedMore, kError };
   struct Free {
     void operator()(char* memory) const;
   };
+  static constexpr size_t kNoBulk = static_cast<size_t>(-1);
+
+  Progress cut_inline();
+  Progress cut_multibulk();
+  Progress open_multibulk();
+  Progress open_bulk();
+  // Reads the number behind the type byte at scan_; on kNumber scan_ stands behind the line.
+  Line take_number(int64_t& number);
+  Line take_number_slowly(int64_t& number);
+  Progress fail(std::string text);
+  void forget_given();
+  // Brings what is unconsumed to the front of a buffer of `capacity` bytes; false: no memory.
+  bool move_to_front(size_t capacity);
 
   Options options_;
   std::unique_ptr<char, Free> buffer_;
   size_t capacity_ = 0;
-  size_t begin_ = 0;  // first byte of the request being cut
-  size_t scan_ = 0;   // first byte not yet understood; begin_ <= scan_ <= end_
+  size_t begin_ = 0;  // first byte of the request that is being cut
+  size_t scan_ = 0;   // first byte not yet understood; begin_ <= scan_ <= end_ <= capacity_
   size_t end_ = 0;    // first free byte
-  size_t arguments_left_ = 0;                // of the open multibulk request
-  std::ptrdiff_t bulk_bytes_ = kNoBulk;      // announced length of the open bulk
-  bool is_open_ = false;                     // argv_ belongs to a request that is not complete
+  size_t arguments_left_ = 0;    // of the open multibulk request
+  size_t bulk_bytes_ = kNoBulk;  // announced length of the open bulk
+  bool is_given_ = false;        // argv_ was given out; the next request starts afresh
   std::vector<std::string_view> argv_;
-  std::string error_;                        // not empty: nothing can be cut any more
-
-  static constexpr std::ptrdiff_t kNoBulk = -1;
+  std::string error_;  // not empty: nothing can be cut any more
 };
 
 }  // namespace alfheim::resp

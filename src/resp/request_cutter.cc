@@ -1,0 +1,236 @@
+#include "resp/request_cutter.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/number.h"
+#include "resp/inline_request.h"
+
+namespace alfheim::resp {
+namespace {
+
+constexpr size_t kLineEndBytes = 2;
+// Between requests argv_ keeps room for this many arguments.
+constexpr size_t kArgumentsKept = 1024;
+// What the fast path of a number reads; so few digits cannot overflow.
+constexpr size_t kFastDigitsMax = 9;
+// A buffer this many times larger than what is needed is given back.
+constexpr size_t kShrinkFactor = 4;
+
+}  // namespace
+
+void RequestCutter::Free::operator()(char* memory) const { std::free(memory); }
+
+RequestCutter::RequestCutter(Options options) : options_(options) {}
+
+std::span<char> RequestCutter::room(size_t size_hint) {
+  forget_given();
+  if (begin_ == end_) begin_ = scan_ = end_ = 0;
+  const size_t ordinary = std::max(size_hint, kReadBytes);
+  const size_t kept = end_ - begin_;
+  const size_t wanted = bytes_wanted();
+  const size_t needed = kept + (wanted > 0 ? wanted : kRoomBytesMin);
+  const bool is_oversized = capacity_ > ordinary && capacity_ / kShrinkFactor > needed;
+  if (capacity_ - begin_ < needed || is_oversized) {
+    size_t capacity = capacity_;
+    if (needed <= ordinary && (is_oversized || capacity_ < needed)) {
+      capacity = ordinary;
+    } else if (needed > capacity_ || is_oversized) {
+      // A large bulk gets what it announced, with room for the short arguments behind it. A
+      // request that grows piece by piece grows by half each time, which keeps the copies
+      // linear in its size.
+      capacity = std::max(needed + kReadBytes, kept + kept / 2);
+    }
+    if (!move_to_front(capacity)) return {};
+  }
+  ALF_CHECK(end_ < capacity_);
+  return {buffer_.get() + end_, capacity_ - end_};
+}
+
+void RequestCutter::commit(size_t count) {
+  ALF_CHECK(count <= capacity_ - end_);
+  end_ += count;
+}
+
+void RequestCutter::release_idle() {
+  forget_given();
+  if (begin_ != end_) return;
+  buffer_.reset();
+  argv_ = {};
+  capacity_ = begin_ = scan_ = end_ = 0;
+}
+
+size_t RequestCutter::bytes_wanted() const {
+  if (bulk_bytes_ == kNoBulk) return 0;
+  const size_t bulk_end = scan_ + bulk_bytes_ + kLineEndBytes;
+  return bulk_end > end_ ? bulk_end - end_ : 0;
+}
+
+void RequestCutter::forget_given() {
+  if (!is_given_) return;
+  is_given_ = false;
+  argv_.clear();
+  if (argv_.capacity() > kArgumentsKept) argv_ = {};
+}
+
+bool RequestCutter::move_to_front(size_t capacity) {
+  const size_t kept = end_ - begin_;
+  ALF_CHECK(kept < capacity);
+  const char* const old_front = buffer_.get() + begin_;
+  std::unique_ptr<char, Free> old_buffer;  // lives until nothing points into it any more
+  if (capacity == capacity_) {
+    std::memmove(buffer_.get(), old_front, kept);
+  } else {
+    // malloc, because memory for an announced bulk must not be touched before bytes arrive in
+    // it, and because running out of it is the end of one connection, not of the process.
+    std::unique_ptr<char, Free> fresh(static_cast<char*>(std::malloc(capacity)));
+    if (fresh == nullptr) return false;
+    if (kept > 0) std::memcpy(fresh.get(), old_front, kept);
+    old_buffer = std::exchange(buffer_, std::move(fresh));
+    capacity_ = capacity;
+  }
+  // Here argv_ can only hold the first arguments of a request that is still open.
+  for (std::string_view& argument : argv_) {
+    argument = {buffer_.get() + (argument.data() - old_front), argument.size()};
+  }
+  scan_ -= begin_;
+  begin_ = 0;
+  end_ = kept;
+  return true;
+}
+
+Cut RequestCutter::next() {
+  if (!error_.empty()) return Cut::kProtocolError;
+  for (;;) {
+    forget_given();
+    if (arguments_left_ == 0 && scan_ == end_) return Cut::kNeedMore;
+    const bool is_multibulk = arguments_left_ > 0 || buffer_.get()[scan_] == '*';
+    switch (is_multibulk ? cut_multibulk() : cut_inline()) {
+      case Progress::kNeedMore: return Cut::kNeedMore;
+      case Progress::kError: return Cut::kProtocolError;
+      case Progress::kDone: break;
+    }
+    begin_ = scan_;
+    is_given_ = true;
+    if (!argv_.empty()) return Cut::kRequest;
+  }
+}
+
+RequestCutter::Progress RequestCutter::cut_multibulk() {
+  if (arguments_left_ == 0) {
+    const Progress progress = open_multibulk();
+    if (progress != Progress::kDone) return progress;
+  }
+  while (arguments_left_ > 0) {
+    if (bulk_bytes_ == kNoBulk) {
+      const Progress progress = open_bulk();
+      if (progress != Progress::kDone) return progress;
+    }
+    if (end_ - scan_ < bulk_bytes_ + kLineEndBytes) return Progress::kNeedMore;
+    argv_.emplace_back(buffer_.get() + scan_, bulk_bytes_);
+    // What the line end consists of is not looked at; Redis does not either.
+    scan_ += bulk_bytes_ + kLineEndBytes;
+    bulk_bytes_ = kNoBulk;
+    --arguments_left_;
+  }
+  return Progress::kDone;
+}
+
+RequestCutter::Progress RequestCutter::open_multibulk() {
+  int64_t count = 0;
+  const Line line = take_number(count);
+  if (line == Line::kNeedMore) return Progress::kNeedMore;
+  if (line == Line::kTooLong) return fail("Protocol error: too big mbulk count string");
+  if (line == Line::kBad || count > static_cast<int64_t>(options_.argument_count_max)) {
+    return fail("Protocol error: invalid multibulk length");
+  }
+  if (!options_.is_authenticated && count > static_cast<int64_t>(kUnauthenticatedArgumentsMax)) {
+    return fail("Protocol error: unauthenticated multibulk length");
+  }
+  arguments_left_ = count > 0 ? static_cast<size_t>(count) : 0;
+  return Progress::kDone;
+}
+
+RequestCutter::Progress RequestCutter::open_bulk() {
+  int64_t length = 0;
+  const char* const start = buffer_.get() + scan_;
+  const Line line = take_number(length);
+  if (line == Line::kNeedMore) return Progress::kNeedMore;
+  if (line == Line::kTooLong) return fail("Protocol error: too big bulk count string");
+  if (*start != '$') {
+    return fail(std::string("Protocol error: expected '$', got '") + *start + "'");
+  }
+  if (line == Line::kBad || length < 0 || static_cast<uint64_t>(length) > options_.bulk_bytes_max) {
+    return fail("Protocol error: invalid bulk length");
+  }
+  if (!options_.is_authenticated && length > static_cast<int64_t>(kUnauthenticatedBulkBytesMax)) {
+    return fail("Protocol error: unauthenticated bulk length");
+  }
+  bulk_bytes_ = static_cast<size_t>(length);
+  return Progress::kDone;
+}
+
+RequestCutter::Line RequestCutter::take_number(int64_t& number) {
+  const char* const data = buffer_.get();
+  const size_t digits_begin = scan_ + 1;
+  const size_t digits_end_max = std::min(end_, digits_begin + kFastDigitsMax);
+  size_t place = digits_begin;
+  uint64_t value = 0;
+  for (; place < digits_end_max; ++place) {
+    const unsigned digit = static_cast<unsigned char>(data[place]) - unsigned{'0'};
+    if (digit > 9) break;
+    value = value * 10 + digit;
+  }
+  const bool is_plain =
+      place > digits_begin && (data[digits_begin] != '0' || place == digits_begin + 1);
+  if (is_plain && place + kLineEndBytes <= end_ && data[place] == '\r') {
+    number = static_cast<int64_t>(value);
+    scan_ = place + kLineEndBytes;
+    return Line::kNumber;
+  }
+  return take_number_slowly(number);
+}
+
+// Everything but the common case: negative, very long, wrong, or not all there.
+RequestCutter::Line RequestCutter::take_number_slowly(int64_t& number) {
+  const char* const start = buffer_.get() + scan_;
+  const size_t left = end_ - scan_;
+  const auto* const found =
+      left > 0 ? static_cast<const char*>(std::memchr(start, '\r', left)) : nullptr;
+  // The length of the line alone decides, not how much of it came with one read.
+  const size_t line_bytes = found != nullptr ? static_cast<size_t>(found - start) : left;
+  if (line_bytes > kLineBytesMax) return Line::kTooLong;
+  if (found == nullptr || left < line_bytes + kLineEndBytes) return Line::kNeedMore;
+  scan_ += line_bytes + kLineEndBytes;
+  const auto value = line_bytes > 0 ? base::parse_int64({start + 1, line_bytes - 1}) : std::nullopt;
+  if (!value) return Line::kBad;
+  number = *value;
+  return Line::kNumber;
+}
+
+RequestCutter::Progress RequestCutter::cut_inline() {
+  char* const start = buffer_.get() + scan_;
+  const size_t left = end_ - scan_;
+  const auto* const found = static_cast<const char*>(std::memchr(start, '\n', left));
+  size_t line_bytes = found != nullptr ? static_cast<size_t>(found - start) : left;
+  if (line_bytes > kLineBytesMax) return fail("Protocol error: too big inline request");
+  if (found == nullptr) return Progress::kNeedMore;
+  scan_ += line_bytes + 1;
+  if (line_bytes > 0 && start[line_bytes - 1] == '\r') --line_bytes;
+  if (!split_inline({start, line_bytes}, argv_)) {
+    return fail("Protocol error: unbalanced quotes in request");
+  }
+  return Progress::kDone;
+}
+
+RequestCutter::Progress RequestCutter::fail(std::string text) {
+  error_ = std::move(text);
+  argv_.clear();
+  bulk_bytes_ = kNoBulk;  // nothing is wanted any more
+  return Progress::kError;
+}
+
+}  // namespace alfheim::resp
