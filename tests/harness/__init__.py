@@ -1,0 +1,1 @@
+"""What every suite that drives real processes shares: servers, sockets, arguments, failures."""
