@@ -1,0 +1,73 @@
+// sim/hands/sim_executor: one node's strands and pool under a SimScheduler.
+//
+// Tasks of one strand keep the order of posting; each gets a small seeded delay, so that strands
+// run against each other in every order that threads could. Pool tasks get a longer one, which
+// shuffles them. Delays of 0 give plain order of posting, for unit tests.
+//
+// Thread: one. Lifetime: the scheduler outlives it; strands live as long as it does. The
+// destructor drops what waits.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/executor.h"
+#include "sim/hands/sim_scheduler.h"
+
+namespace alfheim::sim {
+
+class SimStrand;
+
+class SimExecutor final : public env::Executor {
+ public:
+  struct Options {
+    uint64_t post_delay_ns_max = 20'000;
+    uint64_t pool_delay_ns_max = 1'000'000;
+  };
+  explicit SimExecutor(SimScheduler& scheduler) : SimExecutor(scheduler, Options{}) {}
+  SimExecutor(SimScheduler& scheduler, Options options);
+  ~SimExecutor() override;
+
+  env::Strand& make_strand(std::string name);
+  void post_to_pool(env::Task task) override;
+
+  // The node crashed: its tasks and timers are destroyed unrun. What these post as they go, or
+  // objects of the node post while they are destroyed, waits here until the next drop_all.
+  void drop_all();
+  // A paused node runs nothing; time passes. Its tasks run, in order, once it goes on.
+  void set_paused(bool is_paused);
+  bool is_paused() const { return is_paused_; }
+
+  SimScheduler& scheduler() { return scheduler_; }
+
+ private:
+  friend class SimScheduler;
+  friend class SimStrand;
+
+  SimScheduler& scheduler_;
+  const Options options_;
+  SimRandom random_;
+  std::vector<std::unique_ptr<SimStrand>> strands_;
+  std::vector<SimScheduler::Event> held_back_;  // due while paused, in order
+  bool is_paused_ = false;
+};
+
+class SimStrand final : public env::Strand {
+ public:
+  SimStrand(SimExecutor& executor, std::string name);
+
+  void post(env::Task task) override;
+  env::TimerId post_after(uint64_t delay_ms, env::Task task) override;
+  void cancel(env::TimerId timer) override;
+  bool is_current() const override;
+
+  const std::string& name() const { return name_; }
+
+ private:
+  SimExecutor& executor_;
+  const std::string name_;
+  uint64_t last_post_ns_ = 0;  // posts are never due before earlier ones
+};
+
+}  // namespace alfheim::sim

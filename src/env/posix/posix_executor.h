@@ -1,0 +1,80 @@
+// env/posix/posix_executor: the threads of a real process.
+//
+// Owns every thread: strands (make_strand), bodies that run a loop of their own, as net's do
+// (run_loop), and the reader pool. To merge two duties on one thread, give both the same Strand.
+//
+// The pool starts with one thread and grows, while tasks find none idle, up to
+// `pool_threads_max`; from then on tasks wait in order and run later. The waiting line is not
+// bounded here, because post_to_pool must neither block a loop nor drop a task that owes
+// somebody a reply: whoever posts bounds its own tasks under way (say, one read per connection)
+// and may look at pool_queued_count to refuse work early.
+//
+// stop (also the destructor): asks every loop to end, lets running tasks end, destroys tasks that
+// have not begun, joins all threads; afterwards posts are dropped and nothing can be started.
+//
+// Thread: any; stop from a thread that is not its own. Lifetime: the clock outlives it; it is
+// stopped before the objects its tasks refer to are destroyed.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "env/clock.h"
+#include "env/executor.h"
+#include "env/posix/posix_strand.h"
+
+namespace alfheim::env {
+
+class PosixExecutor final : public Executor {
+ public:
+  struct Options {
+    size_t pool_threads_max = 8;
+  };
+  static base::Result<std::unique_ptr<PosixExecutor>> create(const Clock& clock, Options options);
+  ~PosixExecutor() override;
+
+  // A strand with a thread of its own; it lives as long as the executor.
+  base::Result<PosixStrand*> make_strand(const std::string& name);
+  // Runs `body` on a thread of its own. stop() calls `request_stop` (from another thread), which
+  // must make `body` return, and then joins.
+  base::Status run_loop(const std::string& name, std::function<void()> body,
+                        std::function<void()> request_stop);
+  void post_to_pool(Task task) override;
+
+  void stop();
+
+  size_t pool_queued_count() const;
+  size_t pool_thread_count() const;
+
+ private:
+  struct Loop {
+    std::thread thread;
+    std::function<void()> request_stop;
+  };
+
+  PosixExecutor(const Clock& clock, Options options);
+  base::Status add_pool_thread();  // under mutex_
+  void run_pool();
+  base::Error stopped(const std::string& name) const;
+
+  const Clock& clock_;
+  const Options options_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable pool_has_work_;
+  std::deque<Task> pool_queue_;
+  std::vector<std::thread> pool_threads_;
+  size_t pool_idle_count_ = 0;
+  std::vector<std::unique_ptr<PosixStrand>> strands_;
+  std::vector<Loop> loops_;
+  bool is_stopping_ = false;
+};
+
+}  // namespace alfheim::env
