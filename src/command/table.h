@@ -44,7 +44,7 @@ enum Flag : uint32_t {
   kAllowBusy = 1u << 17,
   kNoMulti = 1u << 18,
   // Ours, not printed:
-  kLong = 1u << 24,     // work without a small bound: always on the reader pool (KEYS, BITCOUNT, ...)
+  kLong = 1u << 24,     // work without a small bound: always on the reader pool (KEYS, ...)
   kSession = 1u << 25,  // executed by the server room, not by a Handler
 };
 
@@ -122,7 +122,7 @@ class Table {
  private:
   std::vector<Row> storage_;
   std::vector<const Row*> order_;
-  absl::flat_hash_map<std::string, const Row*, base::StringHash, base::StringEqual> by_name_;
+  absl::flat_hash_map<std::string, const Row*, base::BytesHash, base::BytesEqual> by_name_;
 };
 
 // Redis's words for a request that names no command, or the wrong number of arguments;

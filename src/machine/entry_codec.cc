@@ -1,0 +1,225 @@
+#include "machine/entry_codec.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "base/limits.h"
+
+namespace alfheim::machine {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+size_t varint_bytes(uint64_t value) {
+  size_t count = 1;
+  while (value >= 0x80) {
+    value >>= 7;
+    ++count;
+  }
+  return count;
+}
+
+Error malformed(std::string_view what, size_t offset_bytes) {
+  return Error{ErrorCode::kCorruption,
+               base::format("decode entry payload at offset_bytes={}: {}", offset_bytes, what)};
+}
+
+}  // namespace
+
+size_t call_bytes(const CallView& call) {
+  size_t total = varint_bytes(call.database.value) + varint_bytes(call.words.size());
+  for (base::ByteView word : call.words) total += varint_bytes(word.size()) + word.size();
+  return total;
+}
+
+void put_call(base::Bytes& out, const CallView& call) {
+  ALF_CHECK(!call.words.empty());
+  ALF_CHECK(call.database.value < base::kDatabaseCount);
+  base::put_varint(out, call.database.value);
+  base::put_varint(out, call.words.size());
+  for (base::ByteView word : call.words) base::put_varint(out, word.size());
+  for (base::ByteView word : call.words) out.append(word);
+}
+
+void put_block(base::Bytes& out, std::span<const Watch> watches,
+               std::span<const base::Bytes> calls) {
+  base::put_varint(out, watches.size());
+  for (const Watch& watch : watches) {
+    base::put_varint(out, watch.database.value);
+    base::put_varint(out, watch.version.value);
+    base::put_prefixed(out, watch.key);
+  }
+  base::put_varint(out, calls.size());
+  for (const base::Bytes& call : calls) base::put_prefixed(out, call);
+}
+
+void BatchBuilder::start(const PayloadHeader& header) {
+  ALF_CHECK(payload_.empty());
+  base::put_u8(payload_, kPayloadVersion);
+  base::put_varint(payload_, header.value_threshold_bytes);
+  base::put_varint(payload_, header.string_bytes_max);
+}
+
+void BatchBuilder::add_call(const CallView& call, bool is_read) {
+  ALF_CHECK(is_started());
+  base::put_u8(payload_, static_cast<uint8_t>(OperationKind::kCommand));
+  base::put_u8(payload_, is_read ? kOperationIsRead : 0);
+  base::put_varint(payload_, call_bytes(call));
+  put_call(payload_, call);
+  ++operation_count_;
+}
+
+void BatchBuilder::add_body(OperationKind kind, uint8_t flags, base::ByteView body) {
+  ALF_CHECK(is_started());
+  base::put_u8(payload_, static_cast<uint8_t>(kind));
+  base::put_u8(payload_, flags);
+  base::put_prefixed(payload_, body);
+  ++operation_count_;
+}
+
+base::Bytes BatchBuilder::take() {
+  operation_count_ = 0;
+  base::Bytes payload = std::move(payload_);
+  payload_.clear();
+  ALF_CHECK(payload.size() <= base::kEntryBytesMax);
+  return payload;
+}
+
+void put_fragmented_body(base::Bytes& out, uint64_t length_bytes,
+                         std::span<const vlog::ValueAddress> pieces) {
+  base::put_varint(out, length_bytes);
+  base::put_varint(out, pieces.size());
+  for (const vlog::ValueAddress& piece : pieces) vlog::put_address(out, piece);
+}
+
+base::Result<types::FragmentList> parse_fragmented_body(base::ByteView body) {
+  base::Reader reader(body);
+  types::FragmentList list;
+  uint64_t count = 0;
+  if (!reader.get_varint(list.length_bytes) || !reader.get_varint(count)) {
+    return malformed("fragment list is cut short", reader.position());
+  }
+  if (count != reader.rest().size() / vlog::kAddressBytes) {
+    return malformed("fragment count does not match the bytes behind it", reader.position());
+  }
+  uint64_t total = 0;
+  list.pieces.resize(count);
+  for (vlog::ValueAddress& piece : list.pieces) {
+    if (!vlog::get_address(reader, piece)) return malformed("bad address", reader.position());
+    total += piece.length_bytes;
+  }
+  if (!reader.is_empty() || total != list.length_bytes) {
+    return malformed("fragments do not add up to their length", reader.position());
+  }
+  return list;
+}
+
+base::Result<PayloadReader> PayloadReader::open(base::ByteView payload) {
+  PayloadReader opened;
+  opened.payload_ = payload;
+  if (payload.empty()) return opened;  // a tick
+  base::Reader reader(payload);
+  uint8_t version = 0;
+  if (!reader.get_u8(version)) return malformed("no version", 0);
+  if (version != kPayloadVersion) {
+    return malformed(base::format("version {} found, {} expected: written by a newer release?",
+                                  version, kPayloadVersion),
+                     0);
+  }
+  if (!reader.get_varint(opened.header_.value_threshold_bytes) ||
+      !reader.get_varint(opened.header_.string_bytes_max)) {
+    return malformed("header is cut short", reader.position());
+  }
+  opened.position_ = reader.position();
+  return opened;
+}
+
+base::Result<Operation> PayloadReader::next() {
+  ALF_CHECK(has_next());
+  base::Reader reader(payload_.substr(position_));
+  Operation operation;
+  uint8_t kind = 0;
+  if (!reader.get_u8(kind) || !reader.get_u8(operation.flags) ||
+      !reader.get_prefixed(operation.body)) {
+    return malformed("operation is cut short", position_);
+  }
+  if (kind < static_cast<uint8_t>(OperationKind::kCommand) ||
+      kind > static_cast<uint8_t>(OperationKind::kStateHash)) {
+    return malformed(base::format("operation of unknown kind {}", kind), position_);
+  }
+  operation.kind = static_cast<OperationKind>(kind);
+  operation.body_offset_bytes =
+      static_cast<uint32_t>(operation.body.data() - payload_.data());
+  position_ += reader.position();
+  return operation;
+}
+
+base::Result<CallShape> parse_call_shape(base::ByteView prefix, uint64_t body_bytes) {
+  ALF_CHECK(prefix.size() <= body_bytes);
+  const Error too_short{ErrorCode::kWouldBlock, "more of the call's front is needed"};
+  const bool is_whole = prefix.size() == body_bytes;
+  base::Reader reader(prefix);
+  CallShape shape;
+  uint64_t database = 0;
+  uint64_t count = 0;
+  if (!reader.get_varint(database) || !reader.get_varint(count)) {
+    return is_whole ? malformed("call is cut short", reader.position()) : too_short;
+  }
+  if (database >= base::kDatabaseCount) return malformed("no such database", 0);
+  if (count == 0 || count > body_bytes) return malformed("bad word count", reader.position());
+  shape.database = base::DatabaseIndex{static_cast<uint32_t>(database)};
+  shape.word_bytes.reserve(std::min<uint64_t>(count, prefix.size()));
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t length = 0;
+    if (!reader.get_varint(length)) {
+      return is_whole ? malformed("call is cut short", reader.position()) : too_short;
+    }
+    if (length > body_bytes - total) return malformed("word too long", reader.position());
+    total += length;
+    shape.word_bytes.push_back(length);
+  }
+  shape.words_offset_bytes = reader.position();
+  if (shape.words_offset_bytes + total != body_bytes) {
+    return malformed("words do not add up to the call", reader.position());
+  }
+  return shape;
+}
+
+base::Result<BlockView> parse_block(base::ByteView body) {
+  base::Reader reader(body);
+  BlockView block;
+  uint64_t watch_count = 0;
+  if (!reader.get_varint(watch_count) || watch_count > body.size()) {
+    return malformed("bad watch count", reader.position());
+  }
+  for (uint64_t i = 0; i < watch_count; ++i) {
+    Watch watch;
+    uint64_t database = 0;
+    base::ByteView key;
+    if (!reader.get_varint(database) || database >= base::kDatabaseCount ||
+        !reader.get_varint(watch.version.value) || !reader.get_prefixed(key)) {
+      return malformed("bad watch", reader.position());
+    }
+    watch.database = base::DatabaseIndex{static_cast<uint32_t>(database)};
+    watch.key = base::Bytes(key);
+    block.watches.push_back(std::move(watch));
+  }
+  uint64_t call_count = 0;
+  if (!reader.get_varint(call_count) || call_count > body.size()) {
+    return malformed("bad call count", reader.position());
+  }
+  block.calls.reserve(call_count);
+  for (uint64_t i = 0; i < call_count; ++i) {
+    BlockCall call;
+    if (!reader.get_prefixed(call.body)) return malformed("bad call", reader.position());
+    call.offset_bytes = static_cast<uint64_t>(call.body.data() - body.data());
+    block.calls.push_back(call);
+  }
+  if (!reader.is_empty()) return malformed("bytes behind the block", reader.position());
+  return block;
+}
+
+}  // namespace alfheim::machine

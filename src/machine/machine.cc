@@ -1,0 +1,246 @@
+#include "machine/machine.h"
+
+#include "base/check.h"
+#include "base/format.h"
+#include "machine/apply_context.h"
+#include "types/expiry.h"
+
+namespace alfheim::machine {
+namespace {
+
+// Work that one entry may spend on removing due keys (format: it shapes the state).
+constexpr size_t kDueKeysPerEntryMax = 64;
+constexpr size_t kDiscardedBytesKeptMax = 64 * 1024;
+
+bool has_same_epochs(const types::DatabaseTable& a, const types::DatabaseTable& b) {
+  for (size_t i = 0; i < a.databases.size(); ++i) {
+    if (a.databases[i].epoch != b.databases[i].epoch) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Machine::Machine(const Hands& hands)
+    : hands_(hands),
+      source_(hands.index),
+      values_(hands.log, nullptr, LogValues::Options{}),
+      transaction_(source_) {}
+
+base::Result<std::unique_ptr<Machine>> Machine::open(const Hands& hands) {
+  auto machine = std::unique_ptr<Machine>(new Machine(hands));
+  base::Bytes scratch;
+  ALF_TRY(const std::optional<base::ByteView> record,
+          hands.index.get_for_write(types::meta_key(kStateRecordName), scratch));
+  if (record) {
+    ALF_TRY(machine->state_, MachineState::decode(*record));
+  }
+  if (machine->state_.applied.value != hands.index.persisted_applied()) {
+    return base::Error{
+        base::ErrorCode::kCorruption,
+        base::format("open state machine: its record says applied={}, the index says {}",
+                     machine->state_.applied.value, hands.index.persisted_applied())};
+  }
+  machine->published_ = Published{machine->state_.applied, machine->state_.log_time,
+                                  machine->state_.databases};
+  machine->applied_.store(machine->state_.applied.value, std::memory_order_release);
+  ALF_TRY_STATUS(machine->find_next_deadline());
+  return machine;
+}
+
+std::optional<base::Stamp> Machine::next_deadline() const {
+  const uint64_t deadline_ms = next_deadline_ms_.load(std::memory_order_acquire);
+  if (deadline_ms == UINT64_MAX) return std::nullopt;
+  return base::Stamp{deadline_ms};
+}
+
+const Published& Machine::published(const index::ReadGuard& guard) const {
+  ALF_CHECK(guard.applied() <= published_.applied.value);
+  return published_;
+}
+
+base::Result<MachineState> Machine::state_of(const index::View& view) {
+  base::Bytes scratch;
+  ALF_TRY(const std::optional<base::ByteView> record,
+          view.get(types::meta_key(kStateRecordName), env::ReadMode::kMayBlock, scratch));
+  if (!record) return MachineState();
+  return MachineState::decode(*record);
+}
+
+base::Status Machine::apply(const raft::Entry& entry, ReplySink& sink) {
+  ALF_CHECK_MSG(entry.index == state_.applied.next(), "entries are applied in order");
+  ALF_CHECK(entry.term >= state_.applied_term);
+  ALF_CHECK(transaction_.is_empty());
+  if (entry.kind == raft::EntryKind::kCommands) {
+    ALF_CHECK_MSG(entry.stamp >= state_.log_time, "log time never goes back");
+    state_.log_time = entry.stamp;
+    ALF_TRY_STATUS(apply_commands(entry, sink));
+  } else if (entry.kind == raft::EntryKind::kConfiguration) {
+    state_.configuration = base::Bytes(entry.bytes());
+  }
+  state_.applied = entry.index;
+  state_.applied_term = entry.term;
+  transaction_.put(types::meta_key(kStateRecordName), state_.encode());
+  publish(entry.index);
+  ALF_CHECK(published_.applied == state_.applied);
+  applied_.store(entry.index.value, std::memory_order_release);
+  return base::ok();
+}
+
+base::Status Machine::apply_commands(const raft::Entry& entry, ReplySink& sink) {
+  ALF_TRY(PayloadReader reader, PayloadReader::open(entry.bytes()));
+  ApplyContext context(*this, entry, reader.header());
+  ALF_TRY_STATUS(remove_due_keys(context));
+  for (size_t ordinal = 0; reader.has_next(); ++ordinal) {
+    ALF_TRY(const Operation operation, reader.next());
+    ALF_TRY_STATUS(apply_operation(operation, ordinal, sink, context));
+    publish(state_.applied);
+  }
+  return base::ok();
+}
+
+base::Status Machine::apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,
+                                      ApplyContext& context) {
+  const bool is_fragments = (operation.flags & kOperationIsFragments) != 0;
+  const CallLoader loader(hands_.table, values_);
+  types::FragmentList fragments;
+  if (is_fragments) {
+    ALF_TRY(fragments, parse_fragmented_body(operation.body));
+  }
+  switch (operation.kind) {
+    case OperationKind::kStateHash:
+      sink.on_state_hash(ordinal);
+      return base::ok();
+    case OperationKind::kBlock: {
+      if (!is_fragments) {
+        return apply_block(operation.body, operation.body_offset_bytes, ordinal, sink, context);
+      }
+      ALF_TRY(const base::Bytes body, loader.read_fragments(fragments));
+      return apply_block(body, std::nullopt, ordinal, sink, context);
+    }
+    case OperationKind::kCommand: break;
+  }
+  resp::ReplyWriter* reply = sink.begin(ordinal);
+  if ((operation.flags & kOperationIsRead) != 0 && reply == nullptr) return base::ok();
+  if (is_fragments) {
+    ALF_TRY(const LoadedCall call, loader.load_fragments(fragments, context.header()));
+    ALF_TRY_STATUS(apply_call(call, reply, context));
+  } else {
+    ALF_TRY(const LoadedCall call,
+            loader.load(operation.body, operation.body_offset_bytes, context.header()));
+    ALF_TRY_STATUS(apply_call(call, reply, context));
+  }
+  if (reply != nullptr) sink.end(ordinal, Outcome::kReplied);
+  return base::ok();
+}
+
+base::Status Machine::apply_call(const LoadedCall& call, resp::ReplyWriter* reply,
+                                 ApplyContext& context) {
+  ALF_CHECK(call.row != nullptr);
+  context.start_call(call.database, !call.row->is_write());
+  if (reply != nullptr) return call.row->handler(context, *call.args, *reply);
+  // Not run at all where nobody waits and nothing changes.
+  if (!call.row->is_write()) return base::ok();
+  discarded_.clear();
+  if (discarded_.capacity() > kDiscardedBytesKeptMax) discarded_ = base::Bytes();
+  resp::ReplyWriter nobody(discarded_, resp::ProtocolVersion::kResp2);
+  return call.row->handler(context, *call.args, nobody);
+}
+
+base::Status Machine::apply_block(base::ByteView body, std::optional<uint32_t> offset_bytes,
+                                  size_t ordinal, ReplySink& sink, ApplyContext& context) {
+  ALF_TRY(const BlockView block, parse_block(body));
+  resp::ReplyWriter* reply = sink.begin(ordinal);
+  ALF_TRY(const bool holds, watches_hold(block.watches, context));
+  if (!holds) {
+    if (reply != nullptr) sink.end(ordinal, Outcome::kWatchFailed);
+    return base::ok();
+  }
+  const CallLoader loader(hands_.table, values_);
+  PayloadHeader header = context.header();
+  // A block that was itself in fragments was put together in memory: its values have no
+  // place in this entry.
+  if (!offset_bytes) header.value_threshold_bytes = UINT64_MAX;
+  for (const BlockCall& member : block.calls) {
+    const auto offset = static_cast<uint32_t>(offset_bytes.value_or(0) + member.offset_bytes);
+    ALF_TRY(const LoadedCall call, loader.load(member.body, offset, header));
+    ALF_TRY_STATUS(apply_call(call, reply, context));
+    if (reply != nullptr) sink.end_part(ordinal);
+  }
+  if (reply != nullptr) sink.end(ordinal, Outcome::kReplied);
+  return base::ok();
+}
+
+base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches,
+                                         ApplyContext& context) {
+  for (const Watch& watch : watches) {
+    ALF_TRY(const std::optional<types::FoundKey> found,
+            context.database(watch.database).find(watch.key));
+    const base::LogIndex version = found ? found->record.last_write : base::LogIndex{};
+    if (version != watch.version) return false;
+  }
+  return true;
+}
+
+base::Status Machine::remove_due_keys(ApplyContext& context) {
+  if (next_deadline_ms_.load(std::memory_order_relaxed) > state_.log_time.ms) return base::ok();
+  ALF_TRY_STATUS(
+      types::remove_due_keys(context.hands(), context.moment(), kDueKeysPerEntryMax));
+  publish(state_.applied);
+  return find_next_deadline();
+}
+
+base::Status Machine::find_next_deadline() {
+  ALF_CHECK(transaction_.is_empty());
+  ALF_TRY(const std::optional<uint64_t> deadline_ms, types::next_deadline(source_));
+  next_deadline_ms_.store(deadline_ms.value_or(UINT64_MAX), std::memory_order_release);
+  return base::ok();
+}
+
+void Machine::note_deadlines() {
+  for (size_t i = 0; i < transaction_.change_count(); ++i) {
+    const base::ByteView key = transaction_.key_at(i);
+    if (key.front() != types::kKindExpiry || !transaction_.value_at(i)) continue;
+    uint64_t deadline_ms = 0;
+    base::ByteView record_key;
+    ALF_CHECK(types::parse_expiry_key(key, deadline_ms, record_key));
+    if (deadline_ms < next_deadline_ms_.load(std::memory_order_relaxed)) {
+      next_deadline_ms_.store(deadline_ms, std::memory_order_release);
+    }
+  }
+}
+
+void Machine::publish(base::LogIndex applied) {
+  ALF_CHECK(applied >= published_.applied);
+  mutations_.clear();
+  mutations_.reserve(transaction_.change_count() + 1);
+  // Epochs are published with the records that stand under them, never later.
+  if (applied == published_.applied && !has_same_epochs(state_.databases, published_.databases)) {
+    // The record still says what is wholly applied; only the epochs are ahead.
+    MachineState ahead = state_;
+    ahead.applied = applied;
+    transaction_.put(types::meta_key(kStateRecordName), ahead.encode());
+  }
+  for (size_t i = 0; i < transaction_.change_count(); ++i) {
+    mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
+  }
+  note_deadlines();
+  {
+    index::WriteSlice slice = hands_.index.begin_slice();
+    slice.publish(mutations_, applied.value);
+    published_.applied = applied;
+    published_.log_time = state_.log_time;
+    published_.databases = state_.databases;
+  }
+  transaction_.clear();
+}
+
+void Machine::check_invariants() const {
+  ALF_CHECK(published_.applied == state_.applied);
+  ALF_CHECK(applied_.load() == state_.applied.value);
+  ALF_CHECK(transaction_.is_empty());
+  ALF_CHECK(state_.applied.value >= hands_.index.persisted_applied());
+  hands_.index.check_invariants();
+}
+
+}  // namespace alfheim::machine

@@ -1,0 +1,99 @@
+// machine/machine: the replicated state machine: entries in, one after another, state out.
+//
+// The state is a pure function of the entries applied (promise 4): time is the entry's stamp,
+// chance a hash of its seed, options that matter are carried in the entry. Owns the order of
+// changes to the index (I5) and the state record that says what they reflect (I2). Knows
+// neither raft nor sessions; replies leave through a ReplySink.
+//
+// What readers see is published command by command (a block as one), under the index's lock.
+//
+// Thread: apply on the apply strand; readers as said at each. Lifetime: the hands outlive it.
+// Errors of apply (kCorruption, kIo) mean that the node must stop.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "command/table.h"
+#include "index/index.h"
+#include "machine/call_loader.h"
+#include "machine/reply_sink.h"
+#include "machine/sources.h"
+#include "machine/state.h"
+#include "machine/transaction.h"
+#include "raft/entry.h"
+#include "vlog/log.h"
+
+namespace alfheim::machine {
+
+// What readers need besides records; changes under the index's lock, with the records.
+struct Published {
+  base::LogIndex applied;
+  base::Stamp log_time;
+  types::DatabaseTable databases;
+};
+
+class Machine {
+ public:
+  struct Hands {
+    index::Index& index;
+    const vlog::Log& log;
+    const command::Table& table;
+  };
+  // Continues from the state that the index persisted; a new one starts before entry 1.
+  static base::Result<std::unique_ptr<Machine>> open(const Hands& hands);
+
+  // ---- apply strand ----
+  // Applies the next entry (its index is applied() + 1).
+  base::Status apply(const raft::Entry& entry, ReplySink& sink);
+  const MachineState& state() const { return state_; }
+  index::Index& index() { return hands_.index; }
+
+  // ---- any thread ----
+  base::LogIndex applied() const {
+    return base::LogIndex{applied_.load(std::memory_order_acquire)};
+  }
+  // No key's deadline is before this; nullopt: no key has one.
+  std::optional<base::Stamp> next_deadline() const;
+  // Only while `guard` is held: it is what excludes apply.
+  const Published& published(const index::ReadGuard& guard) const;
+  const command::Table& table() const { return hands_.table; }
+  const vlog::Log& log() const { return hands_.log; }
+  std::shared_ptr<index::View> open_view() { return hands_.index.open_view(); }
+  // The state record of a view.
+  static base::Result<MachineState> state_of(const index::View& view);
+
+  void check_invariants() const;
+
+ private:
+  class ApplyContext;
+  explicit Machine(const Hands& hands);
+
+  base::Status apply_commands(const raft::Entry& entry, ReplySink& sink);
+  base::Status apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,
+                               ApplyContext& context);
+  base::Status apply_call(const LoadedCall& call, resp::ReplyWriter* reply,
+                          ApplyContext& context);
+  base::Status apply_block(base::ByteView body, std::optional<uint32_t> offset_bytes,
+                           size_t ordinal, ReplySink& sink, ApplyContext& context);
+  base::Result<bool> watches_hold(const std::vector<Watch>& watches, ApplyContext& context);
+  base::Status remove_due_keys(ApplyContext& context);
+  base::Status find_next_deadline();
+  void note_deadlines();
+  // Makes the transaction visible as one.
+  void publish(base::LogIndex applied);
+
+  Hands hands_;
+  MachineState state_;    // apply's own, ahead of published_ within a command
+  Published published_;   // guarded by the index's lock
+  IndexSource source_;
+  LogValues values_;
+  Transaction transaction_;
+  base::Bytes discarded_;  // replies that nobody waits for
+  std::vector<index::Mutation> mutations_;
+  std::atomic<uint64_t> applied_{0};
+  std::atomic<uint64_t> next_deadline_ms_{UINT64_MAX};
+};
+
+}  // namespace alfheim::machine

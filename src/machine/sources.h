@@ -1,0 +1,99 @@
+// machine/sources: the index and the value log, as the types want to see them.
+//
+// Adapters only. PointSource is a loop's read guard: it cannot walk. ViewSource is a view:
+// it may block, by its mode. IndexSource is apply's own reading. LogValues reads separated
+// values; with a byte limit it leaves large ones to the reader pool.
+//
+// Thread and lifetime: of what they borrow; one command, but IndexSource (the machine's).
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "index/index.h"
+#include "types/record_source.h"
+#include "vlog/log.h"
+
+namespace alfheim::machine {
+
+// Adapts an index cursor, and keeps the view that it walks alive.
+class WalkCursor : public types::RecordCursor {
+ public:
+  WalkCursor(std::shared_ptr<index::View> view, env::ReadMode mode);
+  void seek(base::ByteView key) override { cursor_->seek(key); }
+  void seek_for_prev(base::ByteView key) override { cursor_->seek_for_prev(key); }
+  void next() override { cursor_->next(); }
+  void prev() override { cursor_->prev(); }
+  bool is_valid() const override { return cursor_->is_valid(); }
+  base::ByteView key() const override { return cursor_->key(); }
+  base::ByteView value() const override { return cursor_->value(); }
+  base::Status status() const override { return cursor_->status(); }
+
+ private:
+  std::shared_ptr<index::View> view_;
+  std::unique_ptr<index::Cursor> cursor_;
+};
+
+class PointSource : public types::RecordSource {
+ public:
+  explicit PointSource(const index::ReadGuard& guard) : guard_(guard) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override {
+    return guard_.get(key, scratch);
+  }
+  std::unique_ptr<types::RecordCursor> walk() override { return nullptr; }
+
+ private:
+  const index::ReadGuard& guard_;
+};
+
+class ViewSource : public types::RecordSource {
+ public:
+  ViewSource(std::shared_ptr<index::View> view, env::ReadMode mode)
+      : view_(std::move(view)), mode_(mode) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override {
+    return view_->get(key, mode_, scratch);
+  }
+  std::unique_ptr<types::RecordCursor> walk() override {
+    return std::make_unique<WalkCursor>(view_, mode_);
+  }
+
+ private:
+  std::shared_ptr<index::View> view_;
+  env::ReadMode mode_;
+};
+
+class IndexSource : public types::RecordSource {
+ public:
+  explicit IndexSource(index::Index& index) : index_(index) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override {
+    return index_.get_for_write(key, scratch);
+  }
+  std::unique_ptr<types::RecordCursor> walk() override {
+    return std::make_unique<WalkCursor>(index_.open_view(), env::ReadMode::kMayBlock);
+  }
+
+ private:
+  index::Index& index_;
+};
+
+class LogValues : public types::ValueSource {
+ public:
+  struct Options {
+    env::ReadMode mode = env::ReadMode::kMayBlock;
+    uint64_t bytes_max = UINT64_MAX;  // more than this at once is kWouldBlock
+  };
+  LogValues(const vlog::Log& log, vlog::Pin pin, Options options)
+      : log_(log), pin_(std::move(pin)), options_(options) {}
+  base::Status read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
+                    base::Bytes& out) override;
+
+ private:
+  const vlog::Log& log_;
+  vlog::Pin pin_;  // null: nothing is dropped meanwhile (apply, which alone makes garbage)
+  Options options_;
+};
+
+}  // namespace alfheim::machine

@@ -1,0 +1,67 @@
+#include "machine/state.h"
+
+#include "base/check.h"
+#include "base/format.h"
+
+namespace alfheim::machine {
+
+base::Bytes MachineState::encode() const {
+  base::Bytes out;
+  base::put_u8(out, kStateVersion);
+  base::put_varint(out, applied.value);
+  base::put_varint(out, applied_term.value);
+  base::put_varint(out, log_time.ms);
+  base::put_varint(out, feature_level);
+  base::put_varint(out, databases.next_epoch);
+  for (const types::DatabaseEntry& database : databases.databases) {
+    base::put_varint(out, database.epoch.value);
+    base::put_varint(out, database.key_count);
+    base::put_varint(out, database.deadline_count);
+  }
+  base::put_prefixed(out, configuration);
+  return out;
+}
+
+base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
+  const auto malformed = [&](std::string_view what) {
+    return base::Error{base::ErrorCode::kCorruption,
+                       base::format("decode machine state of {} bytes: {}", bytes.size(), what)};
+  };
+  base::Reader reader(bytes);
+  uint8_t version = 0;
+  if (!reader.get_u8(version)) return malformed("empty");
+  if (version != kStateVersion) {
+    return malformed(base::format("version {} found, {} expected", version, kStateVersion));
+  }
+  MachineState state;
+  uint64_t feature_level = 0;
+  uint64_t next_epoch = 0;
+  if (!reader.get_varint(state.applied.value) || !reader.get_varint(state.applied_term.value) ||
+      !reader.get_varint(state.log_time.ms) || !reader.get_varint(feature_level) ||
+      !reader.get_varint(next_epoch)) {
+    return malformed("cut short");
+  }
+  if (feature_level > kFeatureLevel) {
+    return malformed(base::format("feature level {} found, this release knows up to {}",
+                                  feature_level, kFeatureLevel));
+  }
+  state.feature_level = static_cast<uint32_t>(feature_level);
+  state.databases.next_epoch = static_cast<uint32_t>(next_epoch);
+  for (types::DatabaseEntry& database : state.databases.databases) {
+    uint64_t epoch = 0;
+    if (!reader.get_varint(epoch) || !reader.get_varint(database.key_count) ||
+        !reader.get_varint(database.deadline_count)) {
+      return malformed("database table is cut short");
+    }
+    if (epoch == 0 || epoch >= next_epoch) return malformed("an epoch that was never given");
+    database.epoch = types::Epoch{static_cast<uint32_t>(epoch)};
+  }
+  base::ByteView configuration;
+  if (!reader.get_prefixed(configuration) || !reader.is_empty()) {
+    return malformed("configuration is cut short");
+  }
+  state.configuration = base::Bytes(configuration);
+  return state;
+}
+
+}  // namespace alfheim::machine

@@ -1,0 +1,100 @@
+#include "net/loop.h"
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+
+namespace alfheim::net {
+
+Loop::Loop() = default;
+Loop::~Loop() = default;
+
+void Loop::run() {
+  auto work = asio::make_work_guard(context_);
+  context_.run();
+}
+
+void Loop::request_stop() { context_.stop(); }
+
+void Loop::drop_tasks() {
+  timers_.clear();
+  turn_end_.clear();
+  std::vector<env::Task> dropped;
+  const std::lock_guard lock(mutex_);
+  dropped.swap(posted_);
+}
+
+void Loop::post(env::Task task) {
+  bool is_first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(task));
+    is_first = !std::exchange(is_posted_, true);
+  }
+  // One wake-up, however many tasks stand there when the loop comes to them.
+  if (is_first) asio::post(context_, [this] { run_posted(); });
+}
+
+void Loop::run_posted() {
+  std::vector<env::Task> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(posted_);
+    is_posted_ = false;
+  }
+  for (env::Task& task : tasks) task();
+}
+
+env::TimerId Loop::post_after(uint64_t delay_ms, env::Task task) {
+  const uint64_t id = last_timer_id_.fetch_add(1) + 1;
+  if (is_current()) {
+    start_timer(id, delay_ms, std::move(task));
+  } else {
+    post([this, id, delay_ms, task = std::move(task)]() mutable {
+      start_timer(id, delay_ms, std::move(task));
+    });
+  }
+  return env::TimerId{id};
+}
+
+void Loop::start_timer(uint64_t id, uint64_t delay_ms, env::Task task) {
+  auto timer = std::make_unique<asio::steady_timer>(context_);
+  timer->expires_after(std::chrono::milliseconds(delay_ms));
+  timer->async_wait([this, id, task = std::move(task)](const asio::error_code&) mutable {
+    // Cancelled timers are no longer in the table, whatever the error code says.
+    if (timers_.erase(id) == 0) return;
+    task();
+  });
+  timers_.emplace(id, std::move(timer));
+}
+
+void Loop::cancel(env::TimerId timer) {
+  if (timer.value == 0) return;
+  if (is_current()) {
+    timers_.erase(timer.value);
+  } else {
+    post([this, timer] { timers_.erase(timer.value); });
+  }
+}
+
+bool Loop::is_current() const {
+  return const_cast<asio::io_context&>(context_).get_executor().running_in_this_thread();
+}
+
+void Loop::at_turn_end(env::Task task) {
+  turn_end_.push_back(std::move(task));
+  if (std::exchange(is_turn_end_posted_, true)) return;
+  asio::post(context_, [this] { run_turn_end(); });
+}
+
+void Loop::run_turn_end() {
+  is_turn_end_posted_ = false;
+  std::vector<env::Task> tasks = std::move(turn_end_);
+  turn_end_.clear();
+  for (env::Task& task : tasks) task();
+}
+
+}  // namespace alfheim::net

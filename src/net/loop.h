@@ -1,0 +1,61 @@
+// net/loop: one event loop: a thread's worth of connections, and a Strand.
+//
+// Whatever lives on a loop (its connections, their sessions) is touched by that loop alone.
+// The thread is made by env's executor: run() is the body that it runs, request_stop() ends
+// it. Work put off with at_turn_end runs after the handlers that are ready now: so what many
+// connections did in one turn leaves together.
+//
+// Thread: post, post_after, cancel, request_stop from any; all else on the loop.
+// Lifetime: outlives its connections and listeners.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "env/executor.h"
+
+namespace alfheim::net {
+
+class Loop final : public env::Strand {
+ public:
+  Loop();
+  ~Loop() override;
+
+  void run();
+  void request_stop();
+  // Destroys tasks that have not run; after run() returned.
+  void drop_tasks();
+
+  void post(env::Task task) override;
+  env::TimerId post_after(uint64_t delay_ms, env::Task task) override;
+  void cancel(env::TimerId timer) override;
+  bool is_current() const override;
+
+  // Runs once, after the handlers that are ready now.
+  void at_turn_end(env::Task task);
+
+  asio::io_context& context() { return context_; }
+
+ private:
+  void start_timer(uint64_t id, uint64_t delay_ms, env::Task task);
+  void run_turn_end();
+  void run_posted();
+
+  asio::io_context context_{1};
+  std::mutex mutex_;  // guards posted_ and is_posted_
+  std::vector<env::Task> posted_;
+  bool is_posted_ = false;
+  std::vector<env::Task> turn_end_;
+  bool is_turn_end_posted_ = false;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<asio::steady_timer>> timers_;  // loop only
+  std::atomic<uint64_t> last_timer_id_{0};
+};
+
+}  // namespace alfheim::net

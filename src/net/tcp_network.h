@@ -1,0 +1,42 @@
+// net/tcp_network: listeners on addresses, connections spread over the loops.
+//
+// One acceptor a listener, on loop 0; accepted sockets are dealt to the loops in turn. The
+// accept callback runs on the connection's own loop.
+//
+// Thread: listen from any before the loops run, or on loop 0; close on loop 0.
+// Lifetime: loops outlive it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "env/network.h"
+#include "net/loop.h"
+
+namespace alfheim::net {
+
+class TcpNetwork final : public env::Network {
+ public:
+  struct Options {
+    // Told when accepting has to pause (EMFILE and its kin), and once when it goes on.
+    std::function<void(const std::string& what)> on_trouble;
+  };
+  TcpNetwork(std::vector<Loop*> loops, Options options);
+  ~TcpNetwork() override;
+
+  // kInvalidArgument: not an address. kAlreadyExists: the port is taken. kIo: anything else.
+  base::Result<std::unique_ptr<env::Listener>> listen(const env::PeerAddress& address,
+                                                      env::AcceptHandler accept) override;
+  size_t connection_count() const { return connection_count_->load(); }
+
+ private:
+  std::vector<Loop*> loops_;
+  Options options_;
+  // Shared with connections, which may end after the network.
+  std::shared_ptr<std::atomic<size_t>> connection_count_;
+};
+
+}  // namespace alfheim::net

@@ -1,0 +1,89 @@
+// replica/applier: applies committed entries in order, hands their replies on, and keeps the
+// index moving to disk (freeze, ingest, log start).
+//
+// Takes entries from the core while they are in memory, and reads them from the log where
+// they are not (replay at start). Works in slices, so that it never holds its thread for long.
+//
+// Thread: apply strand, but start, offer and the numbers. Lifetime: of the replica.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "env/executor.h"
+#include "machine/machine.h"
+#include "replica/batcher.h"
+#include "replica/reply.h"
+#include "vlog/log.h"
+
+namespace alfheim::replica {
+
+// A committed entry and who waits for it.
+struct CommittedEntry {
+  raft::Entry entry;
+  std::vector<ReplyTo> waiters;
+  std::vector<ReplyTo> followers;
+};
+
+class Applier {
+ public:
+  struct Hands {
+    env::Strand& strand;
+    env::Executor& executor;
+    const vlog::Log& log;
+    machine::Machine& machine;
+    ReplyRouter& router;
+  };
+  struct Options {
+    uint64_t log_bytes_per_freeze = 512ull * 1024 * 1024;
+  };
+  // Told on the apply strand.
+  struct Events {
+    std::function<void(base::LogIndex)> on_applied;
+    std::function<void(base::LogIndex, base::Term)> on_persisted;  // of the index
+    std::function<void(base::Error)> on_fatal;
+    // A state hash was asked for at this index: the view is the state there.
+    std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
+    std::function<void(base::LogIndex applied, base::LogIndex target)> on_progress;
+  };
+  Applier(const Hands& hands, const Options& options, Events events);
+
+  // Any thread (posts): entries up to `commit` may be applied; `entries` are those of them
+  // that are in memory, ascending.
+  void offer(base::LogIndex commit, std::vector<CommittedEntry> entries);
+  // Payload bytes offered and not yet applied, for back-pressure.
+  uint64_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }
+  // Freezes what is dirty and calls `done` when it is in the store (stop, tests).
+  void persist_now(std::function<void()> done);
+
+ private:
+  class Sink;
+  void run_slice();
+  base::Result<bool> apply_next();  // false: nothing left to apply
+  base::Result<CommittedEntry> next_entry();
+  void maybe_freeze(bool is_forced);
+  void on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job);
+  void retry_freeze();
+  void flush_replies();
+  void fail(base::Error error);
+
+  Hands hands_;
+  Options options_;
+  Events events_;
+  base::LogIndex target_;
+  std::deque<CommittedEntry> entries_;
+  std::unique_ptr<vlog::EntryCursor> replay_;
+  std::vector<ReplyBatch> outgoing_;  // by loop
+  std::vector<std::function<void()>> persist_waiters_;
+  uint64_t log_bytes_since_freeze_ = 0;
+  base::Term frozen_term_;
+  bool is_running_ = false;
+  bool is_retry_set_ = false;
+  bool has_failed_ = false;
+  std::atomic<uint64_t> backlog_bytes_{0};
+};
+
+}  // namespace alfheim::replica

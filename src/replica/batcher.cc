@@ -1,0 +1,119 @@
+#include "replica/batcher.h"
+
+#include "base/check.h"
+
+namespace alfheim::replica {
+
+void Batcher::set_header(const machine::PayloadHeader& header) {
+  const std::lock_guard lock(mutex_);
+  header_ = header;
+  // What is open keeps the header that its operations were added under.
+  if (!open_.empty()) open_.emplace_back();
+}
+
+Batcher::Open& Batcher::open_for(size_t body_bytes) {
+  ALF_CHECK(body_bytes <= kInlineBodyBytesMax + kBatchBytesMax);
+  if (open_.empty()) open_.emplace_back();
+  const size_t size = open_.back().builder.size_bytes();
+  if (size > 0 && size + body_bytes > kBatchBytesMax) open_.emplace_back();
+  Open& open = open_.back();
+  if (!open.builder.is_started()) open.builder.start(header_);
+  return open;
+}
+
+void Batcher::added(size_t bytes) {
+  queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  has_work_.store(true, std::memory_order_release);
+}
+
+void Batcher::add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter) {
+  const size_t bytes = machine::call_bytes(call);
+  if (bytes > kInlineBodyBytesMax) {
+    base::Bytes body;
+    body.reserve(bytes);
+    machine::put_call(body, call);
+    const std::lock_guard lock(mutex_);
+    large_.push_back(
+        LargeOperation{machine::OperationKind::kCommand, is_read, std::move(body), waiter});
+    added(bytes);
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  Open& open = open_for(bytes);
+  open.builder.add_call(call, is_read);
+  open.batch.waiters.push_back(waiter);
+  added(bytes);
+}
+
+void Batcher::add_body(machine::OperationKind kind, base::Bytes body, const ReplyTo& waiter) {
+  const size_t bytes = body.size();
+  const std::lock_guard lock(mutex_);
+  if (bytes > kInlineBodyBytesMax) {
+    large_.push_back(LargeOperation{kind, false, std::move(body), waiter});
+  } else {
+    Open& open = open_for(bytes);
+    open.builder.add_body(kind, 0, body);
+    open.batch.waiters.push_back(waiter);
+  }
+  added(bytes);
+}
+
+void Batcher::add_follower(const ReplyTo& waiter) {
+  const std::lock_guard lock(mutex_);
+  followers_.push_back(waiter);
+  added(0);
+}
+
+void Batcher::add_fragmented(const LargeOperation& large, base::ByteView fragment_list) {
+  const std::lock_guard lock(mutex_);
+  Open& open = open_for(fragment_list.size());
+  uint8_t flags = machine::kOperationIsFragments;
+  if (large.is_read) flags |= machine::kOperationIsRead;
+  open.builder.add_body(large.kind, flags, fragment_list);
+  open.batch.waiters.push_back(large.waiter);
+  has_work_.store(true, std::memory_order_release);
+}
+
+std::vector<Batch> Batcher::take_batches(size_t bytes_max) {
+  std::vector<Batch> taken;
+  size_t bytes = 0;
+  const std::lock_guard lock(mutex_);
+  while (!open_.empty()) {
+    Open& open = open_.front();
+    if (!open.builder.is_started()) {
+      open_.pop_front();
+      continue;
+    }
+    if (!taken.empty() && bytes + open.builder.size_bytes() > bytes_max) break;
+    open.batch.payload = open.builder.take();
+    bytes += open.batch.payload.size();
+    taken.push_back(std::move(open.batch));
+    open_.pop_front();
+  }
+  if (!followers_.empty()) {
+    // They wait for log time to move: the last entry taken, or a tick.
+    if (taken.empty()) taken.emplace_back();
+    taken.back().followers = std::move(followers_);
+    followers_.clear();
+  }
+  if (open_.empty() && large_.empty()) {
+    queued_bytes_.store(0, std::memory_order_relaxed);
+    has_work_.store(false, std::memory_order_release);
+  } else {
+    uint64_t queued = 0;
+    for (const Open& open : open_) queued += open.builder.size_bytes();
+    for (const LargeOperation& large : large_) queued += large.body.size();
+    queued_bytes_.store(queued, std::memory_order_relaxed);
+  }
+  return taken;
+}
+
+bool Batcher::take_large(LargeOperation& large) {
+  const std::lock_guard lock(mutex_);
+  if (large_.empty()) return false;
+  large = std::move(large_.front());
+  large_.pop_front();
+  return true;
+}
+
+}  // namespace alfheim::replica

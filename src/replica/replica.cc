@@ -1,0 +1,351 @@
+#include "replica/replica.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/format.h"
+
+namespace alfheim::replica {
+namespace {
+
+// What one write may carry: more only delays the sync that everybody waits for.
+constexpr size_t kBytesPerWriteMax = 4 * base::kMiB;
+// Fragments proposed before others get their turn.
+constexpr size_t kFragmentsPerWriteMax = 4;
+// Applied this far behind, nothing new is proposed.
+constexpr uint64_t kBacklogBytesMax = 64 * base::kMiB;
+
+base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
+                                          const Replica::Options& options) {
+  const vlog::Log& log = hands.log;
+  raft::RestoredState state;
+  state.hard_state.term = log.hard_state().term;
+  state.hard_state.vote = log.hard_state().vote;
+  state.log_first = log.first_index();
+  state.previous_term = log.term_at(base::LogIndex{log.first_index().value - 1}).value_or(
+      base::Term{});
+  state.last = log.last_index();
+  for (base::LogIndex index = state.log_first; index <= state.last; index = index.next()) {
+    const std::optional<base::Term> term = log.term_at(index);
+    ALF_CHECK(term.has_value());
+    if (state.runs.empty() || state.runs.back().term != *term) {
+      state.runs.push_back(raft::TermRun{index, *term});
+    }
+  }
+  state.applied = hands.machine.applied();
+  if (state.applied > state.last) {
+    return base::Error{base::ErrorCode::kCorruption,
+                       base::format("start the replica: the index reflects entry {}, the log "
+                                    "ends at {}: part of the log is missing",
+                                    state.applied.value, state.last.value)};
+  }
+  const base::Bytes& stored = hands.machine.state().configuration;
+  if (stored.empty()) {
+    state.configuration = raft::make_configuration({options.id});
+  } else {
+    ALF_TRY(state.configuration, raft::decode_configuration(stored));
+  }
+  ALF_TRY_STATUS(raft::check_restored(state));
+  return state;
+}
+
+raft::Node::Options raft_options(const Replica::Hands& hands, const Replica::Options& options) {
+  raft::Node::Options result;
+  result.id = options.id;
+  result.group = options.group;
+  result.election_ticks = options.election_ticks;
+  result.seed = hands.random.next_u64();
+  return result;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Replica>> Replica::open(const Hands& hands, const Options& options,
+                                                     Events events) {
+  ALF_TRY(const raft::RestoredState state, restore(hands, options));
+  return std::unique_ptr<Replica>(new Replica(hands, options, std::move(events), state));
+}
+
+Replica::Replica(const Hands& hands, const Options& options, Events events,
+                 const raft::RestoredState& state)
+    : hands_(hands),
+      options_(options),
+      events_(std::move(events)),
+      stamps_(hands.clock),
+      batcher_(options.payload),
+      raft_(raft_options(hands, options), state),
+      applier_(Applier::Hands{hands.apply_strand, hands.executor, hands.log, hands.machine,
+                              hands.router},
+               options.applier,
+               Applier::Events{
+                   .on_applied = [this](base::LogIndex index) {
+                     hands_.core.post([this, index] { on_applied(index); });
+                   },
+                   .on_persisted = [this](base::LogIndex index, base::Term term) {
+                     hands_.core.post([this, index, term] { on_persisted(index, term); });
+                   },
+                   .on_fatal = [this](base::Error error) {
+                     hands_.core.post([this, error = std::move(error)]() mutable {
+                       fail(std::move(error));
+                     });
+                   },
+                   .on_state_hash = events_.on_state_hash,
+                   .on_progress = events_.on_progress,
+               }) {}
+
+void Replica::start() {
+  hands_.core.post([this] {
+    if (raft_.status().configuration.is_sole_voter(options_.id)) raft_.campaign();
+    handle_ready();
+    on_tick();
+  });
+}
+
+void Replica::on_tick() {
+  if (has_failed_ || (on_stopped_ && in_flight_.empty())) return;
+  raft_.tick();
+  handle_ready();
+  if (is_serving() && !is_writing_) {
+    const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
+    // A tick without followers: keys are due, so log time must move for them to go.
+    if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
+  }
+  pump();
+  hands_.core.post_after(options_.tick_ms, [this] { on_tick(); });
+}
+
+void Replica::submit() {
+  if (is_pump_posted_.exchange(true, std::memory_order_acq_rel)) return;
+  hands_.core.post([this] {
+    is_pump_posted_.store(false, std::memory_order_release);
+    pump();
+  });
+}
+
+bool Replica::is_overloaded() const {
+  return batcher_.is_full() || applier_.backlog_bytes() > kBacklogBytesMax;
+}
+
+void Replica::pump() {
+  if (has_failed_ || is_writing_ || !raft_.is_leader_established()) return;
+  if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
+  if (!is_serving()) return;
+  propose_large();
+  propose_batches();
+  handle_ready();
+  if (on_stopped_) finish_stop();
+}
+
+void Replica::propose_batches() {
+  for (Batch& batch : batcher_.take_batches(kBytesPerWriteMax)) {
+    base::Bytes payload = std::move(batch.payload);
+    propose(raft::EntryKind::kCommands, std::move(payload), batch);
+  }
+}
+
+void Replica::propose_large() {
+  if (!large_) {
+    LargeInFlight next;
+    if (!batcher_.take_large(next.operation)) return;
+    large_ = std::move(next);
+  }
+  const base::Bytes& body = large_->operation.body;
+  for (size_t i = 0; i < kFragmentsPerWriteMax && large_->offset_bytes < body.size(); ++i) {
+    base::Bytes piece = body.substr(large_->offset_bytes, base::kFragmentBytes);
+    vlog::ValueAddress address;
+    address.length_bytes = static_cast<uint32_t>(piece.size());
+    address.crc = base::crc32c(piece);
+    address.index = raft_.status().last.next();
+    Batch nobody;
+    if (!propose(raft::EntryKind::kFragment, std::move(piece), nobody)) {
+      Batch owner;
+      owner.waiters.push_back(large_->operation.waiter);
+      lose(owner);
+      large_.reset();
+      return;
+    }
+    large_->offset_bytes += address.length_bytes;
+    large_->pieces.push_back(address);
+  }
+  if (large_->offset_bytes < body.size()) return;
+  base::Bytes list;
+  machine::put_fragmented_body(list, body.size(), large_->pieces);
+  batcher_.add_fragmented(large_->operation, list);
+  large_.reset();
+}
+
+bool Replica::propose(raft::EntryKind kind, base::Bytes payload, Batch& batch) {
+  raft::Proposal proposal;
+  proposal.kind = kind;
+  proposal.stamp = stamps_.issue();
+  proposal.seed = hands_.random.next_u64();
+  proposal.payload = std::make_shared<const base::Bytes>(std::move(payload));
+  const base::Result<base::LogIndex> index = raft_.propose({&proposal, 1});
+  if (!index) {
+    lose(batch);
+    return false;
+  }
+  ALF_CHECK(proposed_.empty() || proposed_.back().index < *index);
+  proposed_.push_back(Proposed{*index, std::move(batch.waiters), std::move(batch.followers)});
+  ++counters_.entries_proposed;
+  return true;
+}
+
+void Replica::lose(Batch& batch) {
+  std::vector<ReplyBatch> batches(hands_.router.loop_count());
+  for (const std::vector<ReplyTo>* waiters : {&batch.waiters, &batch.followers}) {
+    for (const ReplyTo& to : *waiters) {
+      if (to.session == 0) continue;
+      batches[to.loop].replies.push_back(Reply{.to = to, .kind = ReplyKind::kLost});
+    }
+  }
+  for (uint32_t loop = 0; loop < batches.size(); ++loop) {
+    if (!batches[loop].is_empty()) hands_.router.deliver(loop, std::move(batches[loop]));
+  }
+}
+
+void Replica::handle_ready() {
+  while (!has_failed_ && raft_.has_ready()) {
+    raft::Ready ready = raft_.take_ready();
+    for (const raft::Entry& entry : ready.entries) {
+      InFlight item{entry, {}, {}};
+      if (!proposed_.empty() && proposed_.front().index == entry.index) {
+        item.waiters = std::move(proposed_.front().waiters);
+        item.followers = std::move(proposed_.front().followers);
+        proposed_.pop_front();
+      }
+      ALF_CHECK(in_flight_.empty() || in_flight_.back().entry.index.next() == entry.index);
+      in_flight_.push_back(std::move(item));
+      if (entry.kind == raft::EntryKind::kNoop) established_ = entry.index;
+    }
+    hand_to_apply(ready.applicable);
+    if (ready.needs_persist()) {
+      write(std::move(ready));
+    } else {
+      raft_.persisted(ready.number);
+    }
+  }
+}
+
+void Replica::write(raft::Ready ready) {
+  is_writing_ = true;
+  ++writes_in_flight_;
+  ++counters_.writes;
+  hands_.log_strand.post([this, ready = std::move(ready)]() mutable {
+    base::Status status;
+    if (ready.hard_state) {
+      status = hands_.log.save_hard_state(
+          vlog::HardState{ready.hard_state->term, ready.hard_state->vote});
+    }
+    if (status && !ready.entries.empty()) status = hands_.log.append(ready.entries);
+    hands_.core.post([this, number = ready.number, status = std::move(status)]() mutable {
+      on_written(number, std::move(status));
+    });
+  });
+}
+
+void Replica::on_written(uint64_t ready_number, base::Status status) {
+  ALF_CHECK(writes_in_flight_ > 0);
+  --writes_in_flight_;
+  is_writing_ = writes_in_flight_ > 0;
+  if (!status) return fail(std::move(status).error());
+  raft_.persisted(ready_number);
+  handle_ready();
+  pump();
+}
+
+void Replica::hand_to_apply(base::LogIndex applicable) {
+  if (applicable <= handed_) return;
+  std::vector<CommittedEntry> entries;
+  while (!in_flight_.empty() && in_flight_.front().entry.index <= applicable) {
+    InFlight& item = in_flight_.front();
+    entries.push_back(CommittedEntry{std::move(item.entry), std::move(item.waiters),
+                                     std::move(item.followers)});
+    in_flight_.pop_front();
+  }
+  handed_ = applicable;
+  applier_.offer(applicable, std::move(entries));
+}
+
+void Replica::on_applied(base::LogIndex index) {
+  if (index > raft_.status().applied) raft_.applied(index);
+  handle_ready();
+  if (!is_serving() && !has_failed_ && !on_stopped_ && raft_.is_leader_established() &&
+      established_ != base::LogIndex{} && index >= established_) {
+    base::Stamp log_time;
+    {
+      const index::ReadGuard guard = hands_.machine.index().read();
+      log_time = hands_.machine.published(guard).log_time;
+    }
+    stamps_.start(log_time);
+    is_serving_.store(true, std::memory_order_release);
+    events_.on_serving();
+  }
+  pump();
+}
+
+void Replica::on_persisted(base::LogIndex index, base::Term term) {
+  const base::LogIndex first = index.next();
+  if (has_failed_ || first <= hands_.log.first_index()) return;
+  hands_.log_strand.post([this, first, term] {
+    base::Status status = hands_.log.set_log_start(first, term);
+    hands_.core.post([this, first, status = std::move(status)]() mutable {
+      if (!status) return fail(std::move(status).error());
+      raft_.log_starts_at(first);
+      hands_.executor.post_to_pool([this] {
+        base::Result<upkeep::SweepReport> swept = hands_.keeper.sweep();
+        if (swept) return;
+        hands_.core.post([this, error = std::move(swept).error()]() mutable {
+          fail(std::move(error));
+        });
+      });
+    });
+  });
+}
+
+void Replica::fail(base::Error error) {
+  is_serving_.store(false, std::memory_order_release);
+  if (has_failed_) return;
+  has_failed_ = true;
+  events_.on_fatal(std::move(error));
+}
+
+void Replica::status(std::function<void(ReplicaStatus)> done) {
+  hands_.core.post([this, done = std::move(done)] {
+    ReplicaStatus status = counters_;
+    status.raft = raft_.status();
+    status.applied = hands_.machine.applied();
+    status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};
+    done(std::move(status));
+  });
+}
+
+void Replica::stop(std::function<void(base::Status)> done) {
+  hands_.core.post([this, done = std::move(done)]() mutable {
+    ALF_CHECK(!on_stopped_);
+    on_stopped_ = std::move(done);
+    if (has_failed_ || !is_serving()) return finish_stop();
+    pump();
+  });
+}
+
+void Replica::finish_stop() {
+  const bool is_idle = !is_writing_ && !large_ && batcher_.is_empty() && in_flight_.empty();
+  if (is_closing_ || (!is_idle && !has_failed_)) return;
+  is_closing_ = true;
+  is_serving_.store(false, std::memory_order_release);
+  const auto close = [this] {
+    hands_.log_strand.post([this] {
+      base::Status status = hands_.log.close();
+      hands_.core.post([this, status = std::move(status)]() mutable {
+        on_stopped_(std::move(status));
+      });
+    });
+  };
+  // A node that has failed leaves everything as it is: the next start recovers.
+  if (has_failed_) return on_stopped_(base::ok());
+  applier_.persist_now(close);
+}
+
+}  // namespace alfheim::replica

@@ -1,0 +1,150 @@
+// replica/replica: one group's heart: proposals in, Ready out to the log and to apply.
+//
+// Owns the raft node and the order of everything around it: a batch is proposed as one entry,
+// the log strand writes it with one write and one sync (at most one is in flight; what arrives
+// meanwhile shares the next), what is durable and committed goes to the applier. Knows
+// operations only as bytes, and sessions only as ReplyTo.
+//
+// Thread: the core strand owns it; what says "any thread" may be called from any. The core
+// never blocks: writing is the log strand's, applying the apply strand's.
+// Lifetime: hands outlive it; stop() comes before its end.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "env/clock.h"
+#include "env/random.h"
+#include "raft/node.h"
+#include "replica/applier.h"
+#include "replica/batcher.h"
+#include "replica/stamp_clock.h"
+#include "upkeep/segment_keeper.h"
+
+namespace alfheim::replica {
+
+struct ReplicaStatus {
+  raft::NodeStatus raft;
+  base::LogIndex applied;
+  base::LogIndex persisted;
+  uint64_t entries_proposed = 0;
+  uint64_t writes = 0;  // each one write and one sync
+};
+
+class Replica {
+ public:
+  struct Hands {
+    const env::Clock& clock;
+    env::Random& random;
+    env::Executor& executor;
+    env::Strand& core;
+    env::Strand& log_strand;
+    env::Strand& apply_strand;
+    vlog::Log& log;
+    machine::Machine& machine;
+    upkeep::SegmentKeeper& keeper;
+    ReplyRouter& router;
+  };
+  struct Options {
+    base::NodeId id;
+    base::GroupId group{1};
+    uint64_t tick_ms = 100;
+    uint32_t election_ticks = 10;
+    machine::PayloadHeader payload;
+    Applier::Options applier;
+  };
+  struct Events {
+    // On the core strand, once: entries of the own term are applied, reads and writes may come.
+    std::function<void()> on_serving;
+    // Any strand, once: the node must stop; nothing more may be acknowledged.
+    std::function<void(base::Error)> on_fatal;
+    std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
+    // Replay at start: entries applied, entries to apply. May be empty.
+    std::function<void(base::LogIndex applied, base::LogIndex target)> on_progress;
+  };
+
+  // kCorruption where log and index contradict each other.
+  static base::Result<std::unique_ptr<Replica>> open(const Hands& hands, const Options& options,
+                                                     Events events);
+
+  // Any thread: begins to tick; a sole voter leads at once.
+  void start();
+  // Any thread. Refuses new work, lets what is in flight end, persists the index and closes
+  // the log, then calls `done` on the core strand.
+  void stop(std::function<void(base::Status)> done);
+
+  // ---- any thread ----
+  Batcher& batcher() { return batcher_; }
+  // What was added to the batcher may go: one wake-up, however much was added.
+  void submit();
+  // Whether a read may take its view now. In a group of one: once the own term's no-op is
+  // applied. (More members need a barrier first; there is none yet.)
+  bool is_serving() const { return is_serving_.load(std::memory_order_acquire); }
+  // New work should wait: too much is queued or not yet applied.
+  bool is_overloaded() const;
+  base::Stamp clock_now() { return stamps_.now(); }
+  // Asks the core; `done` runs there.
+  void status(std::function<void(ReplicaStatus)> done);
+  base::LogIndex applied() const { return hands_.machine.applied(); }
+
+ private:
+  Replica(const Hands& hands, const Options& options, Events events,
+          const raft::RestoredState& state);
+
+  struct Proposed {  // given to raft, not yet in a Ready
+    base::LogIndex index;
+    std::vector<ReplyTo> waiters;
+    std::vector<ReplyTo> followers;
+  };
+  struct InFlight {  // on its way to the disk, not yet handed to apply
+    raft::Entry entry;
+    std::vector<ReplyTo> waiters;
+    std::vector<ReplyTo> followers;
+  };
+  struct LargeInFlight {
+    LargeOperation operation;
+    uint64_t offset_bytes = 0;
+    std::vector<vlog::ValueAddress> pieces;
+  };
+
+  void on_tick();
+  void pump();
+  void propose_batches();
+  void propose_large();
+  bool propose(raft::EntryKind kind, base::Bytes payload, Batch& batch);
+  void handle_ready();
+  void write(raft::Ready ready);
+  void on_written(uint64_t ready_number, base::Status status);
+  void hand_to_apply(base::LogIndex applicable);
+  void on_applied(base::LogIndex index);
+  void on_persisted(base::LogIndex index, base::Term term);
+  void lose(Batch& batch);
+  void fail(base::Error error);
+  void finish_stop();
+
+  Hands hands_;
+  Options options_;
+  Events events_;
+  StampClock stamps_;
+  Batcher batcher_;
+  raft::Node raft_;
+  Applier applier_;
+  std::deque<Proposed> proposed_;
+  std::deque<InFlight> in_flight_;
+  std::optional<LargeInFlight> large_;
+  std::function<void(base::Status)> on_stopped_;
+  base::LogIndex handed_;       // to apply, up to here
+  base::LogIndex established_;  // the newest no-op of an own leadership
+  uint32_t writes_in_flight_ = 0;
+  bool is_writing_ = false;
+  bool is_closing_ = false;
+  bool has_failed_ = false;
+  ReplicaStatus counters_;
+  std::atomic<bool> is_serving_{false};
+  std::atomic<bool> is_pump_posted_{false};
+};
+
+}  // namespace alfheim::replica

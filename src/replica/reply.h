@@ -1,0 +1,57 @@
+// replica/reply: to whom a reply goes, and how replies travel back to the loops.
+//
+// A waiter is named by numbers, not by pointers: its session may be gone when the reply
+// comes, and then the loop drops it.
+//
+// Thread: values; ReplyRouter is called on the apply strand or the core.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/bytes.h"
+#include "machine/reply_sink.h"
+#include "resp/protocol.h"
+
+namespace alfheim::replica {
+
+struct ReplyTo {
+  uint64_t session = 0;  // 0: nobody
+  uint64_t slot = 0;     // the session's own number of the request
+  uint32_t loop = 0;
+  resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
+};
+
+enum class ReplyKind : uint8_t {
+  kReplied,
+  kWatchFailed,   // a block that did nothing
+  kApplied,       // no reply: the entry that a follower waited for is applied
+  kStateHash,     // at this place: `hash_index` and `hash` are set
+  kLost,          // the outcome is not known: close the connection (promise 3)
+};
+
+struct Reply {
+  ReplyTo to;
+  ReplyKind kind = ReplyKind::kReplied;
+  size_t begin = 0;  // in ReplyBatch::bytes
+  size_t end = 0;
+  size_t parts_begin = 0;  // of a block: ends of its parts, in ReplyBatch::part_ends
+  size_t parts_end = 0;
+};
+
+// Replies of one loop's sessions, in the order of the log.
+struct ReplyBatch {
+  base::Bytes bytes;
+  std::vector<Reply> replies;
+  std::vector<size_t> part_ends;
+  bool is_empty() const { return replies.empty(); }
+};
+
+class ReplyRouter {
+ public:
+  virtual ~ReplyRouter() = default;
+  virtual void deliver(uint32_t loop, ReplyBatch batch) = 0;
+  virtual uint32_t loop_count() const = 0;
+};
+
+}  // namespace alfheim::replica

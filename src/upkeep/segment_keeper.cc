@@ -1,0 +1,73 @@
+#include "upkeep/segment_keeper.h"
+
+#include <optional>
+
+#include "types/liveness.h"
+
+namespace alfheim::upkeep {
+namespace {
+
+// The persisted state alone, as the types want to read it.
+class PersistedSource : public types::RecordSource {
+ public:
+  explicit PersistedSource(const index::StoreSnapshot& snapshot) : snapshot_(snapshot) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override {
+    return snapshot_.get(key, env::ReadMode::kMayBlock, scratch);
+  }
+  std::unique_ptr<types::RecordCursor> walk() override { return nullptr; }
+
+ private:
+  const index::StoreSnapshot& snapshot_;
+};
+
+// Lets one sweep run at a time, and forgets it on every way out.
+class SweepClaim {
+ public:
+  explicit SweepClaim(std::atomic<bool>& flag) : flag_(flag), is_owned_(!flag.exchange(true)) {}
+  ~SweepClaim() {
+    if (is_owned_) flag_.store(false);
+  }
+  bool is_owned() const { return is_owned_; }
+
+ private:
+  std::atomic<bool>& flag_;
+  bool is_owned_;
+};
+
+}  // namespace
+
+base::Result<bool> SegmentKeeper::has_live_value(const vlog::SegmentInfo& segment) {
+  const std::shared_ptr<const index::StoreSnapshot> snapshot = hands_.store.snapshot();
+  PersistedSource source(*snapshot);
+  index::ScanOptions bounds;
+  bounds.lower = types::reference_begin(segment.first_index);
+  bounds.upper = types::reference_begin(segment.last_index.next());
+  const std::unique_ptr<index::Cursor> cursor = snapshot->scan(bounds);
+  for (cursor->seek(bounds.lower); cursor->is_valid(); cursor->next()) {
+    ALF_TRY(const bool is_live, types::is_reference_live(cursor->key(), source));
+    if (is_live) return true;
+  }
+  ALF_TRY_STATUS(cursor->status());
+  return false;
+}
+
+base::Result<SweepReport> SegmentKeeper::sweep() {
+  SweepReport report;
+  const SweepClaim claim(is_sweeping_);
+  if (!claim.is_owned()) return report;
+  const base::LogIndex log_first = hands_.log.first_index();
+  for (const vlog::SegmentInfo& segment : hands_.log.sealed_segments()) {
+    if (segment.last_index >= log_first) continue;
+    ++report.segments_judged;
+    ALF_TRY(const bool is_live, has_live_value(segment));
+    if (is_live) continue;
+    ALF_TRY_STATUS(hands_.log.drop_segment(segment.id));
+    ++report.segments_dropped;
+  }
+  ALF_TRY_STATUS(hands_.log.reap());
+  if (hands_.log.wants_spares()) ALF_TRY_STATUS(hands_.log.replenish_spares());
+  return report;
+}
+
+}  // namespace alfheim::upkeep

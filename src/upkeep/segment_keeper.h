@@ -1,0 +1,43 @@
+// upkeep/segment_keeper: takes away segments of the log that nobody needs, keeps spares ready.
+//
+// A sealed segment goes when it lies below the log's start and no value in it is live. What
+// is live is judged by the persisted index alone (invariant I4): replaying after a crash
+// starts there, and must find every value that it may read. Segments with some live values
+// stay (moving those values is garbage collection's work).
+//
+// Thread: sweep on the pool, one at a time (the keeper sees to it). Lifetime: hands outlive it.
+#pragma once
+
+#include <atomic>
+
+#include "base/result.h"
+#include "index/store.h"
+#include "vlog/log.h"
+
+namespace alfheim::upkeep {
+
+struct SweepReport {
+  uint64_t segments_judged = 0;
+  uint64_t segments_dropped = 0;
+};
+
+class SegmentKeeper {
+ public:
+  struct Hands {
+    vlog::Log& log;
+    index::Store& store;
+  };
+  explicit SegmentKeeper(const Hands& hands) : hands_(hands) {}
+
+  // Judges and drops, then fills the pool of spares. Returns at once where a sweep runs.
+  // May block and run long: pool only.
+  base::Result<SweepReport> sweep();
+
+ private:
+  base::Result<bool> has_live_value(const vlog::SegmentInfo& segment);
+
+  Hands hands_;
+  std::atomic<bool> is_sweeping_{false};
+};
+
+}  // namespace alfheim::upkeep
