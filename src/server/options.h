@@ -1,0 +1,90 @@
+// server/options: everything that a node can be told at its start, with its default.
+//
+// Plain values, filled in by command_line.cc from the command line and the TOML file. What
+// may change while the node runs is copied into Config (config.h), which others then read.
+//
+// Thread: a value. Lifetime: owns its strings.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/limits.h"
+#include "env/network.h"
+
+namespace alfheim::server {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+
+// 0 means no limit.
+struct OutputLimit {
+  uint64_t hard_bytes = 0;
+  uint64_t soft_bytes = 0;
+  uint64_t soft_seconds = 0;
+  friend bool operator==(const OutputLimit&, const OutputLimit&) = default;
+};
+
+struct AddressOptions {
+  env::PeerAddress resp{"127.0.0.1", 6379};
+  env::PeerAddress raft{"127.0.0.1", 7379};
+  std::optional<env::PeerAddress> http = env::PeerAddress{"127.0.0.1", 8379};  // none: disabled
+};
+
+struct StorageOptions {
+  std::string dir = "./data";
+  uint64_t value_threshold_bytes = base::kValueThresholdBytesDefault;
+  uint64_t memory_budget_bytes = 256 * base::kMiB;  // the index's write-back memory
+  uint64_t dirty_budget_bytes = 64 * base::kMiB;    // of it, not yet in the store
+  uint64_t block_cache_bytes = 64 * base::kMiB;     // of the store
+  uint64_t segment_bytes = 64 * base::kMiB;
+  uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
+  uint64_t log_bytes_per_freeze = 512 * base::kMiB;
+};
+
+struct GroupOptions {
+  std::string id = "n1";
+  std::string cluster;  // "n1=127.0.0.1:7379": checked, one member only in this release
+  uint64_t tick_ms = 100;
+  uint32_t election_ticks = 10;
+};
+
+struct ThreadOptions {
+  uint32_t loop_count = 1;
+  uint32_t pool_thread_count = 8;
+};
+
+// All of these but `request_memory_bytes` can be changed by CONFIG SET.
+struct ClientOptions {
+  std::string requirepass;
+  uint32_t clients_max = 10000;
+  uint64_t bulk_bytes_max = base::kBulkBytesMax;   // proto-max-bulk-len
+  uint64_t query_buffer_bytes_max = base::kGiB;    // client-query-buffer-limit
+  uint64_t request_memory_bytes = 1 * base::kGiB;  // bodies being read, of all clients
+  OutputLimit output_limit;                        // client-output-buffer-limit normal
+  uint64_t timeout_s = 0;                          // idle; 0: never
+  uint64_t keepalive_s = 300;                      // 0: off
+};
+
+struct ObservationOptions {
+  int64_t slowlog_threshold_us = 10000;  // negative: nothing is logged
+  uint64_t slowlog_length_max = 128;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+struct Options {
+  std::string config_path;  // --config, empty without
+  AddressOptions address;
+  StorageOptions storage;
+  GroupOptions group;
+  ThreadOptions thread;
+  ClientOptions client;
+  ObservationOptions observation;
+};
+
+// "host:port", "[v6]:port".
+std::string address_text(const env::PeerAddress& address);
+std::string_view log_level_name(LogLevel level);
+
+}  // namespace alfheim::server
