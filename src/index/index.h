@@ -138,7 +138,8 @@ class Index {
   // index or from `scratch`, until the next write or get_for_write.
   base::Result<std::optional<ByteView>> get_for_write(ByteView key, Bytes& scratch);
 
-  // Publishes all mutations as one; a later one of the same key wins. `applied` is opaque and
+  // Publishes all mutations as one; a later one of the same key wins. Keys and values must not
+  // borrow from the index (a mutation may move what the next one names). `applied` is opaque and
   // never goes back: readers learn it with the state it belongs to.
   void write(std::span<const Mutation> mutations, uint64_t applied);
   WriteSlice begin_slice() { return WriteSlice(*this); }
@@ -181,6 +182,7 @@ class Index {
   friend class WriteSlice;
   friend class View;
   friend class RunCursor;
+  friend class MergedCursor;
   Index(Store& store, const env::Clock& clock, Options options);
 
   void refresh_held();

@@ -48,7 +48,7 @@ class View {
   friend class Index;
   friend class RunCursor;
   friend class MergedCursor;
-  View(Index& owner) : index_(owner) {}
+  explicit View(Index& owner) : index_(owner) {}
 
   Index& index_;
   uint64_t sequence_ = 0;   // versions up to this one are seen
