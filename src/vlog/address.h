@@ -14,7 +14,7 @@ struct ValueAddress {
   base::LogIndex index;       // the entry
   uint32_t offset_bytes = 0;  // in the entry's payload
   uint32_t length_bytes = 0;
-  uint32_t crc = 0;           // crc32c of the value's bytes, seed 0
+  uint32_t crc = 0;  // crc32c of the value's bytes, seed 0
 
   friend bool operator==(const ValueAddress&, const ValueAddress&) = default;
 };

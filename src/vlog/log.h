@@ -9,7 +9,7 @@
 // - append returned ok: the entries are on stable storage. It failed: unless the code is
 //   kNoSpace the Log is finished (every later change fails) and the node must stop; after a
 //   restart each entry of the failed batch is there whole, or not at all.
-// - kNoSpace: there is no room for the next segment. What is_durable up to last_index() stays;
+// - kNoSpace: there is no room for the next segment. What is durable, up to last_index(), stays;
 //   the caller may append the same entries again when there is room.
 // - open after an unclean stop copies the tail into a new segment before it returns (I7); a
 //   bad record that is not a torn tail is kCorruption, and nothing is changed (I8).

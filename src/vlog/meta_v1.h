@@ -9,15 +9,11 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "raft/ready.h"
 
 namespace alfheim::vlog {
 
-// What Raft must not forget (I10).
-struct HardState {
-  base::Term term;
-  base::NodeId vote;  // 0: none given in this term
-  friend bool operator==(const HardState&, const HardState&) = default;
-};
+using raft::HardState;  // what Raft must not forget (I10)
 
 // Whose log this is.
 struct Identity {
@@ -41,10 +37,11 @@ struct Meta {
   HardState hard_state;
   base::LogIndex log_start{1};
   base::Term log_start_previous_term;
-  uint64_t next_segment_id = 1;  // no id at or above it was ever given to a segment, as of this write
-  bool is_clean = false;         // the last stop was clean, and nothing was written since
-  uint64_t clean_tail_id = 0;    // with is_clean: the open segment, 0 for none
-  uint64_t clean_tail_bytes = 0; // with is_clean: where its last batch ends
+  uint64_t next_segment_id =
+      1;                       // no id at or above it was ever given to a segment, as of this write
+  bool is_clean = false;       // the last stop was clean, and nothing was written since
+  uint64_t clean_tail_id = 0;  // with is_clean: the open segment, 0 for none
+  uint64_t clean_tail_bytes = 0;  // with is_clean: where its last batch ends
   std::vector<SegmentTrim> trims;
   friend bool operator==(const Meta&, const Meta&) = default;
 };

@@ -1,0 +1,100 @@
+#include "vlog/spare_pool.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "vlog/segment_names.h"
+
+namespace alfheim::vlog {
+
+SparePool::SparePool(env::Disk& disk, Options options)
+    : disk_(disk), options_(std::move(options)) {}
+
+base::Result<bool> SparePool::fits(const std::string& path) {
+  ALF_TRY(const uint64_t links, disk_.link_count(path));
+  if (links != 1) return false;
+  ALF_TRY(auto file, disk_.open(path, {}));
+  ALF_TRY(const uint64_t size_bytes, file->size_bytes());
+  return size_bytes == options_.file_bytes;
+}
+
+base::Status SparePool::load(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const auto number = parse_spare_name(name);
+    if (!number) continue;
+    const std::string path = path_in(options_.dir, name);
+    ALF_TRY(const bool is_fitting, fits(path));
+    {
+      const std::lock_guard lock(mutex_);
+      next_number_ = std::max(next_number_, *number + 1);
+    }
+    if (is_fitting && is_short()) {
+      give_back(path);
+    } else {
+      ALF_TRY_STATUS(disk_.unlink(path));
+    }
+  }
+  return base::ok();
+}
+
+std::optional<std::string> SparePool::take() {
+  const std::lock_guard lock(mutex_);
+  if (paths_.empty()) return std::nullopt;
+  std::string path = std::move(paths_.back());
+  paths_.pop_back();
+  return path;
+}
+
+void SparePool::give_back(std::string path) {
+  const std::lock_guard lock(mutex_);
+  paths_.push_back(std::move(path));
+}
+
+base::Result<bool> SparePool::recycle(const std::string& path) {
+  if (!is_short()) return false;
+  ALF_TRY(const bool is_fitting, fits(path));
+  if (!is_fitting) return false;
+  std::string spare = next_path();
+  ALF_TRY_STATUS(disk_.rename(path, spare));
+  // Before the name is durable a crash may bring the segment back under its own name, so
+  // nothing may be written over it yet.
+  ALF_TRY_STATUS(disk_.sync_dir(options_.dir));
+  give_back(std::move(spare));
+  return true;
+}
+
+base::Status SparePool::replenish() {
+  const base::Bytes zeros(base::kMiB, '\0');
+  while (is_short()) {
+    const std::string path = next_path();
+    const std::string new_path = path + std::string(kNewSuffix);
+    {
+      ALF_TRY(auto file, disk_.open(new_path, {.is_writable = true, .create_new = true}));
+      for (uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
+        const uint64_t length = std::min<uint64_t>(zeros.size(), options_.file_bytes - at);
+        auto written = file->write_at(at, base::ByteView(zeros).substr(0, length));
+        if (!written.is_ok()) {
+          // Best effort: what is left is removed by the next open.
+          if (auto removed = disk_.unlink(new_path); !removed.is_ok()) return removed;
+          return written;
+        }
+      }
+      ALF_TRY_STATUS(file->sync());
+    }
+    ALF_TRY_STATUS(disk_.rename(new_path, path));
+    give_back(path);
+  }
+  return base::ok();
+}
+
+uint32_t SparePool::count() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<uint32_t>(paths_.size());
+}
+
+std::string SparePool::next_path() {
+  const std::lock_guard lock(mutex_);
+  return path_in(options_.dir, spare_name(next_number_++));
+}
+
+}  // namespace alfheim::vlog

@@ -1,0 +1,53 @@
+// vlog/spare_pool: a few files whose blocks were written before.
+//
+// Overwriting written blocks syncs in about half the time of writing fresh ones. What a spare
+// holds does not matter (I6). The pool never exceeds its wanted number of files.
+//
+// Thread: any; `take` never waits for the long writes of `replenish`.
+// Lifetime: the Disk outlives it.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/disk.h"
+
+namespace alfheim::vlog {
+
+class SparePool {
+ public:
+  struct Options {
+    std::string dir;
+    uint64_t file_bytes = 0;
+    uint32_t wanted_count = 0;
+  };
+  SparePool(env::Disk& disk, Options options);
+
+  // Takes in the spares among `names`; removes those of another length or linked elsewhere.
+  base::Status load(const std::vector<std::string>& names);
+  // The path of a spare, which is the caller's from now on.
+  std::optional<std::string> take();
+  // Gives a spare back that was taken and not renamed.
+  void give_back(std::string path);
+  // Makes the file at `path` a spare if one is wanted, its length fits and no link but this one
+  // is left (I4); says whether it did. The new name is durable when it returns.
+  base::Result<bool> recycle(const std::string& path);
+  base::Status replenish();
+  uint32_t count() const;
+  bool is_short() const { return count() < options_.wanted_count; }
+
+ private:
+  base::Result<bool> fits(const std::string& path);
+  std::string next_path();
+
+  env::Disk& disk_;
+  const Options options_;
+  mutable std::mutex mutex_;  // guards paths_ and next_number_; never held over I/O
+  std::vector<std::string> paths_;
+  uint64_t next_number_ = 1;
+};
+
+}  // namespace alfheim::vlog
