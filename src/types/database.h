@@ -39,8 +39,9 @@ struct ApplyPoint {
   uint64_t value_threshold_bytes = 0;  // carried in the entry, never an option read here
   uint32_t mutation_count = 0;         // running count of mutations in the entry
 
-  // Chance of this mutation: a hash of (seed, mutation count); the same on every node.
-  uint64_t random() const;
+  // Chance: a hash of (seed, mutation count), the same on every node. Counts as a mutation,
+  // so that the next one differs.
+  uint64_t random();
 };
 
 // Bytes given whole by a command's argument: in memory, in the log, or both.
@@ -71,7 +72,7 @@ class Database {
     RecordSource& records;
     ValueSource& values;
     const DatabaseTable& table;
-    // Apply only, all three or none:
+    // Apply only, all three or none; `writable_table` is `table`:
     RecordSink* sink = nullptr;
     DatabaseTable* writable_table = nullptr;
     ApplyPoint* point = nullptr;
@@ -91,16 +92,21 @@ class Database {
   static bool is_needs_tick(const base::Error& error);
   // Length of a string value, without reading it.
   base::Result<uint64_t> string_length(const FoundKey& found) const;
+  base::Result<uint64_t> string_length(const KeyRecord& record) const;
   // Appends [from, from+length) of a string value, cut to its end.
-  base::Status read_string(const FoundKey& found, uint64_t from, uint64_t length,
+  base::Status read_string(const FoundKey& found, uint64_t from, uint64_t length, base::Bytes& out);
+  base::Status read_string(const KeyRecord& record, uint64_t from, uint64_t length,
                            base::Bytes& out);
   base::Result<base::Bytes> read_whole_string(const FoundKey& found);
   uint64_t key_count() const;
+  uint64_t deadline_count() const;
+  // The epoch that the database has now.
+  Epoch epoch() const;
 
   // One step of a walk over live user keys in record order, from `position` on (a place in
-  // that order: slot and user key; empty is the start). Visits at most `steps_max` records,
-  // dead ones included; `visit` gets user key and record, and returns false to stop behind
-  // it. The result is the next position, or nullopt at the end.
+  // that order: slot u16 be and user key; empty is the start). Steps over at most `steps_max`
+  // records, dead ones included; `visit` gets user key and record of the live ones, and
+  // returns false to stop behind it. The result is the next position, or nullopt at the end.
   using Visitor = absl::FunctionRef<bool(base::ByteView user_key, const KeyRecord& record)>;
   base::Result<std::optional<base::Bytes>> walk_keys(base::ByteView position, uint64_t steps_max,
                                                      Visitor visit);
@@ -129,10 +135,37 @@ class Database {
   void flush();
 
  private:
+  struct Liveness {
+    bool is_alive;
+    bool is_due_by_clock;  // a read must wait for a tick
+  };
+  Liveness judge(const KeyRecord& record) const;
+  DatabaseEntry& entry();
   base::Result<std::optional<FoundKey>> find_any(base::ByteView key);  // due ones too
-  base::Status put_record(base::ByteView key, const std::optional<FoundKey>& old,
-                          KeyRecord record);
-  base::Status release(base::ByteView record_key, const FoundKey& old);
+  base::Status read_fragments(const FragmentList& list, uint64_t from, uint64_t length,
+                              base::Bytes& out);
+  base::Status read_chunks(const ChunkedBody& body, uint64_t from, uint64_t length,
+                           base::Bytes& out);
+
+  // Puts the record, after `old` (alive or due) was released with all that belongs to it.
+  base::Status put_record(base::ByteView key, const std::optional<FoundKey>& old, KeyRecord record);
+  // Puts it over a record that holds the same addresses, version and deadline.
+  void rewrite_record(base::ByteView record_key, KeyRecord record);
+  // Removes what belongs to the record: expiry, references, and (unless it moves to another
+  // owner) version and chunks.
+  enum class Chunks : uint8_t { kRelease, kKeep };
+  base::Status release(base::ByteView record_key, const KeyRecord& old, Chunks chunks);
+  Version new_version();
+  void write_chunks(const Version& version, uint64_t offset, base::ByteView bytes);
+  base::Status write_chunk_part(const Version& version, uint32_t number, uint64_t from,
+                                base::ByteView bytes);
+  base::Status write_range_chunked(base::ByteView key, const KeyRecord& old, uint64_t offset,
+                                   base::ByteView bytes);
+  base::Status make_chunked(base::ByteView key, const std::optional<FoundKey>& old,
+                            uint64_t old_length, uint64_t offset, base::ByteView bytes);
+  base::Status copy_into_chunks(const KeyRecord& record, uint64_t length, const Version& version);
+  std::optional<uint64_t> kept_deadline(const std::optional<FoundKey>& old,
+                                        Deadline deadline) const;
 
   Hands hands_;
   base::DatabaseIndex index_;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "base/ids.h"
 #include "base/limits.h"
@@ -14,7 +15,7 @@ namespace alfheim::types {
 
 struct DatabaseEntry {
   Epoch epoch;
-  uint64_t key_count = 0;      // keys whose record exists, due or not (as Redis counts)
+  uint64_t key_count = 0;       // keys whose record exists, due or not (as Redis counts)
   uint64_t deadline_count = 0;  // those of them that have a deadline
 };
 
@@ -30,6 +31,8 @@ struct DatabaseTable {
   void flush(base::DatabaseIndex index);
   void swap(base::DatabaseIndex a, base::DatabaseIndex b);
   bool is_live(Epoch epoch) const;
+  // The database whose content the epoch names; nullopt where it is dead.
+  std::optional<base::DatabaseIndex> database_of(Epoch epoch) const;
 };
 
 }  // namespace alfheim::types

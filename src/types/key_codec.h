@@ -7,8 +7,8 @@
 //   'K' key        epoch u32 be | slot u16 be | user key            -> key record (key_record.h)
 //   'M' meta       name                                             -> what the name says
 //   'R' reference  address (20) | key of the owner's 'K' record     -> empty
-//   'V' version    version u64 be, u32 be                           -> key of the owner's 'K' record
-//   'X' expiry     deadline ms u64 be | key of the 'K' record       -> empty
+//   'V' version    version u64 be, u32 be                           -> key of the owner's 'K'
+//   record 'X' expiry     deadline ms u64 be | key of the 'K' record       -> empty
 //
 // An epoch names one generation of one database: FLUSHDB gives the database a new epoch and
 // leaves the old records to the compaction filter. Format: docs/formats/index_records.md.
@@ -59,7 +59,9 @@ bool parse_key_record_key(base::ByteView record_key, Epoch& epoch, uint16_t& slo
                           base::ByteView& user_key);
 
 base::Bytes chunk_key(const Version& version, uint32_t chunk_number);
+bool parse_chunk_key(base::ByteView key, Version& version, uint32_t& chunk_number);
 base::Bytes version_key(const Version& version);
+bool parse_version_key(base::ByteView key, Version& version);
 base::Bytes reference_key(const vlog::ValueAddress& address, base::ByteView owner_record_key);
 // Every reference to an address in entry `index` or later is >= this.
 base::Bytes reference_begin(base::LogIndex index);

@@ -8,7 +8,8 @@
 //          fragments  body = varint skip | varint length | varint count | address*:
 //                     the string is [skip, skip+length) of the addressed pieces put together
 //          chunked    body = version u64, u32 | varint length: a computed string; its bytes
-//                     lie in 'C' records of kChunkBytes; a chunk that is missing is zeros
+//                     lie in 'C' records of kChunkBytes; a chunk that is missing, and what
+//                     a short chunk lacks, is zeros
 //
 // Format: docs/formats/index_records.md.
 #pragma once
