@@ -99,8 +99,8 @@ class Node {
   base::Result<base::LogIndex> propose_configuration_change(const Configuration& target);
 
   // Hands leadership to `target` once its log is complete; proposals are refused until it has
-  // happened or an election timeout has passed. kUnavailable: not the leader, or a group of
-  // one. kInvalidArgument: no voter.
+  // happened or an election timeout has passed. kUnavailable: not the leader.
+  // kInvalidArgument: no voter.
   base::Status transfer_leadership(base::NodeId target);
 
   // Everything that the Readies up to `number` wanted durable is durable. Numbers may be skipped
@@ -144,6 +144,7 @@ class Node {
 
   // follower.cc
   void become_follower(base::Term term, base::NodeId leader);
+  void leave_role();
   void follow(base::NodeId leader);
   void tick_follower();
   void on_append(const Message& message, const Append& append);
@@ -151,7 +152,8 @@ class Node {
   void on_read_response(const Message& message, const ReadResponse& response);
   void on_transfer_now(const Message& message);
   base::Status forward_read(ReadId id);
-  void reject_append(base::NodeId leader, base::LogIndex previous);
+  void truncate_after(base::LogIndex index);
+  void reject_append(base::NodeId leader, const Append& append);
 
   // candidate.cc
   void start_election(bool is_pre_vote, bool is_transfer);
@@ -173,7 +175,6 @@ class Node {
   void grant_reads(std::vector<PendingRead>& reads, base::LogIndex index);
   void refuse_reads(Leader& leader);
   void broadcast_heartbeat();
-  void send_heartbeat(base::NodeId to, const Progress& progress);
   void send_appends();
   bool send_append(base::NodeId to, Progress& progress);
   void continue_transfer();

@@ -28,6 +28,9 @@ class Progress {
   base::LogIndex next() const { return next_; }
   base::LogIndex commit_sent() const { return commit_sent_; }
   bool is_paused() const;
+  bool is_window_full() const;
+  // The next message goes out even where it carries nothing: its answer tells what was lost.
+  bool has_free_try() const { return has_free_try_; }
 
   // Something was heard from the peer since the last check of the quorum.
   bool is_active() const { return is_active_; }

@@ -27,7 +27,6 @@ struct Follower {
 
 struct Candidate {
   bool is_pre_vote = false;
-  bool is_transfer = false;
   std::map<base::NodeId, bool> votes;  // granted or refused; the own one once it is durable
 };
 

@@ -1,0 +1,74 @@
+// The candidate, and the pre-candidate that asks first whether it would win: an election is
+// begun only by a node that a majority would elect, so a node that was cut off disturbs nobody.
+#include "base/check.h"
+#include "raft/node.h"
+#include "raft/quorum.h"
+
+namespace alfheim::raft {
+
+using base::NodeId;
+using base::Term;
+
+void Node::start_election(bool is_pre_vote, bool is_transfer) {
+  ALF_CHECK(!is_leader());
+  ALF_CHECK(configuration_.is_voter(options_.id));
+  leave_role();
+  role_ = Candidate{.is_pre_vote = is_pre_vote, .votes = {}};
+  reset_timer();
+  const Term next_term{hard_state_.term.value + 1};
+  const VoteRequest request{.is_pre_vote = is_pre_vote,
+                            .is_transfer = is_transfer,
+                            .last = log_.last(),
+                            .last_term = log_.last_term()};
+  if (!is_pre_vote) set_hard_state({next_term, options_.id});
+  for (const NodeId id : configuration_.members()) {
+    if (id == options_.id || !configuration_.is_voter(id)) continue;
+    if (is_pre_vote) {
+      send_in_term(id, next_term, request);  // promises nothing, so nothing must be durable
+    } else {
+      send_after_persist(id, request);
+    }
+  }
+  // A real vote of our own counts when it is durable: count_own_vote().
+  if (is_pre_vote) count_vote(options_.id, true);
+}
+
+void Node::tick_candidate() {
+  if (elapsed_ticks_ >= timeout_ticks_) campaign();
+}
+
+void Node::on_vote_response(const Message& message, const VoteResponse& response) {
+  const auto* candidate = std::get_if<Candidate>(&role_);
+  if (candidate == nullptr || candidate->is_pre_vote != response.is_pre_vote) return;
+  // A granted pre-vote is for the term we would campaign in; an older one is stale.
+  const bool is_granted_early = response.is_pre_vote && response.is_granted;
+  const uint64_t wanted_term = hard_state_.term.value + (is_granted_early ? 1 : 0);
+  if (message.term.value != wanted_term) return;
+  if (!configuration_.is_voter(message.from)) return;
+  count_vote(message.from, response.is_granted);
+}
+
+void Node::count_own_vote() {
+  const auto& candidate = std::get<Candidate>(role_);
+  if (candidate.is_pre_vote || candidate.votes.contains(options_.id)) return;
+  if (durability_.hard_state() != hard_state_) return;
+  ALF_CHECK(hard_state_.vote == options_.id);
+  count_vote(options_.id, true);
+}
+
+void Node::count_vote(NodeId from, bool is_granted) {
+  auto& candidate = std::get<Candidate>(role_);
+  candidate.votes.emplace(from, is_granted);  // the first answer stands
+  const VoteResult result = count_votes(configuration_, [&](NodeId id) {
+    const auto found = candidate.votes.find(id);
+    if (found == candidate.votes.end()) return Vote::kMissing;
+    return found->second ? Vote::kGranted : Vote::kRefused;
+  });
+  if (result == VoteResult::kPending) return;
+  if (result == VoteResult::kLost) return become_follower(hard_state_.term, NodeId{});
+  if (candidate.is_pre_vote) return start_election(false, false);
+  // Nobody leads a term that it could forget; the own vote will come and count again.
+  if (candidate.votes.contains(options_.id)) become_leader();
+}
+
+}  // namespace alfheim::raft

@@ -1,0 +1,105 @@
+// raft/node_testing: a group of Nodes in one test, with a network and disks that obey it.
+//
+// Carries out each Ready as raft/ready.h demands. Messages stand in one queue, first in first
+// out, and may be cut off one way; a disk may be held, so that Readies pile up unfinished; a
+// crash loses what was not durable. After every step the invariants of all nodes are checked,
+// and that no two nodes ever apply different entries at one index or lead in one term.
+//
+// Thread: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raft/node.h"
+
+namespace alfheim::raft {
+
+std::string describe(const Message& message);
+std::string describe(const NodeStatus& status);
+
+class TestGroup {
+ public:
+  struct Options {
+    uint64_t node_count = 1;
+    bool has_pre_vote = true;
+    bool has_check_quorum = true;
+    std::set<uint64_t> learners = {};
+    uint64_t uncommitted_bytes_max = 1 << 20;
+    uint32_t inflight_messages_max = 4;
+    uint64_t seed = 1;
+    uint64_t chaos_seed = 0;  // not 0: messages are lost, doubled and reordered by it
+  };
+  explicit TestGroup(Options options);
+
+  Node& node(uint64_t id) { return *members_.at(id).node; }
+  const NodeStatus status(uint64_t id) const { return members_.at(id).node->status(); }
+  const std::vector<std::string>& trace() const { return trace_; }
+  void clear_trace() { trace_.clear(); }
+  // The payloads that a node has applied, no-ops left out.
+  std::vector<std::string> applied(uint64_t id) const;
+  uint64_t history_end() const { return history_.empty() ? 0 : history_.rbegin()->first; }
+  bool is_idle() const { return network_.empty(); }
+  std::string read_result(uint64_t read) const;  // pending, refused, or "index N"
+
+  // Each runs until nobody has anything to do.
+  void campaign(uint64_t id);
+  void tick(uint64_t id, int count = 1);
+  void tick_all(int count = 1);
+  base::Result<base::LogIndex> propose(uint64_t id, const std::string& payload);
+  base::Status read(uint64_t id, uint64_t read);
+  base::Status transfer(uint64_t id, uint64_t target);
+  void deliver(const Message& message);
+  void settle();
+
+  void cut(uint64_t from, uint64_t to) { cuts_.insert({from, to}); }
+  void isolate(uint64_t id);
+  void heal() { cuts_.clear(); }
+  void hold_disk(uint64_t id) { members_.at(id).is_disk_held = true; }
+  void release_disk(uint64_t id);
+  void finish_writes(uint64_t id, size_t count);
+  void crash(uint64_t id);
+  // Empties the log below `first`, as if all of it were in the persisted index.
+  void start_log_at(uint64_t id, uint64_t first);
+
+ private:
+  struct Member {
+    std::unique_ptr<Node> node;
+    std::map<uint64_t, Entry> log;      // as the node believes it
+    std::map<uint64_t, Entry> durable;  // as the disk has it
+    HardState hard_state;
+    base::LogIndex log_first{1};
+    base::Term previous_term;
+    base::LogIndex applied;
+    bool is_disk_held = false;
+    std::deque<Ready> writes;
+    uint64_t lives = 0;
+  };
+  void start(uint64_t id);
+  void carry_out(uint64_t id, Ready ready);
+  void finish_write(uint64_t id);
+  void apply(uint64_t id);
+  void post(uint64_t id, Message message);
+  bool settle_nodes();
+
+  Options options_;
+  Configuration configuration_;
+  std::map<uint64_t, Member> members_;
+  std::deque<Message> network_;
+  std::set<std::pair<uint64_t, uint64_t>> cuts_;
+  std::map<uint64_t, std::pair<uint64_t, std::string>> history_;  // index: term, payload
+  std::map<uint64_t, uint64_t> leader_of_term_;
+  std::map<uint64_t, std::string> reads_;
+  std::map<uint64_t, uint64_t> read_floors_;  // what was applied somewhere when the read began
+  std::mt19937_64 chaos_;
+  std::vector<std::string> trace_;
+};
+
+}  // namespace alfheim::raft

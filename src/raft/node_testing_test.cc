@@ -1,0 +1,301 @@
+// The body of raft/node_testing: only tests link it.
+#include "raft/node_testing.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace alfheim::raft {
+
+using base::LogIndex;
+using base::NodeId;
+using base::Term;
+
+namespace {
+
+struct Describe {
+  std::string operator()(const VoteRequest& request) const {
+    return fmt::format("{} last={}@{}{}", request.is_pre_vote ? "PreVote?" : "Vote?",
+                       request.last.value, request.last_term.value,
+                       request.is_transfer ? " transfer" : "");
+  }
+  std::string operator()(const VoteResponse& response) const {
+    return fmt::format("{} {}", response.is_pre_vote ? "PreVote" : "Vote",
+                       response.is_granted ? "granted" : "refused");
+  }
+  std::string operator()(const Append& append) const {
+    return fmt::format("Append {}@{}..{} commit={}", append.previous.value,
+                       append.previous_term.value, append.previous.value + append.entries.size(),
+                       append.commit.value);
+  }
+  std::string operator()(const AppendResponse& response) const {
+    if (!response.is_rejected) return fmt::format("Appended {}", response.match.value);
+    return fmt::format("Rejected {} hint={}@{}", response.rejected_previous.value,
+                       response.hint.value, response.hint_term.value);
+  }
+  std::string operator()(const Heartbeat& heartbeat) const {
+    return fmt::format("Heartbeat commit={} round={}", heartbeat.commit.value, heartbeat.round);
+  }
+  std::string operator()(const HeartbeatResponse& response) const {
+    return fmt::format("Alive round={}", response.round);
+  }
+  std::string operator()(const ReadRequest& request) const {
+    return fmt::format("Read? {}", request.id.value);
+  }
+  std::string operator()(const ReadResponse& response) const {
+    if (!response.is_granted) return fmt::format("Read {} refused", response.id.value);
+    return fmt::format("Read {} index={}", response.id.value, response.index.value);
+  }
+  std::string operator()(const TransferNow&) const { return "TransferNow"; }
+};
+
+std::string role_name(RoleKind role) {
+  switch (role) {
+    case RoleKind::kFollower: return "follower";
+    case RoleKind::kPreCandidate: return "pre-candidate";
+    case RoleKind::kCandidate: return "candidate";
+    case RoleKind::kLeader: return "leader";
+  }
+  return "?";
+}
+
+}  // namespace
+
+std::string describe(const Message& message) {
+  return fmt::format("{}->{} term={} {}", message.from.value, message.to.value, message.term.value,
+                     std::visit(Describe{}, message.body));
+}
+
+std::string describe(const NodeStatus& status) {
+  return fmt::format("{} term={} leader={} last={} commit={} durable={} applied={}",
+                     role_name(status.soft_state.role), status.soft_state.term.value,
+                     status.soft_state.leader.value, status.last.value, status.commit.value,
+                     status.durable.value, status.applied.value);
+}
+
+TestGroup::TestGroup(Options options) : options_(std::move(options)), chaos_(options_.chaos_seed) {
+  std::vector<NodeId> voters;
+  for (uint64_t id = 1; id <= options_.node_count; ++id) {
+    (options_.learners.contains(id) ? configuration_.learners : configuration_.voters)
+        .push_back(NodeId{id});
+  }
+  for (uint64_t id = 1; id <= options_.node_count; ++id) start(id);
+}
+
+void TestGroup::start(uint64_t id) {
+  Member& member = members_[id];
+  RestoredState state{.hard_state = member.hard_state,
+                      .log_first = member.log_first,
+                      .previous_term = member.previous_term,
+                      .last = LogIndex{member.log_first.value - 1},
+                      .runs = {},
+                      .applied = member.applied,
+                      .configuration = configuration_};
+  for (const auto& [index, entry] : member.durable) {
+    if (index < member.log_first.value) continue;
+    state.last = entry.index;
+    if (state.runs.empty() || state.runs.back().term != entry.term) {
+      state.runs.push_back({entry.index, entry.term});
+    }
+  }
+  ASSERT_TRUE(check_restored(state).is_ok()) << check_restored(state).error().message;
+  member.log = member.durable;
+  member.node =
+      std::make_unique<Node>(Node::Options{.id = NodeId{id},
+                                           .group = base::GroupId{7},
+                                           .seed = options_.seed + 1000 * member.lives++,
+                                           .has_pre_vote = options_.has_pre_vote,
+                                           .has_check_quorum = options_.has_check_quorum,
+                                           .inflight_messages_max = options_.inflight_messages_max,
+                                           .uncommitted_bytes_max = options_.uncommitted_bytes_max},
+                             state);
+}
+
+std::vector<std::string> TestGroup::applied(uint64_t id) const {
+  std::vector<std::string> payloads;
+  for (const auto& [index, entry] : history_) {
+    if (index <= members_.at(id).applied.value && !entry.second.empty()) {
+      payloads.push_back(entry.second);
+    }
+  }
+  return payloads;
+}
+
+std::string TestGroup::read_result(uint64_t read) const { return reads_.at(read); }
+
+void TestGroup::campaign(uint64_t id) {
+  node(id).campaign();
+  settle();
+}
+
+void TestGroup::tick(uint64_t id, int count) {
+  for (int i = 0; i < count; ++i) {
+    node(id).tick();
+    settle();
+  }
+}
+
+void TestGroup::tick_all(int count) {
+  for (int i = 0; i < count; ++i) {
+    for (auto& [id, member] : members_) tick(id);
+  }
+}
+
+base::Result<LogIndex> TestGroup::propose(uint64_t id, const std::string& payload) {
+  const Proposal proposal{.payload = std::make_shared<const base::Bytes>(payload)};
+  auto result = node(id).propose({&proposal, 1});
+  settle();
+  return result;
+}
+
+base::Status TestGroup::read(uint64_t id, uint64_t read) {
+  base::Status status = node(id).read_index(ReadId{read});
+  if (status.is_ok()) reads_.emplace(read, "pending");
+  read_floors_.emplace(read, history_end());
+  settle();
+  return status;
+}
+
+base::Status TestGroup::transfer(uint64_t id, uint64_t target) {
+  base::Status status = node(id).transfer_leadership(NodeId{target});
+  settle();
+  return status;
+}
+
+void TestGroup::deliver(const Message& message) {
+  node(message.to.value).step(message);
+  settle();
+}
+
+void TestGroup::settle() {
+  while (settle_nodes() || !network_.empty()) {
+    if (network_.empty()) continue;
+    if (options_.chaos_seed != 0) std::swap(network_.front(), network_[chaos_() % network_.size()]);
+    const Message message = network_.front();
+    const uint64_t fate = options_.chaos_seed == 0 ? 1 : chaos_() % 16;
+    if (fate != 2) network_.pop_front();  // else it comes twice
+    if (fate == 0) continue;              // lost
+    trace_.push_back(describe(message));
+    node(message.to.value).step(message);
+  }
+}
+
+// Carries out what all nodes want; false where nobody wanted anything.
+bool TestGroup::settle_nodes() {
+  bool did_anything = false;
+  for (auto& [id, member] : members_) {
+    member.node->check_invariants();
+    while (member.node->has_ready()) {
+      carry_out(id, member.node->take_ready());
+      member.node->check_invariants();
+      did_anything = true;
+    }
+  }
+  return did_anything;
+}
+
+void TestGroup::carry_out(uint64_t id, Ready ready) {
+  Member& member = members_.at(id);
+  if (ready.soft_state.role == RoleKind::kLeader) {
+    const auto [known, is_new] = leader_of_term_.emplace(ready.soft_state.term.value, id);
+    EXPECT_EQ(known->second, id) << "two leaders in term " << ready.soft_state.term.value;
+  }
+  for (const Entry& entry : ready.entries) {
+    member.log.erase(member.log.lower_bound(entry.index.value), member.log.end());
+    member.log.emplace(entry.index.value, entry);
+  }
+  for (const Message& message : ready.messages) post(id, message);
+  for (const ReadState& read : ready.reads) {
+    reads_[read.id.value] = fmt::format("index {}", read.index.value);
+    EXPECT_GE(read.index.value, read_floors_.at(read.id.value)) << "a stale read";
+  }
+  for (const ReadId& read : ready.reads_refused) reads_[read.value] = "refused";
+  member.writes.push_back(std::move(ready));
+  while (!member.is_disk_held && !member.writes.empty()) finish_write(id);
+  apply(id);
+}
+
+void TestGroup::finish_write(uint64_t id) {
+  Member& member = members_.at(id);
+  const Ready ready = std::move(member.writes.front());
+  member.writes.pop_front();
+  if (ready.hard_state) member.hard_state = *ready.hard_state;
+  for (const Entry& entry : ready.entries) {
+    member.durable.erase(member.durable.lower_bound(entry.index.value), member.durable.end());
+    member.durable.emplace(entry.index.value, entry);
+  }
+  member.node->persisted(ready.number);
+  for (const Message& message : ready.messages_after_persist) post(id, message);
+}
+
+void TestGroup::apply(uint64_t id) {
+  Member& member = members_.at(id);
+  const NodeStatus status = member.node->status();
+  const LogIndex end = std::min(status.commit, status.durable);
+  for (uint64_t index = member.applied.value + 1; index <= end.value; ++index) {
+    ASSERT_TRUE(member.durable.contains(index)) << "applied what is not on disk";
+    const Entry& entry = member.durable.at(index);
+    const std::pair<uint64_t, std::string> is{entry.term.value, std::string(entry.bytes())};
+    const auto [was, is_new] = history_.emplace(index, is);
+    EXPECT_EQ(was->second, is) << "two nodes applied different entries at " << index;
+  }
+  member.applied = std::max(member.applied, end);
+  member.node->applied(member.applied);
+}
+
+void TestGroup::post(uint64_t id, Message message) {
+  if (cuts_.contains({id, message.to.value})) return;
+  if (auto* append = std::get_if<Append>(&message.body)) {
+    uint64_t bytes = 0;
+    for (LogIndex index = append->previous.next(); index <= append->last; index = index.next()) {
+      const auto found = members_.at(id).log.find(index.value);
+      if (found == members_.at(id).log.end()) return;
+      bytes += found->second.bytes().size();
+      // A small limit, so that ranges of unknown size are really cut.
+      if (append->bytes_max > 0 && bytes > 8 && !append->entries.empty()) break;
+      append->entries.push_back(found->second);
+    }
+  }
+  network_.push_back(std::move(message));
+}
+
+void TestGroup::isolate(uint64_t id) {
+  for (const auto& [other, member] : members_) {
+    cut(id, other);
+    cut(other, id);
+  }
+}
+
+void TestGroup::release_disk(uint64_t id) {
+  members_.at(id).is_disk_held = false;
+  finish_writes(id, members_.at(id).writes.size());
+}
+
+void TestGroup::finish_writes(uint64_t id, size_t count) {
+  for (size_t i = 0; i < count; ++i) finish_write(id);
+  apply(id);
+  settle();
+}
+
+void TestGroup::crash(uint64_t id) {
+  Member& member = members_.at(id);
+  member.writes.clear();
+  member.is_disk_held = false;
+  std::erase_if(network_, [&](const Message& message) { return message.to == NodeId{id}; });
+  start(id);
+  settle();
+}
+
+void TestGroup::start_log_at(uint64_t id, uint64_t first) {
+  Member& member = members_.at(id);
+  member.previous_term = member.log.at(first - 1).term;
+  member.log_first = LogIndex{first};
+  member.log.erase(member.log.begin(), member.log.lower_bound(first));
+  member.durable.erase(member.durable.begin(), member.durable.lower_bound(first));
+  member.node->log_starts_at(LogIndex{first});
+  settle();
+}
+
+}  // namespace alfheim::raft

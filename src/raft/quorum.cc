@@ -1,0 +1,62 @@
+#include "raft/quorum.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+
+namespace alfheim::raft {
+namespace {
+
+using base::LogIndex;
+using base::NodeId;
+
+VoteResult count_in(const std::vector<NodeId>& voters, const std::function<Vote(NodeId)>& vote_of) {
+  ALF_CHECK(!voters.empty());
+  const size_t majority = voters.size() / 2 + 1;
+  size_t granted = 0;
+  size_t missing = 0;
+  for (const NodeId id : voters) {
+    switch (vote_of(id)) {
+      case Vote::kGranted: ++granted; break;
+      case Vote::kMissing: ++missing; break;
+      case Vote::kRefused: break;
+    }
+  }
+  ALF_CHECK(granted + missing <= voters.size());
+  if (granted >= majority) return VoteResult::kWon;
+  return granted + missing >= majority ? VoteResult::kPending : VoteResult::kLost;
+}
+
+LogIndex index_in(const std::vector<NodeId>& voters,
+                  const std::function<LogIndex(NodeId)>& match_of) {
+  ALF_CHECK(!voters.empty());
+  std::vector<LogIndex> matches;
+  matches.reserve(voters.size());
+  for (const NodeId id : voters) matches.push_back(match_of(id));
+  // The n-th largest, n being the majority: that many have it.
+  const auto middle = matches.begin() + static_cast<ptrdiff_t>(voters.size() / 2);
+  std::nth_element(matches.begin(), middle, matches.end(),
+                   [](LogIndex left, LogIndex right) { return left > right; });
+  return *middle;
+}
+
+}  // namespace
+
+VoteResult count_votes(const Configuration& configuration,
+                       const std::function<Vote(NodeId)>& vote_of) {
+  const VoteResult incoming = count_in(configuration.voters, vote_of);
+  if (!configuration.is_joint()) return incoming;
+  const VoteResult outgoing = count_in(configuration.outgoing, vote_of);
+  if (incoming == VoteResult::kLost || outgoing == VoteResult::kLost) return VoteResult::kLost;
+  return incoming == outgoing ? incoming : VoteResult::kPending;
+}
+
+LogIndex quorum_index(const Configuration& configuration,
+                      const std::function<LogIndex(NodeId)>& match_of) {
+  const LogIndex incoming = index_in(configuration.voters, match_of);
+  if (!configuration.is_joint()) return incoming;
+  return std::min(incoming, index_in(configuration.outgoing, match_of));
+}
+
+}  // namespace alfheim::raft
