@@ -1,5 +1,8 @@
 #include "index/slab_arena.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <new>
 
 #include "base/check.h"
@@ -28,7 +31,7 @@ SlabArena::SlabArena() {
 
 SlabArena::~SlabArena() {
   for (Large* large : large_) ::operator delete(large);
-  for (char* region : regions_) ::operator delete(region, std::align_val_t(kSlabBytes));
+  for (char* region : regions_) ::operator delete(region, std::align_val_t(kRegionBytes));
 }
 
 Record* SlabArena::allocate(size_t bytes) {
@@ -98,7 +101,10 @@ void SlabArena::release_large(Record* record) {
 
 SlabArena::Slab* SlabArena::take_slab(uint8_t size_class) {
   if (free_slabs_.empty()) {
-    auto* region = static_cast<char*>(::operator new(kRegionBytes, std::align_val_t(kSlabBytes)));
+    auto* region = static_cast<char*>(::operator new(kRegionBytes, std::align_val_t(kRegionBytes)));
+    // Huge pages save most of the misses of address translation, a third of a random read; an
+    // index that is small keeps small pages. A hint: without them all is as before.
+    if (!regions_.empty()) static_cast<void>(::madvise(region, kRegionBytes, MADV_HUGEPAGE));
     regions_.push_back(region);
     // Given out from the back of the list: low addresses first.
     for (size_t at = kRegionBytes; at > 0; at -= kSlabBytes) {

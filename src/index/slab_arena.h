@@ -8,6 +8,7 @@
 // Thread: one writer; see index.h. Lifetime: owns all records.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

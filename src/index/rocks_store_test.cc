@@ -1,0 +1,282 @@
+#include "index/rocks_store.h"
+
+#include <gtest/gtest.h>
+#include <rocksdb/env.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+
+namespace alfheim::index {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MapSource final : public SortedSource {
+ public:
+  using Records = std::map<Bytes, std::optional<Bytes>>;
+  explicit MapSource(Records records, std::function<void(size_t)> before_each = {})
+      : records_(std::move(records)), before_each_(std::move(before_each)), at_(records_.begin()) {}
+  bool next(SortedRecord& record) override {
+    if (before_each_) before_each_(count_++);
+    if (at_ == records_.end()) return false;
+    record.key = at_->first;
+    record.value = at_->second ? std::optional<ByteView>(*at_->second) : std::nullopt;
+    ++at_;
+    return true;
+  }
+
+ private:
+  const Records records_;
+  const std::function<void(size_t)> before_each_;
+  Records::const_iterator at_;
+  size_t count_ = 0;
+};
+
+// Files are written, but they cannot be moved into the store: a crash just before the ingest.
+class NoLinkEnv final : public rocksdb::EnvWrapper {
+ public:
+  NoLinkEnv() : EnvWrapper(rocksdb::Env::Default()) {}
+  const char* Name() const override { return "NoLinkEnv"; }
+  rocksdb::Status LinkFile(const std::string&, const std::string&) override {
+    return rocksdb::Status::IOError("told to fail");
+  }
+};
+
+class RocksStoreTest : public testing::Test {
+ protected:
+  RocksStoreTest() {
+    std::string name = (fs::temp_directory_path() / "alf_rocks_XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    root_ = name;
+  }
+  ~RocksStoreTest() override { fs::remove_all(root_); }
+
+  std::unique_ptr<RocksStore> open(RocksStore::Options options = {}) {
+    options.dir = dir();
+    auto store = RocksStore::open(options);
+    EXPECT_TRUE(store.is_ok()) << (store.is_ok() ? "" : store.error().message);
+    return std::move(store).value();
+  }
+  std::string dir() const { return root_ + "/index"; }
+  static void ingest(Store& store, MapSource::Records records, uint64_t applied) {
+    MapSource source(std::move(records));
+    const base::Status status = store.ingest(source, applied);
+    ASSERT_TRUE(status.is_ok()) << status.error().message;
+  }
+  static Bytes get(Store& store, ByteView key, ReadMode mode = ReadMode::kMayBlock) {
+    Bytes scratch;
+    const auto found = store.snapshot()->get(key, mode, scratch);
+    if (!found.is_ok()) return Bytes("error: ").append(base::error_code_name(found.error().code));
+    return *found ? Bytes(**found) : "(none)";
+  }
+  size_t leftover_count() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(dir() + "/ingest"), fs::directory_iterator()));
+  }
+  static MapSource::Records many(size_t count, const Bytes& value) {
+    MapSource::Records records;
+    for (size_t i = 0; i < count; ++i) records["\x01" + std::to_string(i)] = value;
+    return records;
+  }
+
+  std::string root_;
+};
+
+TEST_F(RocksStoreTest, an_ingest_of_several_files_is_there_after_reopening) {
+  {
+    const auto store = open({.sst_bytes = 4096});
+    EXPECT_EQ(store->persisted_applied(), 0u);
+    ingest(*store, many(2000, Bytes(50, 'v')), 7);
+    ingest(*store,
+           {{"\x01"
+             "5",
+             std::nullopt},
+            {"\x01"
+             "6",
+             "new"}},
+           9);
+    EXPECT_GT(store->approximate_bytes("\x01", "\x02"), 0u);
+  }
+  const auto store = open();
+  EXPECT_EQ(store->persisted_applied(), 9u);
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "5"),
+            "(none)");
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "6"),
+            "new");
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "1999"),
+            Bytes(50, 'v'));
+  EXPECT_EQ(leftover_count(), 0u);
+}
+
+TEST_F(RocksStoreTest, a_snapshot_does_not_see_later_ingests_and_no_cursor_the_stores_own_kind) {
+  const auto store = open();
+  ingest(*store,
+         {{"\x01"
+           "a",
+           "1"}},
+         1);
+  const auto before = store->snapshot();
+  ingest(*store,
+         {{"\x01"
+           "a",
+           "2"},
+          {"\x01"
+           "b",
+           "2"}},
+         2);
+  Bytes scratch;
+  EXPECT_EQ(before
+                ->get("\x01"
+                      "a",
+                      ReadMode::kMayBlock, scratch)
+                .value(),
+            "1");
+  const auto cursor = before->scan({});
+  cursor->seek({});
+  ASSERT_TRUE(cursor->is_valid());
+  EXPECT_EQ(cursor->key(),
+            "\x01"
+            "a");
+  cursor->next();
+  EXPECT_FALSE(cursor->is_valid());
+  EXPECT_TRUE(cursor->status().is_ok());
+}
+
+TEST_F(RocksStoreTest, files_that_were_written_but_not_ingested_leave_the_old_state) {
+  ingest(*open(), {{"\x01k", "old"}}, 1);
+  {
+    NoLinkEnv env;
+    const auto store = open({.env = &env});
+    MapSource source(MapSource::Records{{"\x01k", "new"}});
+    const base::Status status = store->ingest(source, 2);
+    ASSERT_FALSE(status.is_ok());
+    EXPECT_EQ(status.error().code, base::ErrorCode::kIo);
+    EXPECT_EQ(store->persisted_applied(), 1u);
+    EXPECT_GT(leftover_count(), 0u);
+  }
+  const auto store = open();
+  EXPECT_EQ(leftover_count(), 0u);
+  EXPECT_EQ(store->persisted_applied(), 1u);
+  EXPECT_EQ(get(*store, "\x01k"), "old");
+}
+
+TEST_F(RocksStoreTest, a_process_killed_while_it_writes_files_leaves_the_old_state) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto store = open({.sst_bytes = 4096});
+    ingest(*store, many(3000, "old"), 1);
+    MapSource source(many(3000, Bytes(50, 'n')), [](size_t count) {
+      if (count == 2500) _exit(3);  // no destructor runs, files are open
+    });
+    _exit(store->ingest(source, 2).is_ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(WEXITSTATUS(status), 3);
+  EXPECT_GT(leftover_count(), 1u);
+  const auto store = open();
+  EXPECT_EQ(leftover_count(), 0u);
+  EXPECT_EQ(store->persisted_applied(), 1u);
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "0"),
+            "old");
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "2999"),
+            "old");
+}
+
+TEST_F(RocksStoreTest, what_is_not_in_the_cache_would_block_in_memory_only) {
+  ingest(*open(), many(5000, Bytes(50, 'v')), 1);
+  const auto store = open();  // reads the first block, where its own record is
+  const Bytes key =
+      "\x01"
+      "4999";
+  EXPECT_EQ(get(*store, key, ReadMode::kMemoryOnly), "error: would block");
+  const auto cursor = store->snapshot()->scan({.mode = ReadMode::kMemoryOnly});
+  cursor->seek(key);
+  EXPECT_FALSE(cursor->is_valid());
+  EXPECT_EQ(cursor->status().error().code, base::ErrorCode::kWouldBlock);
+  EXPECT_EQ(get(*store, key), Bytes(50, 'v'));
+  EXPECT_EQ(get(*store, key, ReadMode::kMemoryOnly), Bytes(50, 'v'));
+}
+
+TEST_F(RocksStoreTest, compaction_forgets_what_should_be_dropped_but_never_the_stores_own) {
+  const auto store =
+      open({.should_drop = [](ByteView, ByteView value) { return value != "live"; }});
+  ingest(*store,
+         {{"\x01"
+           "a",
+           "dead"},
+          {"\x01"
+           "b",
+           "live"}},
+         4);
+  ingest(*store,
+         {{"\x01"
+           "c",
+           "dead"}},
+         5);
+  ASSERT_TRUE(store->compact_all().is_ok());
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "a"),
+            "(none)");
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "b"),
+            "live");
+  EXPECT_EQ(get(*store,
+                "\x01"
+                "c"),
+            "(none)");
+  EXPECT_EQ(get(*store, Bytes(1, kStoreKind) + "applied").size(), 8u);
+}
+
+TEST_F(RocksStoreTest, an_ingest_waits_while_level_0_is_full) {
+  const auto store = open({.level0_files_max = 1});
+  EXPECT_TRUE(store->can_ingest());
+  ingest(*store, {{"\x01k", "1"}}, 1);
+  ingest(*store, {{"\x01k", "2"}}, 2);
+  EXPECT_FALSE(store->can_ingest());
+  ASSERT_TRUE(store->compact_all().is_ok());
+  EXPECT_TRUE(store->can_ingest());
+}
+
+TEST_F(RocksStoreTest, a_flipped_bit_is_corruption_and_never_a_value) {
+  ingest(*open(), many(500, Bytes(100, 'v')), 1);
+  for (const auto& entry : fs::directory_iterator(dir())) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);
+    file.put('\x55');
+  }
+  const auto store = open();
+  const auto cursor = store->snapshot()->scan({});
+  cursor->seek({});
+  while (cursor->is_valid()) cursor->next();
+  ASSERT_FALSE(cursor->status().is_ok());
+  EXPECT_EQ(cursor->status().error().code, base::ErrorCode::kCorruption);
+}
+
+TEST_F(RocksStoreTest, a_directory_is_opened_once_at_a_time) {
+  const auto store = open();
+  EXPECT_FALSE(RocksStore::open({.dir = dir()}).is_ok());
+}
+
+}  // namespace
+}  // namespace alfheim::index
