@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+"""tests/run.py: the suites that drive real processes, by name; one line each, with its seconds.
+
+    tests/run.py                        all, in the short form (what make test runs)
+    tests/run.py --full                 all, at the figures of make soak
+    tests/run.py real.kill differential --seed 7
+    tests/run.py --list
+
+Each suite is also a ctest entry of its own (tests/CMakeLists.txt). What a suite prints is shown
+when it fails, or with --verbose.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"  # Debian's, which has python3-redis
+
+# name: (script, options of the short form, of the full form, seconds allowed short, full)
+SUITES = {
+    "differential.resp2": ("differential/differential.py", ["--resp", "2", "--commands", "20000"], ["--resp", "2", "--commands", "200000"], 120, 600),
+    "differential.resp3": ("differential/differential.py", ["--resp", "3", "--commands", "20000"], ["--resp", "3", "--commands", "200000"], 120, 600),
+    "real.kill": ("real/kill_loop.py", ["--rounds", "20"], ["--rounds", "200"], 240, 2400),
+    "real.clients": ("real/clients_test.py", [], [], 300, 900),
+    "real.cli_errors": ("real/cli_errors_test.py", [], [], 180, 180),
+    "real.http": ("real/http_test.py", [], [], 60, 60),
+    "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
+    "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
+    "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
+}
+
+
+def run(name, form, extra, verbose):
+    script, short, full, short_seconds, full_seconds = SUITES[name]
+    path = os.path.join(HERE, script)
+    command = [path] if script.endswith(".sh") else [PYTHON, path]
+    command += [f"--{form}"] + (full if form == "full" else short) + extra
+    allowed = full_seconds if form == "full" else short_seconds
+    began = time.monotonic()
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=None if verbose else subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=allowed, check=False)
+        passed, text = done.returncode == 0, done.stdout
+    except subprocess.TimeoutExpired as error:
+        passed, text = False, (error.stdout or b"") + f"\n{name}: not finished within {allowed} s\n".encode()
+    print(f"{'passed' if passed else 'FAILED'}  {name:<20} {time.monotonic() - began:7.1f} s", flush=True)
+    if not passed and text:
+        sys.stdout.write(text.decode("utf-8", "replace"))
+        sys.stdout.flush()
+    return passed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", help="names or beginnings of names; none means all")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--short", action="store_const", dest="form", const="short", default="short")
+    form.add_argument("--full", action="store_const", dest="form", const="full")
+    parser.add_argument("--server", help="the program under test")
+    parser.add_argument("--seed", help="one seed for all")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    chosen = [name for name in SUITES if not options.suites or any(name.startswith(word) for word in options.suites)]
+    if options.list or not chosen:
+        print("\n".join(SUITES))
+        return 0 if options.list else 1
+    extra = (["--server", os.path.abspath(options.server)] if options.server else []) + (["--seed", options.seed] if options.seed else [])
+    return 0 if all([run(name, options.form, extra, options.verbose) for name in chosen]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
