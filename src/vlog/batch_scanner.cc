@@ -44,7 +44,9 @@ base::Result<ScannedBatch> BatchScanner::next() {
   }
   auto batch = parse(*header);
   if (!batch.is_ok()) return corruption_at(path_, offset_bytes_, batch.error().message);
+  ALF_CHECK(batch->records.size() == header->record_count);
   offset_bytes_ += header->padded_bytes();
+  ALF_CHECK(offset_bytes_ % env::kBlockBytes == 0);
   ++sequence_;
   return batch;
 }

@@ -3,7 +3,10 @@
 
 #include <map>
 
-#include "vlog/vlog_test_support.h"
+#include "base/crc32c.h"
+#include "sim/hands/sim_disk.h"
+#include "sim/hands/sim_random.h"
+#include "vlog/log_world.h"
 
 namespace alfheim::vlog {
 namespace {

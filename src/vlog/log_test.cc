@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/crc32c.h"
+#include "sim/hands/sim_disk.h"
+#include "sim/hands/sim_random.h"
+#include "vlog/log_world.h"
 #include "vlog/segment.h"
-#include "vlog/vlog_test_support.h"
 
 namespace alfheim::vlog {
 namespace {

@@ -103,6 +103,9 @@ base::Status MetaFile::update(const std::function<void(Meta&)>& change) {
   const uint64_t generation = next.generation + 1;
   change(next);
   next.generation = generation;
+  ALF_CHECK_MSG(next.hard_state.term >= current().hard_state.term, "a term goes back");
+  ALF_CHECK(next.log_start >= current().log_start);
+  ALF_CHECK(next.next_segment_id >= current().next_segment_id);
   ALF_CHECK(next.trims.size() <= kMetaTrimsMax);
   const base::Bytes block = encode_meta(next);
   const base::ByteView both = buffer_.copy_of(block + block);

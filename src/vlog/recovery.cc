@@ -167,6 +167,9 @@ void Recovery::set_replaced_aside() {
 
 // Footers are durable before the next segment has a name: only the last may lack one.
 base::Status Recovery::check_shape() const {
+  ALF_CHECK(std::is_sorted(opened_.begin(), opened_.end(), [](const auto& a, const auto& b) {
+    return a.segment->header.id < b.segment->header.id;
+  }));
   for (size_t i = 0; i + 1 < opened_.size(); ++i) {
     const Segment& segment = *opened_[i].segment;
     if (segment.is_sealed) continue;
@@ -306,6 +309,7 @@ base::Status Recovery::copy_forward(const Segment& tail) {
   copy->data_end_bytes = result_.position.end_bytes;
   ALF_CHECK(copy->table.last_index() == tail.table.last_index());
   ALF_CHECK(copy->table.places().size() == tail.table.places().size());
+  ALF_CHECK(result_.segments.back()->header.id == header.replaces_id);
   result_.segments.back() = copy;
   result_.open_segment = copy;
   return base::ok();

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/check.h"
 #include "base/format.h"
 
 namespace alfheim::vlog {
@@ -25,6 +26,7 @@ std::string path_in(const std::string& dir, std::string_view name) {
 }
 
 std::string segment_name(uint64_t id, std::string_view suffix) {
+  ALF_CHECK(id != 0);
   return base::format("{:020}{}", id, suffix);
 }
 

@@ -82,6 +82,7 @@ base::Result<OpenedSegment> open_segment(env::Disk& disk, const std::string& pat
     if (!table.is_ok()) return corruption_at(path, header.file_bytes, table.error().message);
     segment.table = std::move(table).value();
     segment.data_end_bytes = opened.footer.footer->data_end_bytes;
+    ALF_CHECK(segment.table.first_index() == header.first_index);
     segment.is_sealed = true;
     segment.sealed_last_index = segment.table.last_index();
   }

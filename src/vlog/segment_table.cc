@@ -52,6 +52,7 @@ void SegmentTable::push(base::LogIndex index, base::Term term, RecordPlace place
   ALF_CHECK(runs_.empty() || runs_.back().term <= term);
   if (runs_.empty() || runs_.back().term != term) runs_.push_back({index, term});
   places_.push_back(place);
+  ALF_CHECK(last_index() == index);
 }
 
 void SegmentTable::trim_after(base::LogIndex last) {

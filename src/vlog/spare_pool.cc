@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "vlog/segment_names.h"
 
@@ -47,6 +48,8 @@ std::optional<std::string> SparePool::take() {
 
 void SparePool::give_back(std::string path) {
   const std::lock_guard lock(mutex_);
+  ALF_CHECK(!path.empty());
+  ALF_CHECK(std::find(paths_.begin(), paths_.end(), path) == paths_.end());
   paths_.push_back(std::move(path));
 }
 
