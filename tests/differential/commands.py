@@ -314,7 +314,7 @@ class Commands:
     def mistaken(self, arguments):
         """A word too many, one too few, or one that does not fit."""
         kind = self.rng.random()
-        if kind < 0.3:
+        if kind < 0.3 and arguments[0] != b"COMMAND":  # whose whole table is each server's own
             return arguments[:-1] if len(arguments) > 1 else arguments + [b"extra"]
         if kind < 0.6:
             return arguments + [self.pick([b"extra", arguments[-1], b"-1", b"KEEPTTL", b"\x00"])]
