@@ -155,6 +155,23 @@ TEST(Index, older_versions_exist_only_while_somebody_needs_them) {
   EXPECT_EQ(world.index->stats().older_version_count, 0u);
 }
 
+// The view finds "old" in its snapshot only; what the Store holds by now must not come before.
+TEST(Index, a_record_that_was_evicted_and_loaded_again_is_not_shown_to_a_view_from_before) {
+  World world({.memory_budget_bytes = 2, .dirty_budget_bytes = 1});  // evicts whatever it may
+  world.put("\x01k", "old");
+  world.persist();
+  const auto view = world.index->open_view();
+  world.persist();  // ends the run that the view walks
+  world.put("\x01k", "new");
+  world.persist();
+  for (int i = 0; i < 4; ++i) world.put("\x01other", "");
+  EXPECT_GT(world.index->stats().eviction_count, 0u);
+  Bytes scratch;
+  EXPECT_EQ(world.index->get_for_write("\x01k", scratch).value(), "new");
+  EXPECT_EQ(world.index->stats().store_read_count, 1u);
+  EXPECT_EQ(view->get("\x01k", ReadMode::kMayBlock, scratch).value(), "old");
+}
+
 TEST(Index, what_only_the_disk_knows_would_block_in_a_guard_and_in_a_slice) {
   World world({}, {.seed = 1, .would_block_per_1000 = 1000});
   Bytes scratch;
