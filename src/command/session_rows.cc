@@ -92,11 +92,12 @@ void add_client(std::vector<Row>& rows) {
   rows.push_back(std::move(container));
 }
 
+// COMMAND alone is a command too.
 void add_command(std::vector<Row>& rows) {
-  Row container = container_row("command", -1, kLoading | kStale, "@slow @connection",
-                                {"nondeterministic_output_order"},
-                                {"Get array of Redis command details", "2.8.13", "server",
-                                 "O(N) where N is the total number of Redis commands"});
+  Row container = session_row("command", -1, kLoading | kStale, "@slow @connection",
+                              {"nondeterministic_output_order"},
+                              {"Get array of Redis command details", "2.8.13", "server",
+                               "O(N) where N is the total number of Redis commands"});
   container.subcommands.push_back(
       session_row("command|count", 2, kLoading | kStale, "@slow @connection", {},
                   {"Get total number of Redis commands", "2.8.13", "server", "O(1)"}));

@@ -1,12 +1,11 @@
 // server/command_line: from argv and the TOML file to Options, or to one clear line.
 //
 // A flag beats the file, the file beats the default. An unknown key of the file is an error
-// that names the file and the key. Nothing is opened or bound here: only texts are judged.
+// that names the file, the line and the key. Nothing is opened but that file, nothing bound.
 //
 // Thread: any. Lifetime: nothing is kept.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -22,14 +21,11 @@ struct ParsedCommandLine {
   std::string print_and_exit;
 };
 
-// kInvalidArgument with one line that says what to do: main prints it and exits with 1.
+// kInvalidArgument (or kIo, of the file) with one line that says what to do: main prints it
+// and exits with 1.
 base::Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv);
 
-// Redis's sizes: a number with b, k, kb, m, mb, g, gb (k is 1000, kb is 1024), in any case.
-base::Result<uint64_t> parse_size(std::string_view text);
-// "host:port" or "[v6]:port"; the port may be 0 where the system shall choose.
-base::Result<env::PeerAddress> parse_address(std::string_view text);
-// "0 0 0" or Redis's "normal 0 0 0".
-base::Result<OutputLimit> parse_output_limit(std::string_view text);
+// Puts the keys of a TOML text over `options`; `path` is for messages.
+base::Status apply_toml(std::string_view text, std::string_view path, Options& options);
 
 }  // namespace alfheim::server

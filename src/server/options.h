@@ -18,6 +18,8 @@ namespace alfheim::server {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
+inline constexpr uint64_t kSlowlogLengthMax = 1'000'000;
+
 // 0 means no limit.
 struct OutputLimit {
   uint64_t hard_bytes = 0;
@@ -46,6 +48,7 @@ struct StorageOptions {
 struct GroupOptions {
   std::string id = "n1";
   std::string cluster;  // "n1=127.0.0.1:7379": checked, one member only in this release
+  std::string join;     // "127.0.0.1:7379": refused in this release
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
 };

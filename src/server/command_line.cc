@@ -1,0 +1,156 @@
+#include "server/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "base/format.h"
+#include "server/option_table.h"
+#include "server/option_text.h"
+#include "server/toml_file.h"
+#include "server/version.h"
+
+namespace alfheim::server {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Result;
+using base::Status;
+
+constexpr std::string_view kDirtyBudget = "dirty-budget";
+constexpr size_t kConfigBytesMax = base::kMiB;
+
+// What argv says, as texts.
+struct Given {
+  std::string config_path;
+  std::vector<std::pair<const OptionRow*, std::string>> values;
+  std::string print_and_exit;
+};
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+// CLI11 throws; nothing it throws leaves this function.
+Result<Given> read_arguments(int argc, const char* const* argv) {
+  CLI::App app("AlfheimDB: a linearizable, durable Redis-protocol database.", "alfheimdb");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_help_flag("--help", "Print this help and exit");
+  app.set_version_flag("--version", base::format("alfheimdb {}", kVersion));
+  Given given;
+  app.add_option("--config", given.config_path, "TOML file with options: each is a key of it")
+      ->type_name("FILE");
+  const std::span<const OptionRow> rows = option_rows();
+  const Options defaults;
+  std::vector<std::string> texts(rows.size());
+  std::vector<CLI::Option*> options;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    options.push_back(
+        app.add_option("--" + std::string(rows[i].name), texts[i], std::string(rows[i].help))
+            ->type_name(std::string(rows[i].meaning))
+            ->default_str(rows[i].show(defaults)));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    given.print_and_exit = app.help();
+    return given;
+  } catch (const CLI::CallForVersion&) {
+    given.print_and_exit = base::format("alfheimdb {}\n", kVersion);
+    return given;
+  } catch (const CLI::ParseError& error) {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("{} (--help lists the options)", one_line(error.what()))};
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (options[i]->count() > 0) given.values.emplace_back(&rows[i], std::move(texts[i]));
+  }
+  return given;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  const auto refuse = [&path](std::string_view reason) {
+    return Error{ErrorCode::kIo, base::format("read configuration {}: {}", path, reason)};
+  };
+  if (!file) return refuse(std::strerror(errno));
+  std::string text(kConfigBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad() || (file.fail() && !file.eof())) return refuse("cannot be read");
+  if (file.gcount() == 0 && errno != 0) return refuse(std::strerror(errno));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kConfigBytesMax) {
+    return refuse(base::format("larger than {} bytes", kConfigBytesMax));
+  }
+  return text;
+}
+
+// Whether the text sets this key at all.
+bool has_key(std::string_view text, std::string_view key) {
+  const Result<std::vector<TomlEntry>> entries = parse_toml(text);
+  return entries && std::any_of(entries->begin(), entries->end(),
+                                [key](const TomlEntry& entry) { return entry.key == key; });
+}
+
+}  // namespace
+
+Status apply_toml(std::string_view text, std::string_view path, Options& options) {
+  Result<std::vector<TomlEntry>> entries = parse_toml(text);
+  if (!entries) {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("read configuration {}: {}", path, entries.error().message)};
+  }
+  for (const TomlEntry& entry : *entries) {
+    const OptionRow* row = find_option_row(entry.key);
+    if (row == nullptr) {
+      return Error{ErrorCode::kInvalidArgument,
+                   base::format("read configuration {}: line {}: {} is no option (--help lists "
+                                "them)",
+                                path, entry.line, entry.key)};
+    }
+    if (const Status status = row->set(options, entry.value); !status) {
+      return Error{ErrorCode::kInvalidArgument,
+                   base::format("read configuration {}: line {}: {}: {}", path, entry.line,
+                                entry.key, status.error().message)};
+    }
+  }
+  return base::ok();
+}
+
+Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) {
+  ALF_TRY(Given given, read_arguments(argc, argv));
+  ParsedCommandLine parsed;
+  parsed.print_and_exit = std::move(given.print_and_exit);
+  if (!parsed.print_and_exit.empty()) return parsed;
+  Options& options = parsed.options;
+  bool is_dirty_budget_given = false;
+  if (!given.config_path.empty()) {
+    options.config_path = given.config_path;
+    ALF_TRY(const std::string text, read_file(given.config_path));
+    ALF_TRY_STATUS(apply_toml(text, given.config_path, options));
+    is_dirty_budget_given = has_key(text, kDirtyBudget);
+  }
+  for (const auto& [row, text] : given.values) {
+    is_dirty_budget_given = is_dirty_budget_given || row->name == kDirtyBudget;
+    if (const Status status = row->set(options, text); !status) {
+      return Error{ErrorCode::kInvalidArgument,
+                   base::format("--{}: {}", row->name, status.error().message)};
+    }
+  }
+  if (!is_dirty_budget_given) {
+    options.storage.dirty_budget_bytes = options.storage.memory_budget_bytes / 4;
+  }
+  ALF_TRY_STATUS(check_options(options));
+  return parsed;
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,318 @@
+#include "server/info_text.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/format.h"
+#include "base/text.h"
+#include "server/config.h"
+#include "server/process_figures.h"
+#include "server/raft_text.h"
+#include "server/version.h"
+
+namespace alfheim::server {
+namespace {
+
+constexpr uint64_t kSecondsPerDay = 24 * 60 * 60;
+constexpr std::string_view kNoReplicationId = "0000000000000000000000000000000000000000";
+
+class Lines {
+ public:
+  template <typename Value>
+  void add(std::string_view name, const Value& value) {
+    text_ += base::format("{}:{}\r\n", name, value);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+uint64_t uptime_seconds(const Services& services) {
+  return (services.clock.monotonic_ms() - services.identity.started_ms) / 1000;
+}
+
+std::string server_section(const Services& services) {
+  const Identity& identity = services.identity;
+  const uint64_t uptime_s = uptime_seconds(services);
+  Lines lines;
+  lines.add("redis_version", kRedisVersion);
+  lines.add("alfheimdb_version", kVersion);
+  lines.add("redis_git_sha1", "00000000");
+  lines.add("redis_git_dirty", 0);
+  lines.add("redis_mode", "cluster");
+  lines.add("os", operating_system());
+  lines.add("arch_bits", 8 * sizeof(void*));
+  lines.add("monotonic_clock", "POSIX clock_gettime");
+  lines.add("multiplexing_api", "epoll");
+  lines.add("gcc_version", base::format("{}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__));
+  lines.add("process_id", getpid());
+  lines.add("run_id", identity.run_id);
+  lines.add("tcp_port", identity.resp.port);
+  lines.add("server_time_usec", services.clock.wall_us());
+  lines.add("uptime_in_seconds", uptime_s);
+  lines.add("uptime_in_days", uptime_s / kSecondsPerDay);
+  lines.add("executable", executable_path());
+  lines.add("config_file", services.config.startup().config_path);
+  lines.add("io_threads_active", 0);
+  return lines.take();
+}
+
+struct ClientSums {
+  uint64_t input_bytes_max = 0;
+  uint64_t output_bytes_max = 0;
+  uint64_t buffer_bytes = 0;
+};
+
+ClientSums sum_clients(const Services& services) {
+  ClientSums sums;
+  for (const auto& info : services.clients.list()) {
+    const uint64_t input_bytes = info->input_bytes + info->input_free_bytes;
+    const uint64_t output_bytes = info->output_bytes;
+    sums.input_bytes_max = std::max(sums.input_bytes_max, input_bytes);
+    sums.output_bytes_max = std::max(sums.output_bytes_max, output_bytes);
+    sums.buffer_bytes += input_bytes + output_bytes;
+  }
+  return sums;
+}
+
+std::string clients_section(const Services& services) {
+  const ClientSums sums = sum_clients(services);
+  Lines lines;
+  lines.add("connected_clients", services.clients.count());
+  lines.add("cluster_connections", 0);
+  lines.add("maxclients", services.config.clients_max());
+  lines.add("client_recent_max_input_buffer", sums.input_bytes_max);
+  lines.add("client_recent_max_output_buffer", sums.output_bytes_max);
+  lines.add("blocked_clients", 0);
+  lines.add("tracking_clients", 0);
+  return lines.take();
+}
+
+std::string memory_section(const Services& services) {
+  const MemoryFigures memory = memory_figures();
+  const double used = static_cast<double>(std::max<uint64_t>(memory.allocated_bytes, 1));
+  Lines lines;
+  lines.add("used_memory", memory.allocated_bytes);
+  lines.add("used_memory_human", human_size(memory.allocated_bytes));
+  lines.add("used_memory_rss", memory.resident_bytes);
+  lines.add("used_memory_rss_human", human_size(memory.resident_bytes));
+  lines.add("used_memory_rss_peak", peak_resident_bytes());
+  lines.add("allocator_allocated", memory.allocated_bytes);
+  lines.add("allocator_active", memory.active_bytes);
+  lines.add("total_system_memory", memory.total_system_bytes);
+  lines.add("total_system_memory_human", human_size(memory.total_system_bytes));
+  lines.add("maxmemory", 0);
+  lines.add("maxmemory_human", "0B");
+  lines.add("maxmemory_policy", "noeviction");
+  lines.add("mem_fragmentation_ratio",
+            base::format("{:.2f}", static_cast<double>(memory.resident_bytes) / used));
+  lines.add("mem_clients_slaves", 0);
+  lines.add("mem_clients_normal", sum_clients(services).buffer_bytes);
+  lines.add("mem_allocator", memory.allocator);
+  lines.add("active_defrag_running", 0);
+  lines.add("lazyfree_pending_objects", 0);
+  return lines.take();
+}
+
+std::string persistence_section(const Services& services) {
+  const replica::ReplicaStatus status = services.replica.status_snapshot();
+  const index::Stats index = services.machine.index().stats();
+  Lines lines;
+  lines.add("loading", services.replica.is_serving() ? 0 : 1);
+  lines.add("async_loading", 0);
+  lines.add("rdb_changes_since_last_save", status.applied.value - status.persisted.value);
+  lines.add("rdb_bgsave_in_progress", index.frozen_bytes > 0 ? 1 : 0);
+  lines.add("rdb_last_save_time", last_save_seconds(services));
+  lines.add("rdb_last_bgsave_status", "ok");
+  lines.add("rdb_saves", index.freeze_count);
+  // The log is the append-only file: every acknowledged write is on disk.
+  lines.add("aof_enabled", 1);
+  lines.add("aof_rewrite_in_progress", 0);
+  lines.add("aof_rewrite_scheduled", 0);
+  lines.add("aof_last_bgrewrite_status", "ok");
+  lines.add("aof_last_write_status", "ok");
+  return lines.take();
+}
+
+std::string stats_section(const Services& services) {
+  const Counters& counters = services.counters;
+  Lines lines;
+  lines.add("total_connections_received", services.clients.accepted_count());
+  lines.add("total_commands_processed", counters.commands.load());
+  lines.add("total_net_input_bytes", counters.input_bytes.load());
+  lines.add("total_net_output_bytes", counters.output_bytes.load());
+  lines.add("rejected_connections", counters.rejected_connections.load());
+  lines.add("sync_full", 0);
+  lines.add("sync_partial_ok", 0);
+  lines.add("sync_partial_err", 0);
+  lines.add("evicted_keys", 0);
+  lines.add("evicted_clients", 0);
+  lines.add("keyspace_hits", counters.keyspace_hits.load());
+  lines.add("keyspace_misses", counters.keyspace_misses.load());
+  lines.add("pubsub_channels", 0);
+  lines.add("pubsub_patterns", 0);
+  lines.add("total_error_replies", counters.error_replies.load());
+  return lines.take();
+}
+
+std::string replication_section(const Services& services) {
+  Lines lines;
+  lines.add("role", "master");
+  lines.add("connected_slaves", 0);
+  lines.add("master_failover_state", "no-failover");
+  lines.add("master_replid", services.identity.run_id);
+  lines.add("master_replid2", kNoReplicationId);
+  lines.add("master_repl_offset", services.replica.applied().value);
+  lines.add("second_repl_offset", -1);
+  lines.add("repl_backlog_active", 0);
+  return lines.take();
+}
+
+std::string cpu_section(const Services&) {
+  const CpuFigures cpu = cpu_figures();
+  Lines lines;
+  lines.add("used_cpu_sys", base::format("{:.6f}", cpu.system_seconds));
+  lines.add("used_cpu_user", base::format("{:.6f}", cpu.user_seconds));
+  return lines.take();
+}
+
+std::string modules_section(const Services&) { return {}; }
+
+std::string cluster_section(const Services&) {
+  Lines lines;
+  lines.add("cluster_enabled", 1);
+  return lines.take();
+}
+
+std::string keyspace_section(const Services& services) {
+  const types::DatabaseTable table = databases(services);
+  Lines lines;
+  for (uint32_t i = 0; i < base::kDatabaseCount; ++i) {
+    const types::DatabaseEntry& entry = table.at(base::DatabaseIndex{i});
+    if (entry.key_count == 0) continue;
+    lines.add(base::format("db{}", i),
+              base::format("keys={},expires={},avg_ttl=0", entry.key_count, entry.deadline_count));
+  }
+  return lines.take();
+}
+
+void add_index_and_log(Lines& lines, const Services& services) {
+  const index::Stats index = services.machine.index().stats();
+  lines.add("index_memory_budget_bytes", services.config.startup().storage.memory_budget_bytes);
+  lines.add("index_memory_bytes", index.memory_bytes);
+  lines.add("index_records_in_memory", index.record_count);
+  lines.add("index_dirty_bytes", index.dirty_bytes);
+  lines.add("index_frozen_bytes", index.frozen_bytes);
+  lines.add("index_freezes", index.freeze_count);
+  lines.add("index_evictions", index.eviction_count);
+  lines.add("index_store_reads", index.store_read_count);
+  lines.add("index_views", index.view_count);
+  lines.add("index_oldest_view_ms", index.oldest_view_ms);
+  const vlog::LogStats log = services.log.stats();
+  lines.add("log_segments", log.segment_count);
+  lines.add("log_spare_segments", log.spare_count);
+  lines.add("log_batches", log.batch_count);
+  lines.add("log_entries", log.entry_count);
+  lines.add("log_syncs", log.sync_count);
+  lines.add("log_written_bytes", log.written_bytes);
+  lines.add("log_payload_bytes", log.payload_bytes);
+  lines.add("log_memory_bytes", log.tail_bytes);
+}
+
+std::string alfheimdb_section(const Services& services) {
+  const replica::ReplicaStatus status = services.replica.status_snapshot();
+  const raft::NodeStatus& raft = status.raft;
+  Lines lines;
+  lines.add("alfheimdb_version", kVersion);
+  lines.add("node_name", services.identity.name);
+  lines.add("node_id", services.identity.node_id);
+  lines.add("raft_role", role_name(raft.soft_state.role));
+  lines.add("raft_serving", services.replica.is_serving() ? 1 : 0);
+  lines.add("raft_term", raft.soft_state.term.value);
+  lines.add("raft_leader", raft.soft_state.leader.value);
+  lines.add("raft_members", raft.configuration.members().size());
+  lines.add("raft_log_first", raft.log_first.value);
+  lines.add("raft_log_last", raft.last.value);
+  lines.add("raft_durable", raft.durable.value);
+  lines.add("raft_commit", raft.commit.value);
+  lines.add("raft_applied", status.applied.value);
+  lines.add("raft_persisted", status.persisted.value);
+  lines.add("entries_proposed", status.entries_proposed);
+  lines.add("log_writes", status.writes);
+  add_index_and_log(lines, services);
+  lines.add("reads", services.counters.reads.load());
+  lines.add("reads_from_disk", services.counters.pool_reads.load());
+  lines.add("writes", services.counters.writes.load());
+  lines.add("threads", thread_count());
+  lines.add("open_files", open_file_count());
+  return lines.take();
+}
+
+struct Section {
+  std::string_view name;
+  std::string_view title;
+  std::string (*write)(const Services& services);
+};
+
+constexpr std::array<Section, 11> kSections = {{
+    {"server", "Server", server_section},
+    {"clients", "Clients", clients_section},
+    {"memory", "Memory", memory_section},
+    {"persistence", "Persistence", persistence_section},
+    {"stats", "Stats", stats_section},
+    {"replication", "Replication", replication_section},
+    {"cpu", "CPU", cpu_section},
+    {"modules", "Modules", modules_section},
+    {"cluster", "Cluster", cluster_section},
+    {"keyspace", "Keyspace", keyspace_section},
+    {"alfheimdb", "AlfheimDB", alfheimdb_section},
+}};
+
+bool is_asked_for(const Section& section, std::span<const std::string_view> names) {
+  if (names.empty()) return true;
+  return std::any_of(names.begin(), names.end(), [&section](std::string_view name) {
+    return base::equals_ignore_case(name, section.name) ||
+           base::equals_ignore_case(name, "default") ||
+           base::equals_ignore_case(name, "everything") ||
+           (base::equals_ignore_case(name, "all") && section.name != "modules");
+  });
+}
+
+}  // namespace
+
+types::DatabaseTable databases(const Services& services) {
+  const index::ReadGuard guard = services.machine.index().read();
+  return services.machine.published(guard).databases;
+}
+
+uint64_t last_save_seconds(const Services& services) {
+  return services.identity.started_wall_ms / 1000;
+}
+
+std::string human_size(uint64_t bytes) {
+  constexpr std::string_view kUnits = "BKMGTPE";
+  if (bytes < 1024) return base::format("{}B", bytes);
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return base::format("{:.2f}{}", value, kUnits[unit]);
+}
+
+std::string info_text(const Services& services, std::span<const std::string_view> sections) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!is_asked_for(section, sections)) continue;
+    if (!text.empty()) text += "\r\n";
+    text += base::format("# {}\r\n", section.title);
+    text += section.write(services);
+  }
+  return text;
+}
+
+}  // namespace alfheim::server

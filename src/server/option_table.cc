@@ -1,0 +1,292 @@
+#include "server/option_table.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/format.h"
+#include "base/number.h"
+#include "server/option_text.h"
+
+namespace alfheim::server {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::Status;
+using Text = std::string_view;
+
+constexpr uint64_t kSegmentBytesMin = 4 * base::kMiB;
+constexpr uint64_t kSegmentBytesMax = 1 * base::kGiB;
+constexpr uint64_t kSegmentBlockBytes = 4096;
+constexpr uint64_t kBudgetBytesMin = 1 * base::kMiB;
+constexpr uint64_t kBudgetBytesMax = 1024 * base::kGiB;
+constexpr size_t kIdLengthMax = 64;
+
+template <typename Integer>
+Status put_count(Text text, uint64_t min, uint64_t max, Integer& field) {
+  ALF_TRY(const uint64_t value, parse_count(text, min, max));
+  field = static_cast<Integer>(value);
+  return base::ok();
+}
+
+Status put_size(Text text, uint64_t min, uint64_t max, uint64_t& field) {
+  ALF_TRY(const uint64_t value, parse_size(text));
+  if (value < min || value > max) {
+    return Error{ErrorCode::kInvalidArgument, base::format("found \"{}\", expected {} to {}", text,
+                                                           size_text(min), size_text(max))};
+  }
+  field = value;
+  return base::ok();
+}
+
+Status put_address(Text text, env::PeerAddress& field) {
+  ALF_TRY(field, parse_address(text));
+  return base::ok();
+}
+
+Status put_id(Text text, std::string& field) {
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+           (letter >= 'A' && letter <= 'Z') || letter == '-' || letter == '_' || letter == '.';
+  });
+  if (text.empty() || text.size() > kIdLengthMax || !is_plain) {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("found \"{}\", expected 1 to {} letters, digits, '-', '_' or '.'",
+                              text, kIdLengthMax)};
+  }
+  field = text;
+  return base::ok();
+}
+
+Status put_slowlog_threshold(Text text, int64_t& field) {
+  const std::optional<int64_t> value = base::parse_int64(text);
+  if (!value || *value < -1) {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("found \"{}\", expected microseconds, or -1 for never", text)};
+  }
+  field = *value;
+  return base::ok();
+}
+
+template <typename Integer>
+std::string number(Integer value) {
+  return base::format("{}", value);
+}
+
+constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
+
+// --- where the node is, and with whom ---
+constexpr OptionRow kPlaceRows[] = {
+    {"id", "NAME", "name of this node within its cluster",
+     [](Options& o, Text text) { return put_id(text, o.group.id); },
+     [](const Options& o) { return o.group.id; }},
+    {"dir", "DIRECTORY", "where the data lie; made where it is missing",
+     [](Options& o, Text text) {
+       if (text.empty()) {
+         return Status(Error{ErrorCode::kInvalidArgument, "found \"\", expected a directory"});
+       }
+       o.storage.dir = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.storage.dir; }},
+    {"resp-addr", "HOST:PORT", "where clients connect (Redis protocol)",
+     [](Options& o, Text text) { return put_address(text, o.address.resp); },
+     [](const Options& o) { return address_text(o.address.resp); }},
+    {"raft-addr", "HOST:PORT", "where other nodes connect",
+     [](Options& o, Text text) { return put_address(text, o.address.raft); },
+     [](const Options& o) { return address_text(o.address.raft); }},
+    {"http-addr", "HOST:PORT", "metrics, health and console; \"\" disables them",
+     [](Options& o, Text text) {
+       if (!text.empty()) return put_address(text, o.address.http.emplace());
+       o.address.http.reset();
+       return base::ok();
+     },
+     [](const Options& o) { return o.address.http ? address_text(*o.address.http) : ""; }},
+    {"cluster", "ID=HOST:PORT,...", "founding members, while the directory is empty",
+     [](Options& o, Text text) {
+       o.group.cluster = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.group.cluster; }},
+    {"join", "HOST:PORT", "a member of the cluster to join, while the directory is empty",
+     [](Options& o, Text text) {
+       o.group.join = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.group.join; }},
+};
+
+// --- threads, memory, disk ---
+constexpr OptionRow kResourceRows[] = {
+    {"loops", "N", "event loops, each a thread that serves connections",
+     [](Options& o, Text text) { return put_count(text, 1, 64, o.thread.loop_count); },
+     [](const Options& o) { return number(o.thread.loop_count); }},
+    {"pool-threads", "N", "threads for reads that need the disk, at most",
+     [](Options& o, Text text) { return put_count(text, 1, 256, o.thread.pool_thread_count); },
+     [](const Options& o) { return number(o.thread.pool_thread_count); }},
+    {"value-threshold", "SIZE", "values from this size on are written once, in the log",
+     [](Options& o, Text text) {
+       return put_size(text, 64, base::kFragmentBytes, o.storage.value_threshold_bytes);
+     },
+     [](const Options& o) { return number(o.storage.value_threshold_bytes); }},
+    {"memory-budget", "SIZE", "records kept in memory before the store",
+     [](Options& o, Text text) {
+       return put_size(text, 2 * kBudgetBytesMin, kBudgetBytesMax, o.storage.memory_budget_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.memory_budget_bytes); }},
+    {"dirty-budget", "SIZE",
+     "of the memory budget, what may wait to be stored; unset: a quarter of it",
+     [](Options& o, Text text) {
+       return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.dirty_budget_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.dirty_budget_bytes); }},
+    {"block-cache", "SIZE", "of the store, for records that left the memory budget",
+     [](Options& o, Text text) {
+       return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.block_cache_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.block_cache_bytes); }},
+    {"segment-size", "SIZE", "of one file of the log",
+     [](Options& o, Text text) {
+       return put_size(text, kSegmentBytesMin, kSegmentBytesMax, o.storage.segment_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.segment_bytes); }},
+    {"log-memory", "SIZE", "newest entries of the log that are kept in memory",
+     [](Options& o, Text text) {
+       return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.log_memory_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.log_memory_bytes); }},
+    {"log-bytes-per-freeze", "SIZE", "log after which the index is stored: bounds the replay",
+     [](Options& o, Text text) {
+       return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.log_bytes_per_freeze);
+     },
+     [](const Options& o) { return size_text(o.storage.log_bytes_per_freeze); }},
+    {"request-memory", "SIZE", "request bodies being read, of all clients together",
+     [](Options& o, Text text) {
+       return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.client.request_memory_bytes);
+     },
+     [](const Options& o) { return size_text(o.client.request_memory_bytes); }},
+    {"tick-ms", "MS", "unit of Raft's timeouts",
+     [](Options& o, Text text) { return put_count(text, 1, 10000, o.group.tick_ms); },
+     [](const Options& o) { return number(o.group.tick_ms); }},
+    {"election-ticks", "N", "ticks without a leader before an election",
+     [](Options& o, Text text) { return put_count(text, 3, 1000, o.group.election_ticks); },
+     [](const Options& o) { return number(o.group.election_ticks); }},
+};
+
+// --- clients, and what is told about them ---
+constexpr OptionRow kClientRows[] = {
+    {"requirepass", "PASSWORD", "clients must AUTH with it; empty: nobody must",
+     [](Options& o, Text text) {
+       o.client.requirepass = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.client.requirepass; }},
+    {"maxclients", "N", "connections at once",
+     [](Options& o, Text text) {
+       return put_count(text, 1, std::numeric_limits<uint32_t>::max(), o.client.clients_max);
+     },
+     [](const Options& o) { return number(o.client.clients_max); }},
+    {"proto-max-bulk-len", "SIZE", "longest string of a request",
+     [](Options& o, Text text) {
+       return put_size(text, base::kMiB, base::kBulkBytesMax, o.client.bulk_bytes_max);
+     },
+     [](const Options& o) { return number(o.client.bulk_bytes_max); }},
+    {"client-query-buffer-limit", "SIZE", "longest request that is not complete",
+     [](Options& o, Text text) {
+       return put_size(text, base::kMiB, kBudgetBytesMax, o.client.query_buffer_bytes_max);
+     },
+     [](const Options& o) { return number(o.client.query_buffer_bytes_max); }},
+    {"client-output-buffer-limit", "\"HARD SOFT SECONDS\"",
+     "replies that a client does not read: closes it; 0: no limit",
+     [](Options& o, Text text) -> Status {
+       ALF_TRY(o.client.output_limit, parse_output_limit(text));
+       return base::ok();
+     },
+     [](const Options& o) {
+       const OutputLimit& limit = o.client.output_limit;
+       return base::format("{} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_seconds);
+     }},
+    {"timeout", "SECONDS", "closes idle clients; 0: never",
+     [](Options& o, Text text) { return put_count(text, 0, kSecondsMax, o.client.timeout_s); },
+     [](const Options& o) { return number(o.client.timeout_s); }},
+    {"tcp-keepalive", "SECONDS", "between probes of silent connections; 0: none",
+     [](Options& o, Text text) { return put_count(text, 0, kSecondsMax, o.client.keepalive_s); },
+     [](const Options& o) { return number(o.client.keepalive_s); }},
+    {"slowlog-log-slower-than", "US",
+     "commands that SLOWLOG keeps, from this duration on; -1: none",
+     [](Options& o, Text text) {
+       return put_slowlog_threshold(text, o.observation.slowlog_threshold_us);
+     },
+     [](const Options& o) { return number(o.observation.slowlog_threshold_us); }},
+    {"slowlog-max-len", "N", "commands that SLOWLOG keeps, at most",
+     [](Options& o, Text text) {
+       return put_count(text, 0, kSlowlogLengthMax, o.observation.slowlog_length_max);
+     },
+     [](const Options& o) { return number(o.observation.slowlog_length_max); }},
+    {"log-level", "LEVEL", "debug, info, warning or error: what goes to stderr",
+     [](Options& o, Text text) -> Status {
+       ALF_TRY(o.observation.log_level, parse_log_level(text));
+       return base::ok();
+     },
+     [](const Options& o) { return std::string(log_level_name(o.observation.log_level)); }},
+};
+
+template <typename Rows>
+constexpr auto joined(const Rows& place, const auto& resource, const auto& client) {
+  std::array<OptionRow, std::size(kPlaceRows) + std::size(kResourceRows) + std::size(kClientRows)>
+      all{};
+  auto end = std::copy(std::begin(place), std::end(place), all.begin());
+  end = std::copy(std::begin(resource), std::end(resource), end);
+  std::copy(std::begin(client), std::end(client), end);
+  return all;
+}
+constexpr auto kRows = joined(kPlaceRows, kResourceRows, kClientRows);
+
+}  // namespace
+
+std::span<const OptionRow> option_rows() { return kRows; }
+
+const OptionRow* find_option_row(std::string_view name) {
+  const auto found = std::find_if(kRows.begin(), kRows.end(),
+                                  [name](const OptionRow& row) { return row.name == name; });
+  return found == kRows.end() ? nullptr : &*found;
+}
+
+Status check_options(const Options& options) {
+  const auto refuse = [](std::string message) {
+    return Status(Error{ErrorCode::kInvalidArgument, std::move(message)});
+  };
+  if (options.storage.memory_budget_bytes < 2 * options.storage.dirty_budget_bytes) {
+    return refuse(base::format("--memory-budget {} must be at least twice --dirty-budget {}",
+                               size_text(options.storage.memory_budget_bytes),
+                               size_text(options.storage.dirty_budget_bytes)));
+  }
+  if (options.storage.segment_bytes % kSegmentBlockBytes != 0) {
+    return refuse(base::format("--segment-size {} must be a multiple of {}",
+                               options.storage.segment_bytes, kSegmentBlockBytes));
+  }
+  if (options.client.request_memory_bytes < options.client.bulk_bytes_max) {
+    return refuse(base::format("--request-memory {} must be at least --proto-max-bulk-len {}",
+                               size_text(options.client.request_memory_bytes),
+                               size_text(options.client.bulk_bytes_max)));
+  }
+  const std::string& cluster = options.group.cluster;
+  if (!options.group.join.empty() || cluster.find(',') != std::string::npos) {
+    return refuse(
+        "clusters of several members are not in this release: leave out --join, and "
+        "name one member in --cluster");
+  }
+  if (cluster.empty()) return base::ok();
+  const size_t equals = std::min(cluster.find('='), cluster.size());
+  if (equals == cluster.size() || !parse_address(cluster.substr(equals + 1)).is_ok()) {
+    return refuse(base::format("--cluster: found \"{}\", expected ID=HOST:PORT", cluster));
+  }
+  if (cluster.substr(0, equals) != options.group.id) {
+    return refuse(base::format("--cluster names the member {}, but --id is {}",
+                               cluster.substr(0, equals), options.group.id));
+  }
+  return base::ok();
+}
+
+}  // namespace alfheim::server

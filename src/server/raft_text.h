@@ -1,0 +1,17 @@
+// server/raft_text: the words for Raft's state that INFO, RAFT INFO, HTTP and the log use.
+//
+// Thread: any; pure.
+#pragma once
+
+#include <string_view>
+
+#include "raft/node.h"
+
+namespace alfheim::server {
+
+// "leader", "follower", "candidate", "pre-candidate".
+std::string_view role_name(raft::RoleKind role);
+// "probe", "replicate", "snapshot".
+std::string_view progress_name(raft::ProgressState state);
+
+}  // namespace alfheim::server

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+#include "server/raft_text.h"
+#include "server/session_commands.h"
+
+namespace alfheim::server {
+namespace {
+
+constexpr std::string_view kHelp[] = {
+    "RAFT <subcommand>. Subcommands are:",
+    "INFO",
+    "    Return the state of the Raft group as this node sees it.",
+    "MEMBERS",
+    "    Return the members of the group, and how far each is.",
+    "HASH",
+    "    Return a hash of the group's logical content and the log index it stands for.",
+    "HELP",
+    "    Prints this help.",
+};
+
+void field(const SessionCall& call, std::string_view name, uint64_t value) {
+  call.reply.bulk(name);
+  call.reply.integer(static_cast<int64_t>(value));
+}
+
+void field(const SessionCall& call, std::string_view name, std::string_view value) {
+  call.reply.bulk(name);
+  call.reply.bulk(value);
+}
+
+}  // namespace
+
+std::string_view role_name(raft::RoleKind role) {
+  switch (role) {
+    case raft::RoleKind::kFollower: return "follower";
+    case raft::RoleKind::kPreCandidate: return "pre-candidate";
+    case raft::RoleKind::kCandidate: return "candidate";
+    case raft::RoleKind::kLeader: return "leader";
+  }
+  ALF_CHECK(false);
+  return {};
+}
+
+std::string_view progress_name(raft::ProgressState state) {
+  switch (state) {
+    case raft::ProgressState::kProbe: return "probe";
+    case raft::ProgressState::kReplicate: return "replicate";
+    case raft::ProgressState::kSnapshot: return "snapshot";
+  }
+  ALF_CHECK(false);
+  return {};
+}
+
+void raft_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
+
+void raft_info_command(const SessionCall& call) {
+  const replica::ReplicaStatus status = call.services.replica.status_snapshot();
+  const raft::NodeStatus& raft = status.raft;
+  call.reply.map_header(16);
+  field(call, "name", call.services.identity.name);
+  field(call, "id", raft.id.value);
+  field(call, "role", role_name(raft.soft_state.role));
+  field(call, "state", call.services.replica.is_serving() ? "serving" : "starting");
+  field(call, "leader", raft.soft_state.leader.value);
+  field(call, "term", raft.soft_state.term.value);
+  field(call, "vote", raft.hard_state.vote.value);
+  field(call, "log-first", raft.log_first.value);
+  field(call, "log-last", raft.last.value);
+  field(call, "durable", raft.durable.value);
+  field(call, "commit", raft.commit.value);
+  field(call, "applied", status.applied.value);
+  field(call, "persisted", status.persisted.value);
+  field(call, "uncommitted-bytes", raft.uncommitted_bytes);
+  field(call, "entries-proposed", status.entries_proposed);
+  field(call, "writes", status.writes);
+}
+
+void raft_members_command(const SessionCall& call) {
+  const replica::ReplicaStatus status = call.services.replica.status_snapshot();
+  const raft::NodeStatus& raft = status.raft;
+  const std::vector<base::NodeId> members = raft.configuration.members();
+  call.reply.array_header(members.size());
+  for (const base::NodeId member : members) {
+    const auto peer =
+        std::find_if(raft.peers.begin(), raft.peers.end(),
+                     [member](const auto& candidate) { return candidate.id == member; });
+    const bool is_self = member == raft.id;
+    const bool is_known = peer != raft.peers.end();
+    call.reply.map_header(5);
+    field(call, "id", member.value);
+    field(call, "part", raft.configuration.is_voter(member) ? "voter" : "learner");
+    field(call, "role", member == raft.soft_state.leader ? "leader" : "follower");
+    field(call, "match", is_self ? raft.durable.value : (is_known ? peer->match.value : 0));
+    field(call, "state",
+          is_self ? "self" : (is_known ? progress_name(peer->state) : std::string_view("unknown")));
+  }
+}
+
+}  // namespace alfheim::server
