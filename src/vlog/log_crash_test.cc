@@ -23,7 +23,7 @@ class CrashLoop {
   void run(int rounds) {
     open();
     for (int round = 0; round < rounds && !testing::Test::HasFatalFailure(); ++round) {
-      arm();
+      arm(60);
       work();
       stop();
       open();
@@ -41,9 +41,9 @@ class CrashLoop {
     HardState hard;
   };
 
-  // The k-th change from now is a crash before, in the midst of, or after it.
-  void arm() {
-    const uint64_t at = world_.disk.change_count() + chance_.between(1, 60);
+  // One of the next `within` changes is a crash before, in the midst of, or after it.
+  void arm(uint64_t within) {
+    const uint64_t at = world_.disk.change_count() + chance_.between(1, within);
     const auto order = static_cast<sim::DiskOrder>(static_cast<int>(sim::DiskOrder::kCrashBefore) +
                                                    static_cast<int>(chance_.below(3)));
     world_.disk.set_operation_hook([at, order](const sim::DiskOperation& operation) {
@@ -155,8 +155,8 @@ class CrashLoop {
 
   // Recovery itself is interrupted now and then.
   void open() {
-    for (int attempt = 0; attempt < 3 && chance_.coin(); ++attempt) {
-      arm();
+    for (int attempt = 0; attempt < 5 && chance_.coin(); ++attempt) {
+      arm(20);
       const base::Status status = world_.try_open();
       world_.disk.set_operation_hook(nullptr);
       if (status.is_ok()) break;
@@ -168,8 +168,8 @@ class CrashLoop {
         world_.disk.kill_process();
       }
     }
-    world_.open();
-    ASSERT_NE(world_.log, nullptr);
+    const base::Status opened = world_.try_open();
+    ASSERT_TRUE(opened.is_ok()) << opened.error().message;
     verify();
   }
 
