@@ -112,7 +112,12 @@ class Table {
   // All families of this build.
   static std::unique_ptr<const Table> make();
 
-  // By name, in any case; null where unknown. Containers are found by their first word.
+  // All rows must differ in name. For tests; the product has make().
+  explicit Table(std::vector<Row> rows);
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // By name, in any case; null where unknown. "client|id" is a subcommand's name.
   const Row* find(std::string_view name) const;
   // By the words of a request: descends into a container's subcommand where there is one.
   const Row* find(const Arguments& args) const;
@@ -125,11 +130,19 @@ class Table {
   absl::flat_hash_map<std::string, const Row*, base::BytesHash, base::BytesEqual> by_name_;
 };
 
-// Redis's words for a request that names no command, or the wrong number of arguments;
-// nullopt where the request may run. `row` is what find() gave.
+// Redis's words (without "ERR ") for a request that names no command, or has the wrong number
+// of arguments; nullopt where the request may run. `row` is what find() gave.
 std::optional<std::string> check_call(const Row* row, const Arguments& args);
 
-// Positions of the keys in a request, as COMMAND GETKEYS answers them.
+// Positions of the keys in a request, as COMMAND GETKEYS answers them; empty where the
+// request has none, or does not fit its row.
 std::vector<size_t> key_positions(const Row& row, const Arguments& args);
+// The same with the flags (KeyFlag) of each: what this request does to the key, where the
+// row's own flags leave it open.
+struct KeyUse {
+  size_t position = 0;
+  uint32_t flags = 0;
+};
+std::vector<KeyUse> key_uses(const Row& row, const Arguments& args);
 
 }  // namespace alfheim::command

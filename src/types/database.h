@@ -111,6 +111,13 @@ class Database {
   base::Result<std::optional<base::Bytes>> walk_keys(base::ByteView position, uint64_t steps_max,
                                                      Visitor visit);
 
+  // The first prefix of `prefix_bytes` bytes among the user keys of the slot (dead ones
+  // included) that `matches` takes; nullopt where it takes none. Counts in `steps` how many
+  // prefixes it looked at: the cost is one seek each.
+  using PrefixTest = absl::FunctionRef<bool(base::ByteView prefix)>;
+  base::Result<std::optional<base::Bytes>> find_prefix(uint16_t slot, size_t prefix_bytes,
+                                                       PrefixTest matches, uint64_t& steps);
+
   // ---- writing (apply only) ----
   // Sets the key to a string given whole, whatever it was before.
   base::Status set_string(base::ByteView key, const ValueInput& value, Deadline deadline);

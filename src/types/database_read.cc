@@ -209,4 +209,28 @@ Result<std::optional<Bytes>> Database::walk_keys(ByteView position, uint64_t ste
   return std::optional<Bytes>();
 }
 
+Result<std::optional<Bytes>> Database::find_prefix(uint16_t slot, size_t prefix_bytes,
+                                                   PrefixTest matches, uint64_t& steps) {
+  const std::unique_ptr<RecordCursor> cursor = hands_.records.walk();
+  if (!cursor) return Error{ErrorCode::kWouldBlock, "walk keys: this source cannot walk"};
+  const Bytes begin = slot_begin(epoch(), slot);
+  for (cursor->seek(begin); cursor->is_valid() && cursor->key().starts_with(begin);) {
+    ++steps;
+    if (cursor->key().size() < begin.size() + prefix_bytes) {
+      cursor->next();
+      continue;
+    }
+    Bytes prefix(cursor->key().substr(0, begin.size() + prefix_bytes));
+    const ByteView user_prefix = ByteView(prefix).substr(begin.size());
+    if (matches(user_prefix)) return std::optional<Bytes>(Bytes(user_prefix));
+    // The first key behind all that have this prefix.
+    while (prefix.size() > begin.size() && prefix.back() == '\xff') prefix.pop_back();
+    if (prefix.size() == begin.size()) break;
+    prefix.back() = static_cast<char>(static_cast<uint8_t>(prefix.back()) + 1);
+    cursor->seek(prefix);
+  }
+  ALF_TRY_STATUS(cursor->status());
+  return std::optional<Bytes>();
+}
+
 }  // namespace alfheim::types
