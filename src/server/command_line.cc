@@ -39,6 +39,19 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// "--name=" names an empty value, which CLI11 would take from the next word.
+std::vector<std::string> split_empty_values(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    const bool is_empty_value = word.starts_with("--") && word.find('=') + 1 == word.size();
+    if (is_empty_value) word.pop_back();
+    words.push_back(std::move(word));
+    if (is_empty_value) words.emplace_back();
+  }
+  return words;
+}
+
 // CLI11 throws; nothing it throws leaves this function.
 Result<Given> read_arguments(int argc, const char* const* argv) {
   CLI::App app("AlfheimDB: a linearizable, durable Redis-protocol database.", "alfheimdb");
@@ -59,7 +72,9 @@ Result<Given> read_arguments(int argc, const char* const* argv) {
             ->default_str(rows[i].show(defaults)));
   }
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = split_empty_values(argc, argv);
+    std::reverse(words.begin(), words.end());  // as CLI11 takes them
+    app.parse(std::move(words));
   } catch (const CLI::CallForHelp&) {
     given.print_and_exit = app.help();
     return given;

@@ -1,6 +1,5 @@
 #include "server/http_server.h"
 
-#include <httplib.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -14,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "server/http_library.h"
 #include "server/http_pages.h"
 #include "server/options.h"
 

@@ -3,6 +3,7 @@
 // Thread: any; pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "raft/node.h"
@@ -13,5 +14,8 @@ namespace alfheim::server {
 std::string_view role_name(raft::RoleKind role);
 // "probe", "replicate", "snapshot".
 std::string_view progress_name(raft::ProgressState state);
+
+// A node's number as 16 hex digits; "" for nobody.
+std::string node_text(base::NodeId id);
 
 }  // namespace alfheim::server

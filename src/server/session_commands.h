@@ -62,6 +62,8 @@ void cluster_shards_command(const SessionCall& call);
 void cluster_slots_command(const SessionCall& call);
 
 // session_commands_server.cc
+// COMMAND and all its subcommands.
+void command_command(const SessionCall& call);
 void debug_help_command(const SessionCall& call);
 void info_command(const SessionCall& call);
 void lastsave_command(const SessionCall& call);

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/format.h"
 #include "server/raft_text.h"
 #include "server/session_commands.h"
 
@@ -53,6 +54,10 @@ std::string_view progress_name(raft::ProgressState state) {
   return {};
 }
 
+std::string node_text(base::NodeId id) {
+  return id.value == 0 ? std::string() : base::format("{:016x}", id.value);
+}
+
 void raft_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 
 void raft_info_command(const SessionCall& call) {
@@ -60,12 +65,12 @@ void raft_info_command(const SessionCall& call) {
   const raft::NodeStatus& raft = status.raft;
   call.reply.map_header(16);
   field(call, "name", call.services.identity.name);
-  field(call, "id", raft.id.value);
+  field(call, "id", node_text(raft.id));
   field(call, "role", role_name(raft.soft_state.role));
   field(call, "state", call.services.replica.is_serving() ? "serving" : "starting");
-  field(call, "leader", raft.soft_state.leader.value);
+  field(call, "leader", node_text(raft.soft_state.leader));
   field(call, "term", raft.soft_state.term.value);
-  field(call, "vote", raft.hard_state.vote.value);
+  field(call, "vote", node_text(raft.hard_state.vote));
   field(call, "log-first", raft.log_first.value);
   field(call, "log-last", raft.last.value);
   field(call, "durable", raft.durable.value);
@@ -89,7 +94,7 @@ void raft_members_command(const SessionCall& call) {
     const bool is_self = member == raft.id;
     const bool is_known = peer != raft.peers.end();
     call.reply.map_header(5);
-    field(call, "id", member.value);
+    field(call, "id", node_text(member));
     field(call, "part", raft.configuration.is_voter(member) ? "voter" : "learner");
     field(call, "role", member == raft.soft_state.leader ? "leader" : "follower");
     field(call, "match", is_self ? raft.durable.value : (is_known ? peer->match.value : 0));

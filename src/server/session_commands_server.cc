@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "command/command_info.h"
 #include "server/info_text.h"
 #include "server/session_commands.h"
 #include "server/slow_log.h"
@@ -89,6 +90,10 @@ std::optional<ShutdownFlags> parse_shutdown(const command::Arguments& args) {
 }
 
 }  // namespace
+
+void command_command(const SessionCall& call) {
+  command::reply_command(call.services.table, call.args, call.reply);
+}
 
 void debug_help_command(const SessionCall& call) { reply_lines(call, kDebugHelp); }
 
