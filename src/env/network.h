@@ -64,7 +64,9 @@ class Listener {
  public:
   virtual ~Listener() = default;
   virtual PeerAddress local_address() const = 0;  // with the port that was really taken
-  virtual void close() = 0;                       // accepts no more; connections stay
+  // Until it is called, connections wait in the system's queue.
+  virtual void start_accepting() = 0;
+  virtual void close() = 0;  // accepts no more; connections stay
 };
 
 class Network {

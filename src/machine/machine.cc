@@ -8,8 +8,6 @@
 namespace alfheim::machine {
 namespace {
 
-// Work that one entry may spend on removing due keys (format: it shapes the state).
-constexpr size_t kDueKeysPerEntryMax = 64;
 constexpr size_t kDiscardedBytesKeptMax = 64 * 1024;
 
 bool has_same_epochs(const types::DatabaseTable& a, const types::DatabaseTable& b) {
@@ -29,12 +27,7 @@ Machine::Machine(const Hands& hands)
 
 base::Result<std::unique_ptr<Machine>> Machine::open(const Hands& hands) {
   auto machine = std::unique_ptr<Machine>(new Machine(hands));
-  base::Bytes scratch;
-  ALF_TRY(const std::optional<base::ByteView> record,
-          hands.index.get_for_write(types::meta_key(kStateRecordName), scratch));
-  if (record) {
-    ALF_TRY(machine->state_, MachineState::decode(*record));
-  }
+  ALF_TRY(machine->state_, MachineState::read(machine->source_));
   if (machine->state_.applied.value != hands.index.persisted_applied()) {
     return base::Error{
         base::ErrorCode::kCorruption,
@@ -57,14 +50,6 @@ std::optional<base::Stamp> Machine::next_deadline() const {
 const Published& Machine::published(const index::ReadGuard& guard) const {
   ALF_CHECK(guard.applied() <= published_.applied.value);
   return published_;
-}
-
-base::Result<MachineState> Machine::state_of(const index::View& view) {
-  base::Bytes scratch;
-  ALF_TRY(const std::optional<base::ByteView> record,
-          view.get(types::meta_key(kStateRecordName), env::ReadMode::kMayBlock, scratch));
-  if (!record) return MachineState();
-  return MachineState::decode(*record);
 }
 
 base::Status Machine::apply(const raft::Entry& entry, ReplySink& sink) {
@@ -184,8 +169,7 @@ base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches,
 
 base::Status Machine::remove_due_keys(ApplyContext& context) {
   if (next_deadline_ms_.load(std::memory_order_relaxed) > state_.log_time.ms) return base::ok();
-  ALF_TRY_STATUS(
-      types::remove_due_keys(context.hands(), context.moment(), kDueKeysPerEntryMax));
+  ALF_TRY_STATUS(types::remove_due_keys(context.hands(), state_.log_time));
   publish(state_.applied);
   return find_next_deadline();
 }
@@ -197,9 +181,12 @@ base::Status Machine::find_next_deadline() {
   return base::ok();
 }
 
-void Machine::note_deadlines() {
+void Machine::note_written_keys() {
+  const bool is_observed = observer_ != nullptr && observer_->is_observing();
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     const base::ByteView key = transaction_.key_at(i);
+    ALF_CHECK(!key.empty());
+    if (is_observed && key.front() == types::kKindKey) observer_->on_key_written(key);
     if (key.front() != types::kKindExpiry || !transaction_.value_at(i)) continue;
     uint64_t deadline_ms = 0;
     base::ByteView record_key;
@@ -224,7 +211,7 @@ void Machine::publish(base::LogIndex applied) {
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
   }
-  note_deadlines();
+  note_written_keys();
   {
     index::WriteSlice slice = hands_.index.begin_slice();
     slice.publish(mutations_, applied.value);

@@ -34,6 +34,15 @@ struct Published {
   types::DatabaseTable databases;
 };
 
+// Told of the keys that apply writes, as they are published; for this node's sessions only.
+// Thread: apply strand.
+class WriteObserver {
+ public:
+  virtual ~WriteObserver() = default;
+  virtual bool is_observing() const = 0;
+  virtual void on_key_written(base::ByteView record_key) = 0;
+};
+
 class Machine {
  public:
   struct Hands {
@@ -49,6 +58,8 @@ class Machine {
   base::Status apply(const raft::Entry& entry, ReplySink& sink);
   const MachineState& state() const { return state_; }
   index::Index& index() { return hands_.index; }
+  // Before the first apply; null: nobody.
+  void set_observer(WriteObserver* observer) { observer_ = observer; }
 
   // ---- any thread ----
   base::LogIndex applied() const {
@@ -61,8 +72,6 @@ class Machine {
   const command::Table& table() const { return hands_.table; }
   const vlog::Log& log() const { return hands_.log; }
   std::shared_ptr<index::View> open_view() { return hands_.index.open_view(); }
-  // The state record of a view.
-  static base::Result<MachineState> state_of(const index::View& view);
 
   void check_invariants() const;
 
@@ -80,7 +89,7 @@ class Machine {
   base::Result<bool> watches_hold(const std::vector<Watch>& watches, ApplyContext& context);
   base::Status remove_due_keys(ApplyContext& context);
   base::Status find_next_deadline();
-  void note_deadlines();
+  void note_written_keys();
   // Makes the transaction visible as one.
   void publish(base::LogIndex applied);
 
@@ -90,6 +99,7 @@ class Machine {
   IndexSource source_;
   LogValues values_;
   Transaction transaction_;
+  WriteObserver* observer_ = nullptr;
   base::Bytes discarded_;  // replies that nobody waits for
   std::vector<index::Mutation> mutations_;
   std::atomic<uint64_t> applied_{0};

@@ -64,4 +64,12 @@ base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
   return state;
 }
 
+base::Result<MachineState> MachineState::read(types::RecordSource& records) {
+  base::Bytes scratch;
+  ALF_TRY(const std::optional<base::ByteView> record,
+          records.get(types::meta_key(kStateRecordName), scratch));
+  if (!record) return MachineState();
+  return decode(*record);
+}
+
 }  // namespace alfheim::machine

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "types/database_table.h"
+#include "types/record_source.h"
 
 namespace alfheim::machine {
 
@@ -28,6 +29,8 @@ struct MachineState {
 
   base::Bytes encode() const;
   static base::Result<MachineState> decode(base::ByteView bytes);
+  // The state that stands in these records; a new one where there is none yet.
+  static base::Result<MachineState> read(types::RecordSource& records);
 };
 
 }  // namespace alfheim::machine

@@ -28,9 +28,15 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
   }
 
   env::PeerAddress local_address() const override { return local_; }
+  void start_accepting() override {
+    loops_[0]->post([self = shared_from_this()] { self->accept_next(); });
+  }
+  // The acceptor belongs to its loop.
   void close() override {
-    asio::error_code error;
-    acceptor_.close(error);  // nothing to do about a refusal: nobody is accepted any more
+    loops_[0]->post([self = shared_from_this()] {
+      asio::error_code error;
+      self->acceptor_.close(error);  // refused or not, nobody is accepted any more
+    });
   }
 
   void accept_next() {
@@ -86,6 +92,7 @@ class ListenerHandle final : public env::Listener {
       : listener_(std::move(listener)) {}
   ~ListenerHandle() override { listener_->close(); }
   env::PeerAddress local_address() const override { return listener_->local_address(); }
+  void start_accepting() override { listener_->start_accepting(); }
   void close() override { listener_->close(); }
 
  private:
@@ -133,7 +140,6 @@ base::Result<std::unique_ptr<env::Listener>> TcpNetwork::listen(const env::PeerA
   if (error) return listen_error(address, error);
   auto listener = std::make_shared<TcpListener>(loops_, std::move(acceptor), std::move(accept),
                                                 options_, connection_count_);
-  loops_[0]->post([listener] { listener->accept_next(); });
   return std::unique_ptr<env::Listener>(std::make_unique<ListenerHandle>(listener));
 }
 

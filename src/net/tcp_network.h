@@ -3,7 +3,7 @@
 // One acceptor a listener, on loop 0; accepted sockets are dealt to the loops in turn. The
 // accept callback runs on the connection's own loop.
 //
-// Thread: listen from any before the loops run, or on loop 0; close on loop 0.
+// Thread: listen before the loops run, or on loop 0; start_accepting and close from any.
 // Lifetime: loops outlive it.
 #pragma once
 

@@ -31,6 +31,7 @@ class Applier::Sink : public machine::ReplySink {
   void end_part(size_t ordinal) override {
     ReplyBatch& batch = batch_of(waiters_[ordinal]);
     batch.part_ends.push_back(batch.bytes.size());
+    reply_.is_block = true;
   }
   void end(size_t ordinal, machine::Outcome outcome) override {
     ReplyBatch& batch = batch_of(waiters_[ordinal]);
@@ -174,7 +175,7 @@ void Applier::retry_freeze() {
 void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job) {
   if (!status) return fail(std::move(status).error());
   const base::LogIndex applied{job->applied()};
-  hands_.machine.index().finish(std::move(job));
+  hands_.machine.index().finish(*job);
   events_.on_persisted(applied, frozen_term_);
   if (!persist_waiters_.empty()) {
     if (hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {

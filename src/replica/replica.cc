@@ -106,6 +106,7 @@ void Replica::on_tick() {
   if (has_failed_ || (on_stopped_ && in_flight_.empty())) return;
   raft_.tick();
   handle_ready();
+  take_snapshot();
   if (is_serving() && !is_writing_) {
     const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
     // A tick without followers: keys are due, so log time must move for them to go.
@@ -279,8 +280,10 @@ void Replica::on_applied(base::LogIndex index) {
       log_time = hands_.machine.published(guard).log_time;
     }
     stamps_.start(log_time);
+    take_snapshot();
     is_serving_.store(true, std::memory_order_release);
     events_.on_serving();
+    sweep();  // fills the pool of spare segments
   }
   pump();
 }
@@ -293,13 +296,20 @@ void Replica::on_persisted(base::LogIndex index, base::Term term) {
     hands_.core.post([this, first, status = std::move(status)]() mutable {
       if (!status) return fail(std::move(status).error());
       raft_.log_starts_at(first);
-      hands_.executor.post_to_pool([this] {
-        base::Result<upkeep::SweepReport> swept = hands_.keeper.sweep();
-        if (swept) return;
-        hands_.core.post([this, error = std::move(swept).error()]() mutable {
-          fail(std::move(error));
-        });
-      });
+      sweep();
+    });
+  });
+}
+
+void Replica::sweep() {
+  if (is_closing_) return;
+  hands_.executor.post_to_pool([this] {
+    base::Result<upkeep::SweepReport> swept = hands_.keeper.sweep();
+    if (swept) return;
+    hands_.core.post([this, error = std::move(swept).error()]() mutable {
+      // The log was closed under a sweep that was still under way: nothing is lost.
+      if (is_closing_ && error.code == base::ErrorCode::kUnavailable) return;
+      fail(std::move(error));
     });
   });
 }
@@ -311,14 +321,18 @@ void Replica::fail(base::Error error) {
   events_.on_fatal(std::move(error));
 }
 
-void Replica::status(std::function<void(ReplicaStatus)> done) {
-  hands_.core.post([this, done = std::move(done)] {
-    ReplicaStatus status = counters_;
-    status.raft = raft_.status();
-    status.applied = hands_.machine.applied();
-    status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};
-    done(std::move(status));
-  });
+ReplicaStatus Replica::status_snapshot() const {
+  const std::lock_guard lock(snapshot_mutex_);
+  return snapshot_;
+}
+
+void Replica::take_snapshot() {
+  ReplicaStatus status = counters_;
+  status.raft = raft_.status();
+  status.applied = hands_.machine.applied();
+  status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};
+  const std::lock_guard lock(snapshot_mutex_);
+  snapshot_ = std::move(status);
 }
 
 void Replica::stop(std::function<void(base::Status)> done) {
@@ -335,11 +349,14 @@ void Replica::finish_stop() {
   if (is_closing_ || (!is_idle && !has_failed_)) return;
   is_closing_ = true;
   is_serving_.store(false, std::memory_order_release);
+  // Through the core, behind the move of the log's start that the last freeze brings.
   const auto close = [this] {
-    hands_.log_strand.post([this] {
-      base::Status status = hands_.log.close();
-      hands_.core.post([this, status = std::move(status)]() mutable {
-        on_stopped_(std::move(status));
+    hands_.core.post([this] {
+      hands_.log_strand.post([this] {
+        base::Status status = hands_.log.close();
+        hands_.core.post([this, status = std::move(status)]() mutable {
+          on_stopped_(std::move(status));
+        });
       });
     });
   };

@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "env/clock.h"
@@ -86,8 +87,8 @@ class Replica {
   // New work should wait: too much is queued or not yet applied.
   bool is_overloaded() const;
   base::Stamp clock_now() { return stamps_.now(); }
-  // Asks the core; `done` runs there.
-  void status(std::function<void(ReplicaStatus)> done);
+  // As of the last tick or change of role; never waits for the core.
+  ReplicaStatus status_snapshot() const;
   base::LogIndex applied() const { return hands_.machine.applied(); }
 
  private:
@@ -121,9 +122,11 @@ class Replica {
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
   void on_persisted(base::LogIndex index, base::Term term);
+  void sweep();
   void lose(Batch& batch);
   void fail(base::Error error);
   void finish_stop();
+  void take_snapshot();
 
   Hands hands_;
   Options options_;
@@ -143,6 +146,8 @@ class Replica {
   bool is_closing_ = false;
   bool has_failed_ = false;
   ReplicaStatus counters_;
+  mutable std::mutex snapshot_mutex_;  // guards snapshot_
+  ReplicaStatus snapshot_;
   std::atomic<bool> is_serving_{false};
   std::atomic<bool> is_pump_posted_{false};
 };

@@ -26,13 +26,13 @@ enum class ReplyKind : uint8_t {
   kReplied,
   kWatchFailed,   // a block that did nothing
   kApplied,       // no reply: the entry that a follower waited for is applied
-  kStateHash,     // at this place: `hash_index` and `hash` are set
   kLost,          // the outcome is not known: close the connection (promise 3)
 };
 
 struct Reply {
   ReplyTo to;
   ReplyKind kind = ReplyKind::kReplied;
+  bool is_block = false;  // the reply is in parts, one a call of the block
   size_t begin = 0;  // in ReplyBatch::bytes
   size_t end = 0;
   size_t parts_begin = 0;  // of a block: ends of its parts, in ReplyBatch::part_ends

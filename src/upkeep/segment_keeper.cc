@@ -3,23 +3,10 @@
 #include <optional>
 
 #include "types/liveness.h"
+#include "upkeep/persisted_source.h"
 
 namespace alfheim::upkeep {
 namespace {
-
-// The persisted state alone, as the types want to read it.
-class PersistedSource : public types::RecordSource {
- public:
-  explicit PersistedSource(const index::StoreSnapshot& snapshot) : snapshot_(snapshot) {}
-  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
-                                                  base::Bytes& scratch) override {
-    return snapshot_.get(key, env::ReadMode::kMayBlock, scratch);
-  }
-  std::unique_ptr<types::RecordCursor> walk() override { return nullptr; }
-
- private:
-  const index::StoreSnapshot& snapshot_;
-};
 
 // Lets one sweep run at a time, and forgets it on every way out.
 class SweepClaim {
@@ -40,12 +27,13 @@ class SweepClaim {
 base::Result<bool> SegmentKeeper::has_live_value(const vlog::SegmentInfo& segment) {
   const std::shared_ptr<const index::StoreSnapshot> snapshot = hands_.store.snapshot();
   PersistedSource source(*snapshot);
+  ALF_TRY(const types::DatabaseTable table, hands_.database_table(source));
   index::ScanOptions bounds;
   bounds.lower = types::reference_begin(segment.first_index);
   bounds.upper = types::reference_begin(segment.last_index.next());
   const std::unique_ptr<index::Cursor> cursor = snapshot->scan(bounds);
   for (cursor->seek(bounds.lower); cursor->is_valid(); cursor->next()) {
-    ALF_TRY(const bool is_live, types::is_reference_live(cursor->key(), source));
+    ALF_TRY(const bool is_live, types::is_reference_live(cursor->key(), source, table));
     if (is_live) return true;
   }
   ALF_TRY_STATUS(cursor->status());

@@ -9,9 +9,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 
 #include "base/result.h"
 #include "index/store.h"
+#include "types/database_table.h"
+#include "types/record_source.h"
 #include "vlog/log.h"
 
 namespace alfheim::upkeep {
@@ -26,8 +29,10 @@ class SegmentKeeper {
   struct Hands {
     vlog::Log& log;
     index::Store& store;
+    // Which databases a persisted state has: the machine's record, which upkeep cannot read.
+    std::function<base::Result<types::DatabaseTable>(types::RecordSource&)> database_table;
   };
-  explicit SegmentKeeper(const Hands& hands) : hands_(hands) {}
+  explicit SegmentKeeper(Hands hands) : hands_(std::move(hands)) {}
 
   // Judges and drops, then fills the pool of spares. Returns at once where a sweep runs.
   // May block and run long: pool only.

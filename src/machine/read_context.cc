@@ -1,0 +1,134 @@
+#include "machine/read_context.h"
+
+#include <array>
+#include <optional>
+
+#include "base/check.h"
+#include "types/logical_hash.h"
+
+namespace alfheim::machine {
+namespace {
+
+class ReadContext : public command::Context {
+ public:
+  struct State {
+    types::RecordSource& records;
+    types::ValueSource& values;
+    const types::DatabaseTable& table;
+    base::Stamp log_time;
+  };
+  ReadContext(const State& state, const ReadRequest& request)
+      : state_(state), request_(request), random_(request.random) {}
+
+  types::Database& database() override { return database(request_.database); }
+  types::Database& database(base::DatabaseIndex index) override {
+    ALF_CHECK(index.value < databases_.size());
+    std::optional<types::Database>& database = databases_[index.value];
+    if (!database) {
+      database.emplace(types::Database::Hands{.records = state_.records,
+                                              .values = state_.values,
+                                              .table = state_.table},
+                       index, moment());
+    }
+    return *database;
+  }
+  void swap_databases(base::DatabaseIndex, base::DatabaseIndex) override {
+    ALF_CHECK_MSG(false, "a read changed the databases");
+  }
+  command::Limits limits() const override { return request_.limits; }
+  uint64_t random() override {
+    random_ = random_ * 6364136223846793005ull + 1442695040888963407ull;
+    return random_ ^ (random_ >> 29);
+  }
+
+ private:
+  // Log time may be ahead of a clock that was read before the last entry was applied.
+  types::Moment moment() const {
+    return types::Moment{state_.log_time, std::max(state_.log_time, request_.clock)};
+  }
+
+  State state_;
+  const ReadRequest& request_;
+  uint64_t random_;
+  std::array<std::optional<types::Database>, base::kDatabaseCount> databases_;
+};
+
+base::Result<base::LogIndex> version_of(types::Database& database, base::ByteView key) {
+  ALF_TRY(const std::optional<types::FoundKey> found, database.find(key));
+  return found ? found->record.last_write : base::LogIndex{};
+}
+
+}  // namespace
+
+base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
+  ALF_CHECK(!request.row.is_write());
+  LogValues values(machine.log(), machine.log().pin(),
+                   LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
+  const index::ReadGuard guard = machine.index().read();
+  const Published& published = machine.published(guard);
+  PointSource records(guard);
+  ReadContext context({records, values, published.databases, published.log_time}, request);
+  return request.row.handler(context, request.args, reply);
+}
+
+base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex index,
+                                         base::ByteView key, base::Stamp clock) {
+  LogValues values(machine.log(), machine.log().pin(),
+                   LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
+  const index::ReadGuard guard = machine.index().read();
+  const Published& published = machine.published(guard);
+  PointSource records(guard);
+  types::Database database({.records = records, .values = values, .table = published.databases},
+                           index,
+                           types::Moment{published.log_time, std::max(published.log_time, clock)});
+  return version_of(database, key);
+}
+
+std::shared_ptr<ReadView> ReadView::open(Machine& machine) {
+  vlog::Pin pin = machine.log().pin();
+  std::shared_ptr<index::View> view = machine.open_view();
+  return std::shared_ptr<ReadView>(new ReadView(machine, std::move(pin), std::move(view)));
+}
+
+std::shared_ptr<ReadView> ReadView::over(Machine& machine, std::shared_ptr<index::View> view) {
+  vlog::Pin pin = machine.log().pin();
+  return std::shared_ptr<ReadView>(new ReadView(machine, std::move(pin), std::move(view)));
+}
+
+base::Status ReadView::run(const ReadRequest& request, resp::ReplyWriter& reply) const {
+  ALF_CHECK(!request.row.is_write());
+  ViewSource records(view_, env::ReadMode::kMayBlock);
+  ALF_TRY(const MachineState state, MachineState::read(records));
+  LogValues values(machine_.log(), pin_, LogValues::Options{});
+  ReadContext context({records, values, state.databases, state.log_time}, request);
+  return request.row.handler(context, request.args, reply);
+}
+
+base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::ByteView key,
+                                               base::Stamp clock) const {
+  ViewSource records(view_, env::ReadMode::kMayBlock);
+  ALF_TRY(const MachineState state, MachineState::read(records));
+  LogValues values(machine_.log(), pin_, LogValues::Options{});
+  types::Database database({.records = records, .values = values, .table = state.databases},
+                           index, types::Moment{state.log_time, std::max(state.log_time, clock)});
+  return version_of(database, key);
+}
+
+base::Result<uint64_t> ReadView::logical_hash() const {
+  constexpr uint64_t kBytesPerStep = 16 * base::kMiB;
+  ViewSource records(view_, env::ReadMode::kMayBlock);
+  ALF_TRY(const MachineState state, MachineState::read(records));
+  LogValues values(machine_.log(), pin_, LogValues::Options{});
+  types::LogicalHash hash;
+  for (uint32_t i = 0; i < base::kDatabaseCount; ++i) {
+    types::Database database({.records = records, .values = values, .table = state.databases},
+                             base::DatabaseIndex{i},
+                             types::Moment{state.log_time, state.log_time});
+    for (bool is_done = false; !is_done;) {
+      ALF_TRY(is_done, hash.step(database, kBytesPerStep));
+    }
+  }
+  return hash.digest();
+}
+
+}  // namespace alfheim::machine

@@ -1,0 +1,63 @@
+// machine/read_context: runs a read command over one state, on any node, without the log.
+//
+// read_point looks under the index's guard: memory and caches only, for the commands of a
+// loop's turn. ReadView is a state held for longer, for the pool: it may block, and walk.
+// Both answer through the command's own handler, so a read and the same read inside an
+// entry give the same bytes.
+//
+// Errors: kWouldBlock (run it over a ReadView on the pool), Database::needs_tick (commit a
+// tick, then run it again), kCorruption/kIo (the value cannot be read; nothing was served).
+// After an Error what was written of the reply must be dropped.
+//
+// Thread: read_point on a loop; a ReadView on any one thread at a time. Lifetime: the
+// machine outlives both.
+#pragma once
+
+#include <memory>
+
+#include "machine/machine.h"
+
+namespace alfheim::machine {
+
+struct ReadRequest {
+  const command::Row& row;
+  const command::Arguments& args;
+  base::DatabaseIndex database;
+  base::Stamp clock;  // the leader's stamp clock
+  uint64_t random = 0;
+  command::Limits limits;
+};
+
+// Separated values up to this size are read by the loop itself (from memory or page cache).
+inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
+
+base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply);
+
+// Log index of the last write of a key that is alive, 0 where there is none (WATCH).
+base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex database,
+                                         base::ByteView key, base::Stamp clock);
+
+class ReadView {
+ public:
+  // Takes its state now; call before anything later of the same connection is proposed.
+  static std::shared_ptr<ReadView> open(Machine& machine);
+  // Over a view that apply took at its place in the log (apply strand only: nothing is
+  // dropped between the view and the pin).
+  static std::shared_ptr<ReadView> over(Machine& machine, std::shared_ptr<index::View> view);
+  base::LogIndex applied() const { return base::LogIndex{view_->applied()}; }
+  base::Status run(const ReadRequest& request, resp::ReplyWriter& reply) const;
+  base::Result<base::LogIndex> version(base::DatabaseIndex database, base::ByteView key,
+                                       base::Stamp clock) const;
+  // Hash of the logical content of all databases, as RAFT HASH compares it.
+  base::Result<uint64_t> logical_hash() const;
+
+ private:
+  ReadView(Machine& machine, vlog::Pin pin, std::shared_ptr<index::View> view)
+      : machine_(machine), pin_(std::move(pin)), view_(std::move(view)) {}
+
+  Machine& machine_;
+  vlog::Pin pin_;  // taken before the view: its segments hold every address in it
+  std::shared_ptr<index::View> view_;
+};
+
+}  // namespace alfheim::machine

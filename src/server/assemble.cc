@@ -1,0 +1,256 @@
+#include "server/assemble.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "machine/read_context.h"
+
+namespace alfheim::server {
+namespace {
+
+// Clients that do not take their replies are not waited for longer than this.
+constexpr uint64_t kDrainMs = 5000;
+constexpr uint64_t kProgressEveryMs = 1000;
+
+std::string hex40(uint64_t a, uint64_t b, uint64_t c) {
+  return base::format("{:016x}{:016x}{:08x}", a, b, static_cast<uint32_t>(c));
+}
+
+}  // namespace
+
+// Replies find their loop's sessions.
+class Node::Router : public replica::ReplyRouter {
+ public:
+  explicit Router(Clients& clients, uint32_t loop_count)
+      : clients_(clients), loop_count_(loop_count) {}
+  void deliver(uint32_t loop, replica::ReplyBatch batch) override {
+    ALF_CHECK(loop < clients_.hosts.size());
+    clients_.hosts[loop]->deliver(std::move(batch));
+  }
+  uint32_t loop_count() const override { return loop_count_; }
+
+ private:
+  Clients& clients_;
+  uint32_t loop_count_;
+};
+
+Node::Node(const Options& options, NodeEvents events)
+    : config_(options), events_(std::move(events)) {}
+
+Node::~Node() {
+  // Threads first: nothing may run while its objects go.
+  if (engine_.executor != nullptr) engine_.executor->stop();
+  for (const std::unique_ptr<net::Loop>& loop : engine_.loops) loop->drop_tasks();
+}
+
+base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEvents events) {
+  auto node = std::unique_ptr<Node>(new Node(options, std::move(events)));
+  node->table_ = command::Table::make();
+  ALF_TRY_STATUS(node->start_engine());
+  ALF_TRY_STATUS(node->bind_addresses());
+  const StorageHands hands{
+      node->disk_, node->random_, node->clock_, *node->table_,
+      [node = node.get()](uint64_t done, uint64_t total) {
+        if (!node->is_progress_due()) return;
+        node->events_.on_progress(
+            base::format("recovering the log: {} of {} MiB scanned", done >> 20, total >> 20));
+      }};
+  node->progress_ms_ = node->clock_.monotonic_ms();
+  ALF_TRY(node->storage_, open_storage(hands, options));
+  ALF_TRY_STATUS(node->open_replica());
+  node->make_sessions();
+  for (const std::unique_ptr<net::Loop>& loop : node->engine_.loops) {
+    ALF_TRY_STATUS(node->engine_.executor->run_loop(
+        "loop", [loop = loop.get()] { loop->run(); },
+        [loop = loop.get()] { loop->request_stop(); }));
+  }
+  if (node->engine_.http != nullptr) {
+    ALF_TRY_STATUS(node->engine_.http->serve(*node->engine_.executor, *node->clients_.services));
+  }
+  node->replica_->start();
+  return node;
+}
+
+base::Status Node::start_engine() {
+  const ThreadOptions& threads = config_.startup().thread;
+  env::PosixExecutor::Options pool;
+  pool.pool_threads_max = threads.pool_thread_count;
+  ALF_TRY(engine_.executor, env::PosixExecutor::create(clock_, pool));
+  ALF_TRY(engine_.log_strand, engine_.executor->make_strand("log"));
+  ALF_TRY(engine_.apply_strand, engine_.executor->make_strand("apply"));
+  std::vector<net::Loop*> loops;
+  for (uint32_t i = 0; i < threads.loop_count; ++i) {
+    engine_.loops.push_back(std::make_unique<net::Loop>());
+    loops.push_back(engine_.loops.back().get());
+  }
+  net::TcpNetwork::Options network;
+  network.on_trouble = events_.on_trouble;
+  engine_.network = std::make_unique<net::TcpNetwork>(std::move(loops), network);
+  return base::ok();
+}
+
+// Ports are taken before anything is opened, so that a used one costs nothing.
+base::Status Node::bind_addresses() {
+  const AddressOptions& address = config_.startup().address;
+  ALF_TRY(engine_.listener,
+          engine_.network->listen(address.resp, [this](env::Strand& strand,
+                                                       env::Connection& connection) {
+            for (size_t i = 0; i < engine_.loops.size(); ++i) {
+              if (engine_.loops[i].get() == &strand) {
+                return clients_.hosts[i]->accept(connection);
+              }
+            }
+            ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
+          }));
+  if (address.http) {
+    ALF_TRY(engine_.http, HttpServer::bind(*address.http));
+    identity_.http = engine_.http->local_address();
+  }
+  identity_.name = config_.startup().group.id;
+  identity_.resp = engine_.listener->local_address();
+  identity_.raft = address.raft;
+  return base::ok();
+}
+
+base::Status Node::open_replica() {
+  const Options& options = config_.startup();
+  router_ = std::make_unique<Router>(clients_, options.thread.loop_count);
+  const replica::Replica::Hands hands{.clock = clock_,
+                                      .random = random_,
+                                      .executor = *engine_.executor,
+                                      .core = *engine_.loops[0],
+                                      .log_strand = *engine_.log_strand,
+                                      .apply_strand = *engine_.apply_strand,
+                                      .log = *storage_.log,
+                                      .machine = *storage_.machine,
+                                      .keeper = *storage_.keeper,
+                                      .router = *router_};
+  replica::Replica::Options replica;
+  replica.id = node_id_of(options.group.id);
+  replica.tick_ms = options.group.tick_ms;
+  replica.election_ticks = options.group.election_ticks;
+  replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
+  replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
+  ALF_TRY(replica_,
+          replica::Replica::open(
+              hands, replica,
+              {.on_serving = [this] { start_serving(); },
+               .on_fatal = [this](base::Error error) { events_.on_fatal(error); },
+               .on_state_hash =
+                   [this](std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
+                     hash_state(std::move(view), to);
+                   },
+               .on_progress =
+                   [this](base::LogIndex applied, base::LogIndex target) {
+                     note_progress(applied, target);
+                   }}));
+  const vlog::Identity stored = storage_.log->identity();
+  identity_.node_id = hex40(stored.cluster_uid, stored.node.value, stored.group.value);
+  identity_.run_id = hex40(random_.next_u64(), random_.next_u64(), random_.next_u64());
+  identity_.started_ms = clock_.monotonic_ms();
+  identity_.started_wall_ms = clock_.wall_ms();
+  return base::ok();
+}
+
+void Node::make_sessions() {
+  clients_.slow_log = std::make_unique<SlowLog>(config_);
+  clients_.bodies = std::make_unique<BodyBudget>(config_.startup().client.request_memory_bytes);
+  clients_.services = std::make_unique<Services>(
+      Services{clock_, random_, config_, *table_, clients_.registry, clients_.counters,
+               *clients_.slow_log, *replica_, *storage_.machine, *storage_.log, identity_,
+               events_.request_shutdown});
+  for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
+    clients_.hosts.push_back(std::make_unique<SessionHost>(
+        SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
+                           clients_.watches, *clients_.bodies, i, events_.on_trouble}));
+  }
+  clients_.registry.set_closer(
+      [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });
+  storage_.machine->set_observer(&clients_.watches);
+  config_.set_listener([this](const Config& config) {
+    replica_->batcher().set_header(
+        {config.startup().storage.value_threshold_bytes, config.bulk_bytes_max()});
+  });
+}
+
+void Node::start_serving() {
+  engine_.listener->start_accepting();
+  events_.on_serving(identity_);
+}
+
+void Node::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
+  auto read = machine::ReadView::over(*storage_.machine, std::move(view));
+  engine_.executor->post_to_pool([this, read = std::move(read), to]() mutable {
+    const base::LogIndex applied = read->applied();
+    const base::Result<uint64_t> hash = read->logical_hash();
+    read.reset();
+    replica::ReplyBatch batch;
+    resp::ReplyWriter writer(batch.bytes, to.protocol);
+    if (hash) {
+      writer.array_header(2);
+      writer.integer(static_cast<int64_t>(applied.value));
+      writer.bulk(base::format("{:016x}", *hash));
+    } else {
+      events_.on_trouble(base::format("hash the state: {}", hash.error().message));
+      writer.error(base::format("the state cannot be read: {}", hash.error().message));
+    }
+    batch.replies.push_back(replica::Reply{.to = to, .end = batch.bytes.size()});
+    router_->deliver(to.loop, std::move(batch));
+  });
+}
+
+bool Node::is_progress_due() {
+  const uint64_t now_ms = clock_.monotonic_ms();
+  if (now_ms < progress_ms_ + kProgressEveryMs) return false;
+  progress_ms_ = now_ms;
+  return true;
+}
+
+void Node::note_progress(base::LogIndex applied, base::LogIndex target) {
+  if (replica_->is_serving() || applied >= target || !is_progress_due()) return;
+  events_.on_progress(
+      base::format("replaying the log: entry {} of {}", applied.value, target.value));
+}
+
+void Node::wait_for(const std::function<void(std::function<void()>)>& begin,
+                    uint64_t timeout_ms) {
+  // Shared with the callback, which may come after the time is up.
+  struct Gate {
+    std::mutex mutex;  // guards is_open
+    std::condition_variable opened;
+    bool is_open = false;
+  };
+  auto gate = std::make_shared<Gate>();
+  begin([gate] {
+    const std::lock_guard lock(gate->mutex);
+    gate->is_open = true;
+    gate->opened.notify_all();
+  });
+  std::unique_lock lock(gate->mutex);
+  gate->opened.wait_for(lock, std::chrono::milliseconds(timeout_ms),
+                        [&] { return gate->is_open; });
+}
+
+base::Status Node::stop() {
+  engine_.listener->close();
+  for (const std::unique_ptr<SessionHost>& host : clients_.hosts) {
+    wait_for([&](std::function<void()> done) { host->drain(std::move(done)); }, kDrainMs);
+  }
+  base::Status closed;
+  // A last freeze writes at most the dirty budget: it ends, or the disk is dead.
+  wait_for(
+      [&](std::function<void()> done) {
+        replica_->stop([&closed, done = std::move(done)](base::Status status) {
+          closed = std::move(status);
+          done();
+        });
+      },
+      UINT32_MAX);
+  engine_.executor->stop();
+  return closed;
+}
+
+}  // namespace alfheim::server

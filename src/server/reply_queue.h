@@ -1,0 +1,53 @@
+// server/reply_queue: replies of one connection leave in the order of its requests.
+//
+// Each request takes a slot. A reply that comes early waits behind the slots before it; what
+// is ready at the front moves to the output at once. Slots of muted requests (CLIENT REPLY)
+// keep their place and send nothing.
+//
+// Thread: the session's loop. Lifetime: of the session. Bound: the session stops cutting
+// requests at kSlotsMax.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/bytes.h"
+
+namespace alfheim::server {
+
+class ReplyQueue {
+ public:
+  static constexpr size_t kSlotsMax = 16384;
+
+  // A slot whose reply comes later; its number.
+  uint64_t add_pending(bool is_muted);
+  // A reply that is there already; straight to the output where nothing waits before it.
+  void add_ready(base::ByteView reply, bool is_muted);
+  // The reply of a pending slot. A slot that is gone (or was filled) is the caller's bug.
+  void fill(uint64_t slot, base::ByteView reply);
+
+  // Nothing waits: a reply may be written straight into output().
+  bool is_direct() const { return slots_.empty(); }
+  bool has_pending() const { return pending_count_ > 0; }
+  size_t pending_count() const { return pending_count_; }
+  bool is_full() const { return slots_.size() >= kSlotsMax; }
+  base::Bytes& output() { return output_; }
+  // Bytes that wait behind a slot that is not filled.
+  size_t held_bytes() const { return held_bytes_; }
+
+ private:
+  struct Slot {
+    base::Bytes reply;
+    bool is_ready = false;
+    bool is_muted = false;
+  };
+  void drain();
+
+  std::deque<Slot> slots_;
+  uint64_t first_slot_ = 1;  // number of slots_.front()
+  size_t pending_count_ = 0;
+  size_t held_bytes_ = 0;
+  base::Bytes output_;
+};
+
+}  // namespace alfheim::server

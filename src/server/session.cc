@@ -1,0 +1,362 @@
+#include "server/session.h"
+
+#include "base/check.h"
+#include "base/format.h"
+#include "server/config.h"
+#include "server/session_host.h"
+#include "server/slow_log.h"
+
+namespace alfheim::server {
+namespace {
+
+// Reads of one connection on the pool at a time; more wait in its input buffer.
+constexpr size_t kPoolReadsMax = 64;
+// Replies that the kernel has not taken: from here on nothing more is cut.
+constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
+// Bodies up to this size are read without asking the budget.
+constexpr size_t kFreeBodyBytesMax = 64 * base::kKiB;
+
+resp::RequestCutter::Options cutter_options(const Config& config) {
+  resp::RequestCutter::Options options;
+  options.bulk_bytes_max = config.bulk_bytes_max();
+  options.is_authenticated = !config.has_password();
+  return options;
+}
+
+}  // namespace
+
+Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info)
+    : host_(host),
+      connection_(connection),
+      cutter_(cutter_options(host.services().config)),
+      transaction_(host.hands().watches) {
+  state_.info = std::move(info);
+  state_.is_authenticated = !host.services().config.has_password();
+}
+
+Session::~Session() = default;
+
+std::span<char> Session::read_buffer() { return cutter_.room(); }
+
+void Session::on_bytes(size_t count) {
+  cutter_.commit(count);
+  host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
+  state_.info->active_ms.store(host_.services().clock.monotonic_ms(), std::memory_order_relaxed);
+  resume();
+}
+
+void Session::on_sent() { resume(); }
+
+void Session::on_closed() {
+  is_closed_ = true;
+  transaction_.discard();
+  transaction_.unwatch();
+  release_body();
+  host_.on_session_closed(id());
+}
+
+void Session::resume() {
+  if (is_cutting_ || is_closed_) return;
+  is_cutting_ = true;
+  end_stall();
+  cut_requests();
+  is_cutting_ = false;
+  if (is_closed_) return;
+  if (!host_.services().replica.batcher().is_empty()) host_.submit();
+  flush();
+  note_input();
+  const bool is_finished = state_.wants_close && !replies_.has_pending();
+  if (is_finished) return connection_.close_after_sending();
+  const bool is_paused = state_.wants_close || stalled_ || !may_cut();
+  connection_.set_reading(!is_paused && admit_body());
+}
+
+void Session::cut_requests() {
+  while (!is_closed_ && !state_.wants_close && !stalled_ && may_cut()) {
+    const resp::Cut cut = cutter_.next();
+    if (cut == resp::Cut::kNeedMore) return;
+    if (cut == resp::Cut::kProtocolError) {
+      answer([&](resp::ReplyWriter& reply) { reply.error(cutter_.error()); });
+      state_.wants_close = true;
+      return;
+    }
+    execute(cutter_.argv());
+    if (admitted_bytes_ > 0 && cutter_.bytes_wanted() == 0) release_body();
+  }
+}
+
+bool Session::may_cut() {
+  if (replies_.is_full() || pool_reads_ >= kPoolReadsMax) return false;
+  if (connection_.unsent_bytes() + replies_.held_bytes() > kUnsentBytesMax) return false;
+  if (host_.services().replica.is_overloaded()) {
+    host_.resume_later(id());
+    return false;
+  }
+  return true;
+}
+
+void Session::execute(std::span<const base::ByteView> words) {
+  Services& services = host_.services();
+  services.counters.commands.fetch_add(1, std::memory_order_relaxed);
+  const command::Arguments args(words);
+  const command::Row* row = services.table.find(args);
+  if (is_refused(row, args)) {
+    services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  if (!transaction_.is_open()) return execute_row(*row, args, words);
+  const bool ends_or_leaves = row->name == "exec" || row->name == "discard" ||
+                              row->name == "multi" || row->name == "watch" ||
+                              row->name == "quit" || row->name == "reset";
+  if (ends_or_leaves) return execute_row(*row, args, words);
+  transaction_.add(words, *row);
+  state_.info->queued_count.store(static_cast<int32_t>(transaction_.count()));
+  if (transaction_.queued_bytes() > services.config.query_buffer_bytes_max()) {
+    return connection_.close();
+  }
+  answer([](resp::ReplyWriter& reply) { reply.simple_string("QUEUED"); });
+}
+
+bool Session::is_refused(const command::Row* row, const command::Arguments& args) {
+  const auto refuse = [&](std::string_view text) {
+    transaction_.mark_failed();
+    answer([&](resp::ReplyWriter& reply) { reply.error_with_code(text); });
+    return true;
+  };
+  if (const std::optional<std::string> problem = command::check_call(row, args)) {
+    return refuse("ERR " + *problem);
+  }
+  if (!state_.is_authenticated && (row->flags & command::kNoAuth) == 0) {
+    return refuse("NOAUTH Authentication required.");
+  }
+  if (transaction_.is_open() && (row->flags & command::kNoMulti) != 0) {
+    return refuse("ERR Command not allowed inside a transaction");
+  }
+  if (!row->is_session() && !host_.services().replica.is_serving()) {
+    return refuse("CLUSTERDOWN The cluster is down");
+  }
+  return false;
+}
+
+void Session::execute_row(const command::Row& row, const command::Arguments& args,
+                          std::span<const base::ByteView> words) {
+  if (row.is_session()) return execute_session(row, args, words);
+  if (row.is_write()) return execute_write(words);
+  execute_read(row, args, words);
+}
+
+void Session::execute_session(const command::Row& row, const command::Arguments& args,
+                              std::span<const base::ByteView> words) {
+  if (execute_transaction(row, args, words) || execute_special(row, args)) return;
+  const SessionHandler handler = find_session_handler(row.name);
+  ALF_CHECK_MSG(handler != nullptr, "a session row without a handler");
+  const uint64_t begin_ns = host_.services().clock.monotonic_ns();
+  answer([&](resp::ReplyWriter& reply) {
+    handler(SessionCall{host_.services(), state_, args, reply});
+  });
+  cutter_.set_authenticated(state_.is_authenticated);
+  note_slow(begin_ns, args);
+}
+
+void Session::execute_write(std::span<const base::ByteView> words) {
+  host_.services().counters.writes.fetch_add(1, std::memory_order_relaxed);
+  const machine::CallView call{state_.database, words};
+  const uint64_t slot = add_pending_slot();
+  ++writes_pending_;
+  host_.services().replica.batcher().add_call(call, false, reply_to(slot));
+  // A body that goes ahead in fragments must not be overtaken by what follows it here.
+  if (machine::call_bytes(call) > replica::kInlineBodyBytesMax) stall(Stall::kDrain, slot, {});
+}
+
+void Session::execute_read(const command::Row& row, const command::Arguments& args,
+                           std::span<const base::ByteView> words) {
+  Services& services = host_.services();
+  services.counters.reads.fetch_add(1, std::memory_order_relaxed);
+  const bool is_long = (row.flags & command::kLong) != 0;
+  if (writes_pending_ > 0) {
+    const machine::CallView call{state_.database, words};
+    if (is_long || machine::call_bytes(call) > replica::kInlineBodyBytesMax) {
+      return stall(Stall::kDrain, 0, words);
+    }
+    const uint64_t slot = add_pending_slot();
+    ++writes_pending_;
+    return services.replica.batcher().add_call(call, true, reply_to(slot));
+  }
+  if (is_long) return read_on_pool(row, words);
+  const uint64_t begin_ns = services.clock.monotonic_ns();
+  const machine::ReadRequest request{row, args, state_.database, services.replica.clock_now(),
+                                     services.random.next_u64(),
+                                     command::Limits{services.config.bulk_bytes_max()}};
+  // Straight into the output where nothing waits before it; taken back if it fails.
+  const bool is_direct =
+      replies_.is_direct() && state_.reply_mode == SessionState::ReplyMode::kOn;
+  base::Bytes& out = is_direct ? replies_.output() : scratch_;
+  if (!is_direct) scratch_.clear();
+  const size_t begin = out.size();
+  resp::ReplyWriter reply(out, state_.protocol);
+  const base::Status status = machine::read_point(services.machine, request, reply);
+  if (status) {
+    if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
+    return note_slow(begin_ns, args);
+  }
+  out.resize(begin);
+  if (types::Database::is_needs_tick(status.error())) return wait_for_tick(words);
+  if (status.error().code == base::ErrorCode::kWouldBlock) return read_on_pool(row, words);
+  host_.report("read", status.error());
+  answer([&](resp::ReplyWriter& writer) {
+    writer.error(base::format("the value cannot be read: {}", status.error().message));
+  });
+}
+
+void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
+  Services& services = host_.services();
+  const base::Stamp clock = services.replica.clock_now();
+  const std::optional<base::Stamp> deadline = services.machine.next_deadline();
+  // Due keys go first: the pool cannot stop the connection to wait for a tick.
+  if (deadline && *deadline <= clock) return wait_for_tick(words);
+  services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
+  ++pool_reads_;
+  const uint64_t slot = add_pending_slot();
+  host_.read_on_pool(SessionHost::PoolRead{
+      .to = reply_to(slot),
+      .row = &row,
+      .request = OwnedRequest(words),
+      .database = state_.database,
+      .clock = clock,
+      .random = services.random.next_u64(),
+      .limits = command::Limits{services.config.bulk_bytes_max()},
+      .view = machine::ReadView::open(services.machine)});
+}
+
+void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
+  ALF_CHECK(pool_reads_ > 0);
+  --pool_reads_;
+  fill(slot, reply);
+  resume();
+}
+
+void Session::wait_for_tick(std::span<const base::ByteView> words) {
+  host_.services().replica.batcher().add_follower(reply_to(0));
+  stall(Stall::kTick, 0, words);
+}
+
+void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch) {
+  const base::ByteView bytes =
+      base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
+  switch (reply.kind) {
+    case replica::ReplyKind::kApplied:
+      if (stalled_ && stalled_->reason == Stall::kTick) stalled_->is_over = true;
+      return;
+    case replica::ReplyKind::kLost: return connection_.close();
+    case replica::ReplyKind::kWatchFailed:
+    case replica::ReplyKind::kReplied: break;
+  }
+  ALF_CHECK(writes_pending_ > 0);
+  --writes_pending_;
+  const bool is_block = reply.kind == replica::ReplyKind::kWatchFailed || reply.is_block ||
+                        (block_ && block_->slot == reply.to.slot);
+  if (is_block) {
+    finish_block(reply, batch);
+  } else {
+    fill(reply.to.slot, bytes);
+  }
+}
+
+void Session::close_after_replies() {
+  state_.wants_close = true;
+  resume();
+}
+
+bool Session::is_muted_now() {
+  switch (state_.reply_mode) {
+    case SessionState::ReplyMode::kOn: return false;
+    case SessionState::ReplyMode::kOff: return true;
+    case SessionState::ReplyMode::kSkipNext:
+      state_.reply_mode = SessionState::ReplyMode::kOn;
+      return true;
+  }
+  return false;
+}
+
+uint64_t Session::add_pending_slot() { return replies_.add_pending(is_muted_now()); }
+
+replica::ReplyTo Session::reply_to(uint64_t slot) const {
+  return replica::ReplyTo{.session = id(),
+                          .slot = slot,
+                          .loop = host_.hands().loop_number,
+                          .protocol = state_.protocol};
+}
+
+void Session::fill(uint64_t slot, base::ByteView reply) { replies_.fill(slot, reply); }
+
+void Session::stall(Stall reason, uint64_t slot, std::span<const base::ByteView> words) {
+  ALF_CHECK(!stalled_);
+  stalled_.emplace();
+  stalled_->reason = reason;
+  stalled_->slot = slot;
+  if (!words.empty()) stalled_->request.emplace(words);
+}
+
+void Session::end_stall() {
+  while (stalled_) {
+    const bool is_over = stalled_->reason == Stall::kDrain ? writes_pending_ == 0
+                                                           : stalled_->is_over;
+    if (!is_over) return;
+    const std::optional<OwnedRequest> request = std::move(stalled_->request);
+    stalled_.reset();
+    if (!request) continue;
+    const command::Arguments args(request->words());
+    execute_row(*host_.services().table.find(args), args, request->words());
+  }
+}
+
+void Session::flush() {
+  base::Bytes& output = replies_.output();
+  if (output.empty()) return;
+  host_.services().counters.output_bytes.fetch_add(output.size(), std::memory_order_relaxed);
+  connection_.send(std::move(output));
+  output.clear();
+  const OutputLimit limit = host_.services().config.output_limit();
+  if (limit.hard_bytes > 0 && connection_.unsent_bytes() > limit.hard_bytes) connection_.close();
+}
+
+void Session::note_input() {
+  ClientInfo& info = *state_.info;
+  info.database.store(state_.database.value, std::memory_order_relaxed);
+  info.protocol.store(state_.protocol == resp::ProtocolVersion::kResp3 ? 3 : 2,
+                      std::memory_order_relaxed);
+  info.input_bytes.store(cutter_.bytes_unconsumed(), std::memory_order_relaxed);
+  info.input_free_bytes.store(cutter_.capacity_bytes() - cutter_.bytes_unconsumed(),
+                              std::memory_order_relaxed);
+  info.output_bytes.store(connection_.unsent_bytes(), std::memory_order_relaxed);
+  info.pending_requests.store(replies_.pending_count(), std::memory_order_relaxed);
+}
+
+bool Session::admit_body() {
+  const uint64_t wanted = cutter_.bytes_wanted();
+  if (cutter_.bytes_unconsumed() + wanted > host_.services().config.query_buffer_bytes_max()) {
+    connection_.close();
+    return false;
+  }
+  if (wanted <= kFreeBodyBytesMax || admitted_bytes_ > 0) return true;
+  if (!host_.hands().bodies.try_take(wanted)) {
+    host_.resume_later(id());
+    return false;
+  }
+  admitted_bytes_ = wanted;
+  return true;
+}
+
+void Session::release_body() {
+  if (admitted_bytes_ > 0) host_.hands().bodies.give_back(admitted_bytes_);
+  admitted_bytes_ = 0;
+}
+
+void Session::note_slow(uint64_t begin_ns, const command::Arguments& args) {
+  Services& services = host_.services();
+  const uint64_t duration_us = (services.clock.monotonic_ns() - begin_ns) / 1000;
+  if (!services.slow_log.wants(duration_us)) return;
+  services.slow_log.note(services.clock.wall_us(), duration_us, args, *state_.info);
+}
+
+}  // namespace alfheim::server

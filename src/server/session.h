@@ -1,0 +1,150 @@
+// server/session: one client connection: requests in, replies out, in order.
+//
+// Cuts requests from what arrives, and sends each on its way: a session command is executed
+// here; a write goes into the group's open batch; a read is answered from the state as it is
+// now, or, where the connection has writes that are not applied yet, travels behind them in
+// the same entry. Whatever must wait (a long read behind writes, a body that was not admitted,
+// a read that needs a tick) stalls the session: nothing later of the connection is looked at.
+//
+// A view is taken after the request's last byte was read, never before, and before anything
+// later of the connection is proposed.
+//
+// Thread: its loop. Lifetime: owned by SessionHost; the connection outlives on_closed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "env/network.h"
+#include "machine/read_context.h"
+#include "replica/reply.h"
+#include "resp/request_cutter.h"
+#include "server/reply_queue.h"
+#include "server/services.h"
+#include "server/transaction_queue.h"
+
+namespace alfheim::server {
+
+class SessionHost;
+
+class Session final : public env::ConnectionHandler,
+                      public std::enable_shared_from_this<Session> {
+ public:
+  Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info);
+  ~Session() override;
+
+  // ---- env::ConnectionHandler ----
+  std::span<char> read_buffer() override;
+  void on_bytes(size_t count) override;
+  void on_sent() override;
+  void on_closed() override;
+
+  // A reply that came out of apply (or its loss).
+  void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
+  void on_pool_reply(uint64_t slot, base::ByteView reply);
+  void on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches);
+  // What stopped the session may be over: looks again.
+  void resume();
+  void close_after_replies();
+  void close_now() { connection_.close(); }
+  uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
+  uint64_t id() const { return state_.info->id; }
+  bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
+
+ private:
+  // Why nothing more is cut.
+  enum class Stall : uint8_t {
+    kDrain,  // until the connection's earlier writes are applied
+    kReply,  // until one reply has come that it says is over
+    kTick,   // until log time has moved
+  };
+  struct Stalled {
+    Stall reason = Stall::kDrain;
+    uint64_t slot = 0;  // whose reply ends it, of kReply
+    bool is_over = false;
+    std::optional<OwnedRequest> request;  // executed when the stall ends
+  };
+  // What a block's reply is put together from.
+  struct BlockPlan {
+    uint64_t slot = 0;
+    std::vector<QueuedCommand> commands;
+    resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
+  };
+
+  void cut_requests();
+  bool may_cut();
+  void execute(std::span<const base::ByteView> words);
+  bool is_refused(const command::Row* row, const command::Arguments& args);
+  void execute_row(const command::Row& row, const command::Arguments& args,
+                   std::span<const base::ByteView> words);
+  void execute_session(const command::Row& row, const command::Arguments& args,
+                       std::span<const base::ByteView> words);
+  void execute_write(std::span<const base::ByteView> words);
+  void execute_read(const command::Row& row, const command::Arguments& args,
+                    std::span<const base::ByteView> words);
+  void read_on_pool(const command::Row& row, std::span<const base::ByteView> words);
+  void wait_for_tick(std::span<const base::ByteView> words);
+
+  // session_transaction.cc
+  bool execute_transaction(const command::Row& row, const command::Arguments& args,
+                           std::span<const base::ByteView> words);
+  void execute_exec();
+  void end_transaction();
+  void answer_local_block(const std::vector<QueuedCommand>& commands);
+  void execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply);
+  void register_watch(const machine::Watch& watch);
+  void watch_on_pool(const command::Arguments& args, base::Stamp clock);
+  void execute_watch(const command::Arguments& args, std::span<const base::ByteView> words);
+  void finish_block(const replica::Reply& reply, const replica::ReplyBatch& batch);
+
+  // session_special.cc: session commands that need more than an answer
+  bool execute_special(const command::Row& row, const command::Arguments& args);
+  void execute_debug_sleep(const command::Arguments& args);
+
+  // Answers in place.
+  template <typename Write>
+  void answer(Write write);
+  bool is_muted_now();
+  uint64_t add_pending_slot();
+  replica::ReplyTo reply_to(uint64_t slot) const;
+  void fill(uint64_t slot, base::ByteView reply);
+  void stall(Stall reason, uint64_t slot, std::span<const base::ByteView> words);
+  void end_stall();
+  void flush();
+  void note_input();
+  bool admit_body();
+  void release_body();
+  void note_slow(uint64_t begin_ns, const command::Arguments& args);
+
+  SessionHost& host_;
+  env::Connection& connection_;
+  SessionState state_;
+  resp::RequestCutter cutter_;
+  ReplyQueue replies_;
+  TransactionQueue transaction_;
+  std::optional<Stalled> stalled_;
+  std::optional<BlockPlan> block_;
+  base::Bytes scratch_;
+  size_t writes_pending_ = 0;  // slots filled by apply that are still open
+  size_t pool_reads_ = 0;
+  uint64_t admitted_bytes_ = 0;
+  bool is_cutting_ = false;
+  bool is_closed_ = false;
+};
+
+template <typename Write>
+void Session::answer(Write write) {
+  const bool is_muted = is_muted_now();
+  if (!is_muted && replies_.is_direct()) {
+    resp::ReplyWriter reply(replies_.output(), state_.protocol);
+    return write(reply);
+  }
+  base::Bytes bytes;
+  resp::ReplyWriter reply(bytes, state_.protocol);
+  write(reply);
+  replies_.add_ready(bytes, is_muted);
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,232 @@
+#include "server/session_host.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "server/config.h"
+#include "server/session.h"
+
+namespace alfheim::server {
+namespace {
+
+// How soon a session that lacks room is looked at again.
+constexpr uint64_t kResumeMs = 2;
+constexpr uint64_t kIdleCheckMs = 1000;
+
+}  // namespace
+
+bool BodyBudget::try_take(uint64_t bytes) {
+  uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  do {
+    if (taken > 0 && taken + bytes > bytes_max_) return false;
+  } while (!taken_bytes_.compare_exchange_weak(taken, taken + bytes));
+  return true;
+}
+
+void BodyBudget::give_back(uint64_t bytes) {
+  ALF_CHECK(taken_bytes_.load(std::memory_order_relaxed) >= bytes);
+  taken_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+SessionHost::SessionHost(const Hands& hands) : hands_(hands) {
+  hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });
+}
+
+SessionHost::~SessionHost() = default;
+
+std::shared_ptr<env::ConnectionHandler> SessionHost::accept(env::Connection& connection) {
+  Services& services = hands_.services;
+  if (is_draining_) return nullptr;
+  if (services.clients.count() >= services.config.clients_max()) {
+    services.counters.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+    // Best effort: the words reach a client that has not gone yet.
+    return refuse(connection, "-ERR max number of clients reached\r\n");
+  }
+  auto info = std::make_shared<ClientInfo>();
+  info->id = services.clients.next_id();
+  info->peer = connection.peer_address();
+  info->local = connection.local_address();
+  info->file_descriptor = connection.file_descriptor();
+  info->loop = hands_.loop_number;
+  info->created_ms = services.clock.monotonic_ms();
+  info->active_ms.store(info->created_ms);
+  auto session = std::make_shared<Session>(*this, connection, info);
+  sessions_.emplace(info->id, session);
+  services.clients.add(std::move(info));
+  return session;
+}
+
+std::shared_ptr<env::ConnectionHandler> SessionHost::refuse(env::Connection& connection,
+                                                            std::string_view words) {
+  // A handler that reads nothing and is gone when its words are sent.
+  class Refusal final : public env::ConnectionHandler {
+   public:
+    std::span<char> read_buffer() override { return buffer_; }
+    void on_bytes(size_t) override {}
+    void on_sent() override {}
+    void on_closed() override {}
+
+   private:
+    char buffer_[64];
+  };
+  auto refusal = std::make_shared<Refusal>();
+  hands_.loop.post([&connection, refusal, text = base::Bytes(words)] {
+    connection.send(text);
+    connection.close_after_sending();
+  });
+  return refusal;
+}
+
+Session* SessionHost::find(uint64_t session) {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void SessionHost::deliver(replica::ReplyBatch batch) {
+  hands_.loop.post([this, batch = std::move(batch)] {
+    std::vector<uint64_t> touched;
+    touched.reserve(batch.replies.size());
+    for (const replica::Reply& reply : batch.replies) {
+      Session* session = find(reply.to.session);
+      if (session == nullptr) continue;  // closed while its reply was on the way
+      session->on_reply(reply, batch);
+      if (touched.empty() || touched.back() != reply.to.session) {
+        touched.push_back(reply.to.session);
+      }
+    }
+    for (const uint64_t id : touched) {
+      if (Session* session = find(id)) session->resume();
+    }
+    run_resumes();
+  });
+}
+
+void SessionHost::close_client(uint64_t id) {
+  hands_.loop.post([this, id] {
+    if (Session* session = find(id)) session->close_after_replies();
+  });
+}
+
+void SessionHost::read_on_pool(PoolRead read) {
+  hands_.executor.post_to_pool([this, read = std::move(read)]() mutable {
+    const command::Arguments args(read.request.words());
+    machine::ReadRequest request{*read.row, args, read.database, read.clock, read.random,
+                                 read.limits};
+    base::Bytes bytes;
+    resp::ReplyWriter reply(bytes, read.to.protocol);
+    base::Status status = read.view->run(request, reply);
+    if (!status && types::Database::is_needs_tick(status.error())) {
+      // Set after the request came, and due already: by log time, as of the view, it lives.
+      bytes.clear();
+      request.clock = base::Stamp{};
+      status = read.view->run(request, reply);
+    }
+    if (!status) {
+      report("read", status.error());
+      bytes.clear();
+      reply.error(base::format("the value cannot be read: {}", status.error().message));
+    }
+    read.view.reset();
+    hands_.loop.post([this, to = read.to, bytes = std::move(bytes)] {
+      if (Session* session = find(to.session)) session->on_pool_reply(to.slot, bytes);
+    });
+  });
+}
+
+void SessionHost::watch_on_pool(const replica::ReplyTo& to, std::vector<machine::Watch> watches,
+                                base::Stamp clock, std::shared_ptr<machine::ReadView> view) {
+  hands_.executor.post_to_pool([this, to, watches = std::move(watches), clock,
+                                view = std::move(view)]() mutable {
+    base::Status status;
+    for (machine::Watch& watch : watches) {
+      base::Result<base::LogIndex> version = view->version(watch.database, watch.key, clock);
+      if (!version && types::Database::is_needs_tick(version.error())) {
+        version = view->version(watch.database, watch.key, base::Stamp{});
+      }
+      if (!version) {
+        status = std::move(version).error();
+        break;
+      }
+      watch.version = *version;
+    }
+    view.reset();
+    if (!status) report("watch", status.error());
+    hands_.loop.post([this, to, is_ok = status.is_ok(), watches = std::move(watches)]() mutable {
+      Session* session = find(to.session);
+      if (session == nullptr) return;
+      if (!is_ok) return session->close_now();
+      session->on_watch_versions(to.slot, std::move(watches));
+    });
+  });
+}
+
+void SessionHost::report(std::string_view what, const base::Error& error) {
+  if (hands_.on_trouble) {
+    hands_.on_trouble(base::format("{}: {}: {}", what, base::error_code_name(error.code),
+                                   error.message));
+  }
+}
+
+void SessionHost::submit() { hands_.services.replica.submit(); }
+
+void SessionHost::resume_later(uint64_t session) {
+  paused_.push_back(session);
+  if (std::exchange(is_resume_set_, true)) return;
+  hands_.loop.post_after(kResumeMs, [this] {
+    is_resume_set_ = false;
+    run_resumes();
+  });
+}
+
+void SessionHost::run_resumes() {
+  std::vector<uint64_t> paused = std::move(paused_);
+  paused_.clear();
+  for (const uint64_t id : paused) {
+    if (Session* session = find(id)) session->resume();
+  }
+}
+
+void SessionHost::check_idle() {
+  const uint64_t timeout_s = hands_.services.config.timeout_s();
+  if (timeout_s > 0) {
+    const uint64_t now_ms = hands_.services.clock.monotonic_ms();
+    std::vector<uint64_t> idle;
+    for (const auto& [id, session] : sessions_) {
+      if (session->is_idle() && now_ms > session->active_ms() + timeout_s * 1000) {
+        idle.push_back(id);
+      }
+    }
+    for (const uint64_t id : idle) {
+      if (Session* session = find(id)) session->close_now();
+    }
+  }
+  hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });
+}
+
+void SessionHost::on_session_closed(uint64_t session) {
+  hands_.services.clients.remove(session);
+  sessions_.erase(session);
+  maybe_drained();
+}
+
+void SessionHost::drain(std::function<void()> done) {
+  hands_.loop.post([this, done = std::move(done)]() mutable {
+    ALF_CHECK(!is_draining_);
+    is_draining_ = true;
+    on_drained_ = std::move(done);
+    std::vector<uint64_t> ids;
+    for (const auto& [id, session] : sessions_) ids.push_back(id);
+    for (const uint64_t id : ids) {
+      if (Session* session = find(id)) session->close_after_replies();
+    }
+    maybe_drained();
+  });
+}
+
+void SessionHost::maybe_drained() {
+  if (!is_draining_ || !sessions_.empty() || !on_drained_) return;
+  std::exchange(on_drained_, nullptr)();
+}
+
+}  // namespace alfheim::server

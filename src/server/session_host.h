@@ -1,0 +1,107 @@
+// server/session_host: the sessions of one loop, and the way of replies back to them.
+//
+// Thread: its loop, but deliver and close_client, which post to it. Lifetime: outlives its
+// sessions; the loop is stopped before it is destroyed.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/executor.h"
+#include "env/network.h"
+#include "machine/read_context.h"
+#include "replica/reply.h"
+#include "server/owned_request.h"
+#include "server/services.h"
+#include "server/watch_table.h"
+
+namespace alfheim::server {
+
+class Session;
+
+// Bytes of request bodies that are being read, of all sessions of the node.
+class BodyBudget {
+ public:
+  explicit BodyBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  // One body is always admitted where nothing else is, however large.
+  bool try_take(uint64_t bytes);
+  void give_back(uint64_t bytes);
+  uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  const uint64_t bytes_max_;
+  std::atomic<uint64_t> taken_bytes_{0};
+};
+
+class SessionHost {
+ public:
+  struct Hands {
+    Services& services;
+    env::Strand& loop;
+    env::Executor& executor;
+    WatchTable& watches;
+    BodyBudget& bodies;
+    uint32_t loop_number = 0;
+    // One line about what a client was told as an error of the node's own.
+    std::function<void(const std::string&)> on_trouble;
+  };
+  // A read that may block: done on the pool over a view taken already.
+  struct PoolRead {
+    replica::ReplyTo to;
+    const command::Row* row = nullptr;
+    OwnedRequest request;
+    base::DatabaseIndex database;
+    base::Stamp clock;
+    uint64_t random = 0;
+    command::Limits limits;
+    std::shared_ptr<machine::ReadView> view;
+  };
+  explicit SessionHost(const Hands& hands);
+  ~SessionHost();
+
+  // On the loop: the handler of an accepted connection, or null where it is refused.
+  std::shared_ptr<env::ConnectionHandler> accept(env::Connection& connection);
+  // Any thread.
+  void deliver(replica::ReplyBatch batch);
+  void close_client(uint64_t id);
+  // Any thread: takes no more connections, closes each session once its replies are out (idle
+  // ones at once), and calls `done` on the loop when the last is gone.
+  void drain(std::function<void()> done);
+
+  // ---- for sessions, on the loop ----
+  Services& services() { return hands_.services; }
+  const Hands& hands() const { return hands_; }
+  // Work was added to the batcher in this turn.
+  void submit();
+  // The session is paused for want of room: looked at again when there may be some.
+  void resume_later(uint64_t session);
+  void on_session_closed(uint64_t session);
+  void read_on_pool(PoolRead read);
+  void watch_on_pool(const replica::ReplyTo& to, std::vector<machine::Watch> watches,
+                     base::Stamp clock, std::shared_ptr<machine::ReadView> view);
+  void report(std::string_view what, const base::Error& error);  // any thread
+  // Finds a session that may be gone.
+  Session* find(uint64_t session);
+
+ private:
+  std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
+                                                 std::string_view words);
+  void run_resumes();
+  void check_idle();
+  void maybe_drained();
+
+  Hands hands_;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
+  std::vector<uint64_t> paused_;
+  std::function<void()> on_drained_;
+  bool is_resume_set_ = false;
+  bool is_draining_ = false;
+};
+
+}  // namespace alfheim::server

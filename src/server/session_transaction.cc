@@ -1,0 +1,209 @@
+// MULTI, EXEC, DISCARD, WATCH, UNWATCH and RESET of a session (server/session.h).
+#include "base/check.h"
+#include "server/session.h"
+#include "server/session_host.h"
+#include "types/key_codec.h"
+
+namespace alfheim::server {
+
+bool Session::execute_transaction(const command::Row& row, const command::Arguments& args,
+                                  std::span<const base::ByteView> words) {
+  if (row.name == "multi") {
+    if (transaction_.is_open()) {
+      answer([](resp::ReplyWriter& reply) { reply.error("MULTI calls can not be nested"); });
+      return true;
+    }
+    transaction_.open(state_.database);
+    state_.info->queued_count.store(0);
+    answer([](resp::ReplyWriter& reply) { reply.ok(); });
+    return true;
+  }
+  if (row.name == "exec") {
+    execute_exec();
+    return true;
+  }
+  if (row.name == "discard") {
+    if (!transaction_.is_open()) {
+      answer([](resp::ReplyWriter& reply) { reply.error("DISCARD without MULTI"); });
+      return true;
+    }
+    end_transaction();
+    answer([](resp::ReplyWriter& reply) { reply.ok(); });
+    return true;
+  }
+  if (row.name == "watch") {
+    execute_watch(args, words);
+    return true;
+  }
+  if (row.name == "unwatch") {
+    transaction_.unwatch();
+    state_.info->watch_count.store(0);
+    answer([](resp::ReplyWriter& reply) { reply.ok(); });
+    return true;
+  }
+  // RESET goes on to its own handler.
+  if (row.name == "reset") end_transaction();
+  return false;
+}
+
+void Session::end_transaction() {
+  transaction_.discard();
+  transaction_.unwatch();
+  state_.info->queued_count.store(-1);
+  state_.info->watch_count.store(0);
+}
+
+void Session::execute_exec() {
+  if (!transaction_.is_open()) {
+    return answer([](resp::ReplyWriter& reply) { reply.error("EXEC without MULTI"); });
+  }
+  const bool has_failed = transaction_.has_failed();
+  const bool is_touched = transaction_.is_touched();
+  const base::DatabaseIndex database = transaction_.database();
+  const std::vector<machine::Watch> watches = transaction_.watches();
+  std::vector<QueuedCommand> commands = transaction_.take();
+  end_transaction();
+  if (has_failed) {
+    return answer([](resp::ReplyWriter& reply) {
+      reply.error_with_code("EXECABORT Transaction discarded because of previous errors.");
+    });
+  }
+  if (is_touched) return answer([](resp::ReplyWriter& reply) { reply.null_array(); });
+
+  std::vector<base::Bytes> calls;
+  for (const QueuedCommand& queued : commands) {
+    if (queued.row->is_session()) continue;
+    base::Bytes& call = calls.emplace_back();
+    machine::put_call(call, machine::CallView{queued.database, queued.request.words()});
+  }
+  if (calls.empty() && watches.empty()) return answer_local_block(commands);
+  base::Bytes body;
+  machine::put_block(body, watches, calls);
+  const bool is_large = body.size() > replica::kInlineBodyBytesMax;
+  const bool has_session_commands = calls.size() != commands.size();
+  const uint64_t slot = add_pending_slot();
+  ++writes_pending_;
+  const replica::ReplyTo to = reply_to(slot);
+  host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, std::move(body), to);
+  if (has_session_commands || calls.empty()) {
+    // Their effects on the session (SELECT, HELLO) come with the reply: nothing may pass them.
+    block_ = BlockPlan{slot, std::move(commands), to.protocol};
+    stall(Stall::kReply, slot, {});
+  } else {
+    state_.database = database;
+    if (is_large) stall(Stall::kDrain, slot, {});
+  }
+}
+
+// A block without data commands: nothing is replicated, nothing is watched.
+void Session::answer_local_block(const std::vector<QueuedCommand>& commands) {
+  answer([&](resp::ReplyWriter& reply) {
+    reply.array_header(commands.size());
+    for (const QueuedCommand& queued : commands) execute_in_block(queued, reply);
+  });
+}
+
+void Session::execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply) {
+  const command::Arguments args(queued.request.words());
+  if (queued.row->name == "unwatch") return reply.ok();
+  const SessionHandler handler = find_session_handler(queued.row->name);
+  if (handler == nullptr) return reply.error("Command not allowed inside a transaction");
+  handler(SessionCall{host_.services(), state_, args, reply});
+}
+
+void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatch& batch) {
+  base::Bytes bytes;
+  resp::ReplyWriter writer(bytes, reply.to.protocol);
+  const bool has_plan = block_ && block_->slot == reply.to.slot;
+  if (reply.kind == replica::ReplyKind::kWatchFailed) {
+    writer.null_array();
+  } else {
+    const size_t part_count = reply.parts_end - reply.parts_begin;
+    writer.array_header(has_plan ? block_->commands.size() : part_count);
+    size_t part = reply.parts_begin;
+    size_t begin = reply.begin;
+    const auto next_part = [&] {
+      ALF_CHECK(part < reply.parts_end);
+      const size_t end = batch.part_ends[part++];
+      writer.raw(base::ByteView(batch.bytes).substr(begin, end - begin));
+      begin = end;
+    };
+    if (has_plan) {
+      for (const QueuedCommand& queued : block_->commands) {
+        if (queued.row->is_session()) {
+          execute_in_block(queued, writer);
+        } else {
+          next_part();
+        }
+      }
+    } else {
+      while (part < reply.parts_end) next_part();
+    }
+    ALF_CHECK(part == reply.parts_end);
+  }
+  if (has_plan) {
+    block_.reset();
+    if (stalled_ && stalled_->slot == reply.to.slot) stalled_->is_over = true;
+  }
+  fill(reply.to.slot, bytes);
+}
+
+void Session::execute_watch(const command::Arguments& args,
+                            std::span<const base::ByteView> words) {
+  if (transaction_.is_open()) {
+    return answer(
+        [](resp::ReplyWriter& reply) { reply.error("WATCH inside MULTI is not allowed"); });
+  }
+  Services& services = host_.services();
+  if (!services.replica.is_serving()) return connection_.close();
+  // The versions must reflect the connection's own earlier writes.
+  if (writes_pending_ > 0) return stall(Stall::kDrain, 0, words);
+  const base::Stamp clock = services.replica.clock_now();
+  std::vector<machine::Watch> watches;
+  for (size_t i = 1; i < args.count(); ++i) {
+    machine::Watch watch{state_.database, base::Bytes(args[i]), base::LogIndex{}};
+    if (transaction_.is_watching(watch.database, watch.key)) continue;
+    register_watch(watch);
+    base::Result<base::LogIndex> version =
+        machine::key_version(services.machine, watch.database, watch.key, clock);
+    if (!version) {
+      if (types::Database::is_needs_tick(version.error())) return wait_for_tick(words);
+      if (version.error().code == base::ErrorCode::kWouldBlock) return watch_on_pool(args, clock);
+      host_.report("watch", version.error());
+      return connection_.close();
+    }
+    watch.version = *version;
+    watches.push_back(std::move(watch));
+  }
+  transaction_.set_versions(std::move(watches));
+  state_.info->watch_count.store(static_cast<uint32_t>(transaction_.watch_count()));
+  answer([](resp::ReplyWriter& reply) { reply.ok(); });
+}
+
+void Session::register_watch(const machine::Watch& watch) {
+  const index::ReadGuard guard = host_.services().machine.index().read();
+  const types::DatabaseTable& table = host_.services().machine.published(guard).databases;
+  transaction_.watch(watch, types::key_record_key(table.at(watch.database).epoch, watch.key));
+}
+
+void Session::watch_on_pool(const command::Arguments& args, base::Stamp clock) {
+  std::vector<machine::Watch> watches;
+  for (size_t i = 1; i < args.count(); ++i) {
+    watches.push_back(machine::Watch{state_.database, base::Bytes(args[i]), base::LogIndex{}});
+    register_watch(watches.back());
+  }
+  const uint64_t slot = add_pending_slot();
+  stall(Stall::kReply, slot, {});
+  host_.watch_on_pool(reply_to(slot), std::move(watches), clock,
+                      machine::ReadView::open(host_.services().machine));
+}
+
+void Session::on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches) {
+  transaction_.set_versions(std::move(watches));
+  state_.info->watch_count.store(static_cast<uint32_t>(transaction_.watch_count()));
+  if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
+  fill(slot, "+OK\r\n");
+  resume();
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,85 @@
+#include "server/storage.h"
+
+#include "base/format.h"
+#include "base/hash.h"
+#include "machine/state.h"
+#include "server/layout.h"
+
+namespace alfheim::server {
+namespace {
+
+// Kinds of records that the index keeps in order in memory: deadlines are walked all the time.
+constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
+
+base::Result<types::DatabaseTable> database_table(types::RecordSource& records) {
+  ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
+  return std::move(state.databases);
+}
+
+base::Status open_lock(const StorageHands& hands, const std::string& dir, Storage& storage) {
+  ALF_TRY_STATUS(hands.disk.make_dir(dir));
+  base::Result<std::unique_ptr<env::FileLock>> lock = hands.disk.lock(lock_path(dir));
+  if (!lock) {
+    if (lock.error().code != base::ErrorCode::kAlreadyExists) return std::move(lock).error();
+    return base::Error{base::ErrorCode::kAlreadyExists,
+                       base::format("open data directory {}: another alfheimdb uses it; stop "
+                                    "that one or choose another --dir",
+                                    dir)};
+  }
+  storage.lock = std::move(lock).value();
+  return base::ok();
+}
+
+base::Status open_log(const StorageHands& hands, const Options& options, Storage& storage) {
+  vlog::Log::Options log;
+  log.dir = log_dir(options.storage.dir);
+  ALF_TRY(const bool is_there, hands.disk.exists(log.dir));
+  log.identity.node = node_id_of(options.group.id);
+  log.identity.group = base::GroupId{1};
+  // A new directory founds a cluster of its own; an old one must only be this node's.
+  if (!is_there) log.identity.cluster_uid = hands.random.next_u64() | 1;
+  log.segment_bytes = options.storage.segment_bytes;
+  log.memory_tail_bytes = options.storage.log_memory_bytes;
+  log.progress = hands.on_scan;
+  ALF_TRY(storage.log, vlog::Log::open(hands.disk, hands.random, log));
+  return base::ok();
+}
+
+base::Status open_index(const StorageHands& hands, const Options& options, Storage& storage) {
+  storage.filter = std::make_unique<upkeep::OrphanFilter>();
+  index::RocksStore::Options store;
+  store.dir = index_dir(options.storage.dir);
+  store.block_cache_bytes = options.storage.block_cache_bytes;
+  store.should_drop = [filter = storage.filter.get()](base::ByteView key, base::ByteView value) {
+    return filter->should_drop(key, value);
+  };
+  ALF_TRY(storage.store, index::RocksStore::open(store));
+  index::Options memory;
+  memory.memory_budget_bytes = options.storage.memory_budget_bytes;
+  memory.dirty_budget_bytes = options.storage.dirty_budget_bytes;
+  memory.ordered_kinds = kOrderedKinds;
+  ALF_TRY(storage.index, index::Index::open(*storage.store, hands.clock, memory));
+  storage.filter->attach({storage.index.get(), storage.store.get(), database_table});
+  return base::ok();
+}
+
+}  // namespace
+
+base::NodeId node_id_of(const std::string& name) {
+  const uint64_t id = base::hash64(name);
+  return base::NodeId{id == 0 ? 1 : id};
+}
+
+base::Result<Storage> open_storage(const StorageHands& hands, const Options& options) {
+  Storage storage;
+  ALF_TRY_STATUS(open_lock(hands, options.storage.dir, storage));
+  ALF_TRY_STATUS(open_log(hands, options, storage));
+  ALF_TRY_STATUS(open_index(hands, options, storage));
+  ALF_TRY(storage.machine,
+          machine::Machine::open({*storage.index, *storage.log, hands.table}));
+  storage.keeper = std::make_unique<upkeep::SegmentKeeper>(
+      upkeep::SegmentKeeper::Hands{*storage.log, *storage.store, database_table});
+  return storage;
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,51 @@
+// server/storage: everything of a node that lies on its disk, opened in the right order.
+//
+// The directory's lock first, then the log, the index over its store, the state machine over
+// both, and what keeps them small. Torn down in the opposite order.
+//
+// Thread: open on one; the parts say their own. Lifetime: the hands outlive it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "env/clock.h"
+#include "env/disk.h"
+#include "env/random.h"
+#include "index/index.h"
+#include "index/rocks_store.h"
+#include "machine/machine.h"
+#include "server/options.h"
+#include "upkeep/orphan_filter.h"
+#include "upkeep/segment_keeper.h"
+#include "vlog/log.h"
+
+namespace alfheim::server {
+
+struct StorageHands {
+  env::Disk& disk;
+  env::Random& random;
+  const env::Clock& clock;
+  const command::Table& table;
+  // While a long tail of the log is scanned.
+  std::function<void(uint64_t bytes_done, uint64_t bytes_total)> on_scan;
+};
+
+struct Storage {
+  std::unique_ptr<env::FileLock> lock;
+  std::unique_ptr<vlog::Log> log;
+  std::unique_ptr<upkeep::OrphanFilter> filter;
+  std::unique_ptr<index::RocksStore> store;
+  std::unique_ptr<index::Index> index;
+  std::unique_ptr<machine::Machine> machine;
+  std::unique_ptr<upkeep::SegmentKeeper> keeper;
+};
+
+// The number that Raft knows a node by: made from its --id, so the same name is the same node.
+base::NodeId node_id_of(const std::string& name);
+
+// Errors name the directory and say what to do.
+base::Result<Storage> open_storage(const StorageHands& hands, const Options& options);
+
+}  // namespace alfheim::server

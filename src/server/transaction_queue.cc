@@ -1,0 +1,84 @@
+#include "server/transaction_queue.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/number.h"
+
+namespace alfheim::server {
+
+void TransactionQueue::open(base::DatabaseIndex selected) {
+  ALF_CHECK(!is_open_);
+  is_open_ = true;
+  has_failed_ = false;
+  database_ = selected;
+}
+
+void TransactionQueue::add(std::span<const base::ByteView> words, const command::Row& row) {
+  ALF_CHECK(is_open_);
+  QueuedCommand queued{OwnedRequest(words), &row, database_};
+  queued_bytes_ += queued.request.size_bytes();
+  commands_.push_back(std::move(queued));
+  if (row.name != "select") return;
+  // A SELECT that will fail moves nothing: its own error reply says so at EXEC.
+  const std::optional<int64_t> index = base::parse_int64(words[1]);
+  if (index && *index >= 0 && *index < base::kDatabaseCount) {
+    database_ = base::DatabaseIndex{static_cast<uint32_t>(*index)};
+  }
+}
+
+std::vector<QueuedCommand> TransactionQueue::take() {
+  ALF_CHECK(is_open_);
+  std::vector<QueuedCommand> taken = std::move(commands_);
+  discard();
+  return taken;
+}
+
+void TransactionQueue::discard() {
+  commands_.clear();
+  queued_bytes_ = 0;
+  is_open_ = false;
+  has_failed_ = false;
+}
+
+void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key) {
+  if (is_watching(watch.database, watch.key)) return;
+  if (flag_ == nullptr) flag_ = std::make_shared<std::atomic<bool>>(false);
+  table_.watch(record_key, flag_);
+  watches_.push_back(Watched{watch, std::move(record_key)});
+}
+
+void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
+  for (const machine::Watch& version : versions) {
+    for (Watched& watched : watches_) {
+      if (watched.watch.database == version.database && watched.watch.key == version.key) {
+        watched.watch.version = version.version;
+      }
+    }
+  }
+}
+
+bool TransactionQueue::is_watching(base::DatabaseIndex database, base::ByteView key) const {
+  return std::any_of(watches_.begin(), watches_.end(), [&](const Watched& watched) {
+    return watched.watch.database == database && watched.watch.key == key;
+  });
+}
+
+bool TransactionQueue::is_touched() const {
+  return flag_ != nullptr && flag_->load(std::memory_order_acquire);
+}
+
+std::vector<machine::Watch> TransactionQueue::watches() const {
+  std::vector<machine::Watch> result;
+  result.reserve(watches_.size());
+  for (const Watched& watched : watches_) result.push_back(watched.watch);
+  return result;
+}
+
+void TransactionQueue::unwatch() {
+  for (const Watched& watched : watches_) table_.forget(watched.record_key, flag_);
+  watches_.clear();
+  flag_ = nullptr;
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,74 @@
+// server/transaction_queue: MULTI on one connection: what was queued and what is watched.
+//
+// Between MULTI and EXEC commands are kept, checked for name and arity only. EXEC makes one
+// block of the data commands among them; session commands (PING, SELECT, ...) are executed
+// by the session when the block's replies come, in their place.
+//
+// Thread: the session's loop. Lifetime: of the session. Bound: queued_bytes() is held against
+// the query buffer limit by the session.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "command/table.h"
+#include "machine/entry_codec.h"
+#include "server/owned_request.h"
+#include "server/watch_table.h"
+
+namespace alfheim::server {
+
+struct QueuedCommand {
+  OwnedRequest request;
+  const command::Row* row = nullptr;
+  base::DatabaseIndex database;  // selected at this place in the block
+};
+
+class TransactionQueue {
+ public:
+  explicit TransactionQueue(WatchTable& table) : table_(table) {}
+  ~TransactionQueue() { unwatch(); }
+  TransactionQueue(const TransactionQueue&) = delete;
+  TransactionQueue& operator=(const TransactionQueue&) = delete;
+
+  bool is_open() const { return is_open_; }
+  void open(base::DatabaseIndex selected);
+  // A command that could not be queued: EXEC will refuse.
+  void mark_failed() { has_failed_ = true; }
+  bool has_failed() const { return has_failed_; }
+  void add(std::span<const base::ByteView> words, const command::Row& row);
+  size_t count() const { return commands_.size(); }
+  size_t queued_bytes() const { return queued_bytes_; }
+  // Which database the next queued command runs in (SELECT within the block moves it).
+  base::DatabaseIndex database() const { return database_; }
+  // Ends the block and hands out what was queued; watches stay until unwatch().
+  std::vector<QueuedCommand> take();
+  void discard();
+
+  // Watched from now on; its version follows with set_versions.
+  void watch(const machine::Watch& watch, base::Bytes record_key);
+  // The versions of keys that are watched; others keep theirs.
+  void set_versions(std::vector<machine::Watch> versions);
+  bool is_watching(base::DatabaseIndex database, base::ByteView key) const;
+  bool is_touched() const;
+  std::vector<machine::Watch> watches() const;
+  size_t watch_count() const { return watches_.size(); }
+  void unwatch();
+
+ private:
+  struct Watched {
+    machine::Watch watch;
+    base::Bytes record_key;
+  };
+  WatchTable& table_;
+  std::vector<QueuedCommand> commands_;
+  std::vector<Watched> watches_;
+  WatchFlag flag_;
+  size_t queued_bytes_ = 0;
+  base::DatabaseIndex database_;
+  bool is_open_ = false;
+  bool has_failed_ = false;
+};
+
+}  // namespace alfheim::server
