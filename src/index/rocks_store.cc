@@ -7,6 +7,8 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/metadata.h>
+#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 
@@ -133,7 +135,7 @@ rocksdb::Options rocks_options(const RocksStore::Options& options,
 
   rocksdb::Options rocks;
   if (options.env != nullptr) rocks.env = options.env;
-  rocks.create_if_missing = true;
+  rocks.create_if_missing = !options.is_read_only;
   rocks.paranoid_checks = true;
   rocks.max_open_files = -1;  // an open table is what kBlockCacheTier needs
   rocks.max_background_jobs = options.background_jobs;
@@ -202,13 +204,16 @@ base::Result<std::unique_ptr<RocksStore>> RocksStore::open(Options options) {
     state->filter = std::make_unique<DropFilter>(state->options.should_drop);
   }
   state->rocks = rocks_options(state->options, state->filter.get());
-  rocksdb::Status status = state->rocks.env->CreateDirIfMissing(dir);
+  const bool is_read_only = state->options.is_read_only;
+  rocksdb::Status status;
+  if (!is_read_only) status = state->rocks.env->CreateDirIfMissing(dir);
   if (!status.ok()) return error_of(status, "create directory", dir);
   rocksdb::DB* db = nullptr;
-  status = rocksdb::DB::Open(state->rocks, dir, &db);  // takes RocksDB's lock on `dir`
+  status = is_read_only ? rocksdb::DB::OpenForReadOnly(state->rocks, dir, &db)
+                        : rocksdb::DB::Open(state->rocks, dir, &db);  // locks `dir`
   if (!status.ok()) return error_of(status, "open the index's store", dir);
   state->db.reset(db);
-  ALF_TRY_STATUS(state->clear_ingest_dir());
+  if (!is_read_only) ALF_TRY_STATUS(state->clear_ingest_dir());
   ALF_TRY_STATUS(state->load_applied());
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(state)));
 }
@@ -254,6 +259,7 @@ base::Result<std::vector<std::string>> RocksStore::State::write_files(SortedSour
 }
 
 base::Status RocksStore::ingest(SortedSource& records, uint64_t applied) {
+  ALF_CHECK(!state_->options.is_read_only);
   ALF_CHECK_MSG(applied >= state_->applied, "the persisted state never goes back");
   ALF_TRY_STATUS(state_->clear_ingest_dir());
   ALF_TRY(const std::vector<std::string> paths, state_->write_files(records, applied));
@@ -287,7 +293,23 @@ uint64_t RocksStore::approximate_bytes(ByteView lower, ByteView upper) const {
   return status.ok() ? bytes : 0;  // a guess that could not be made is no failure
 }
 
+base::Status RocksStore::verify_files(const ReportFile& report) const {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  state_->db->GetLiveFilesMetaData(&files);
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    const std::string path = file.db_path + file.name;
+    rocksdb::SstFileReader reader(state_->rocks);
+    rocksdb::Status status = reader.Open(path);
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (status.ok()) continue;
+    if (!status.IsCorruption()) return error_of(status, "verify", path);
+    report(path, status.ToString());
+  }
+  return base::ok();
+}
+
 base::Status RocksStore::compact_all() {
+  ALF_CHECK(!state_->options.is_read_only);
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   const rocksdb::Status status = state_->db->CompactRange(options, nullptr, nullptr);

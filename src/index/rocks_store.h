@@ -35,9 +35,11 @@ class RocksStore final : public Store {
     int background_jobs = 2;        // threads of compaction
     ShouldDrop should_drop;         // none: nothing is dropped
     rocksdb::Env* env = nullptr;    // for tests that make the file system fail
+    bool is_read_only = false;      // for inspection: changes no file, takes no lock
   };
 
-  // Creates the directory where it is missing, and removes what an interrupted ingest left.
+  // Creates the directory where it is missing, and removes what an interrupted ingest left;
+  // neither where it is opened to be read only.
   static base::Result<std::unique_ptr<RocksStore>> open(Options options);
   ~RocksStore() override;
 
@@ -47,6 +49,9 @@ class RocksStore final : public Store {
   bool can_ingest() const override;
   uint64_t approximate_bytes(ByteView lower, ByteView upper) const override;
 
+  // Reads every block of every file, and tells of each file that is bad.
+  using ReportFile = std::function<void(const std::string& path, const std::string& words)>;
+  base::Status verify_files(const ReportFile& report) const;
   // Compacts everything, as tests of ShouldDrop and upkeep want it. Blocks.
   base::Status compact_all();
 

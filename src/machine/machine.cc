@@ -170,7 +170,8 @@ base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches,
 base::Status Machine::remove_due_keys(ApplyContext& context) {
   if (next_deadline_ms_.load(std::memory_order_relaxed) > state_.log_time.ms) return base::ok();
   ALF_TRY_STATUS(types::remove_due_keys(context.hands(), state_.log_time));
-  publish(state_.applied);
+  // Nobody's write: these keys were dead before, whoever watched them.
+  publish(state_.applied, Observed::kNo);
   return find_next_deadline();
 }
 
@@ -181,8 +182,8 @@ base::Status Machine::find_next_deadline() {
   return base::ok();
 }
 
-void Machine::note_written_keys() {
-  const bool is_observed = observer_ != nullptr && observer_->is_observing();
+void Machine::note_written_keys(Observed observed) {
+  const bool is_observed = observed == Observed::kYes && observer_ != nullptr && observer_->is_observing();
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     const base::ByteView key = transaction_.key_at(i);
     ALF_CHECK(!key.empty());
@@ -197,7 +198,7 @@ void Machine::note_written_keys() {
   }
 }
 
-void Machine::publish(base::LogIndex applied) {
+void Machine::publish(base::LogIndex applied, Observed observed) {
   ALF_CHECK(applied >= published_.applied);
   mutations_.clear();
   mutations_.reserve(transaction_.change_count() + 1);
@@ -211,7 +212,7 @@ void Machine::publish(base::LogIndex applied) {
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
   }
-  note_written_keys();
+  note_written_keys(observed);
   {
     index::WriteSlice slice = hands_.index.begin_slice();
     slice.publish(mutations_, applied.value);

@@ -79,6 +79,9 @@ class Machine {
   class ApplyContext;
   explicit Machine(const Hands& hands);
 
+  // Whether the observer is told of the keys that are published.
+  enum class Observed : uint8_t { kNo, kYes };
+
   base::Status apply_commands(const raft::Entry& entry, ReplySink& sink);
   base::Status apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,
                                ApplyContext& context);
@@ -89,9 +92,9 @@ class Machine {
   base::Result<bool> watches_hold(const std::vector<Watch>& watches, ApplyContext& context);
   base::Status remove_due_keys(ApplyContext& context);
   base::Status find_next_deadline();
-  void note_written_keys();
+  void note_written_keys(Observed observed);
   // Makes the transaction visible as one.
-  void publish(base::LogIndex applied);
+  void publish(base::LogIndex applied, Observed observed = Observed::kYes);
 
   Hands hands_;
   MachineState state_;    // apply's own, ahead of published_ within a command

@@ -22,6 +22,7 @@ void Loop::request_stop() { context_.stop(); }
 void Loop::drop_tasks() {
   timers_.clear();
   turn_end_.clear();
+  kept_.clear();
   std::vector<env::Task> dropped;
   const std::lock_guard lock(mutex_);
   dropped.swap(posted_);

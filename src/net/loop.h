@@ -10,6 +10,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
@@ -41,6 +42,10 @@ class Loop final : public env::Strand {
   // Runs once, after the handlers that are ready now.
   void at_turn_end(env::Task task);
 
+  // Keeps an open connection alive while nothing of the kernel refers to it (it is paused).
+  void keep(std::shared_ptr<void> connection) { kept_.insert(std::move(connection)); }
+  void forget(const std::shared_ptr<void>& connection) { kept_.erase(connection); }
+
   asio::io_context& context() { return context_; }
 
  private:
@@ -55,6 +60,7 @@ class Loop final : public env::Strand {
   std::vector<env::Task> turn_end_;
   bool is_turn_end_posted_ = false;
   absl::flat_hash_map<uint64_t, std::unique_ptr<asio::steady_timer>> timers_;  // loop only
+  absl::flat_hash_set<std::shared_ptr<void>> kept_;  // loop only; shared with their operations
   std::atomic<uint64_t> last_timer_id_{0};
 };
 

@@ -35,6 +35,7 @@ TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket,
 void TcpConnection::start(std::shared_ptr<env::ConnectionHandler> handler) {
   ALF_CHECK(handler_ == nullptr);
   handler_ = std::move(handler);
+  loop_.keep(shared_from_this());
 }
 
 int TcpConnection::file_descriptor() const {
@@ -133,6 +134,7 @@ void TcpConnection::finish() {
   handler_ = nullptr;
   handler->on_closed();
   if (on_gone_) std::exchange(on_gone_, nullptr)();
+  loop_.forget(shared_from_this());
 }
 
 }  // namespace alfheim::net

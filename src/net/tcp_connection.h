@@ -2,10 +2,10 @@
 //
 // Reads straight into the handler's buffer, and writes what is queued with gathering writes
 // at the end of the loop's turn, so that the replies of one turn leave in one call. Knows no
-// RESP. Keeps itself alive while an operation of the kernel is under way.
+// RESP.
 //
-// Thread: its loop. Lifetime: shared between the network's table (until closed) and the
-// operations under way.
+// Thread: its loop. Lifetime: shared by its loop (from start to the handler's on_closed) and
+// the operations under way.
 #pragma once
 
 #include <asio/ip/tcp.hpp>

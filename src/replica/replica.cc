@@ -289,6 +289,7 @@ void Replica::on_applied(base::LogIndex index) {
 }
 
 void Replica::on_persisted(base::LogIndex index, base::Term term) {
+  counters_.persisted_wall_ms = hands_.clock.wall_ms();
   const base::LogIndex first = index.next();
   if (has_failed_ || first <= hands_.log.first_index()) return;
   hands_.log_strand.post([this, first, term] {

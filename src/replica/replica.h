@@ -33,6 +33,7 @@ struct ReplicaStatus {
   base::LogIndex persisted;
   uint64_t entries_proposed = 0;
   uint64_t writes = 0;  // each one write and one sync
+  uint64_t persisted_wall_ms = 0;  // when the index was last persisted; 0: not in this life
 };
 
 class Replica {

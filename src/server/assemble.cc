@@ -173,6 +173,7 @@ void Node::make_sessions() {
   config_.set_listener([this](const Config& config) {
     replica_->batcher().set_header(
         {config.startup().storage.value_threshold_bytes, config.bulk_bytes_max()});
+    events_.on_log_level(config.log_level());
   });
 }
 

@@ -35,6 +35,7 @@ struct NodeEvents {
   std::function<void(const base::Error&)> on_fatal;
   std::function<void(const std::string&)> on_trouble;   // one line for the log
   std::function<void(const std::string&)> on_progress;  // one line for people who wait
+  std::function<void(LogLevel)> on_log_level;           // CONFIG SET loglevel
   std::function<void()> request_shutdown;               // a client sent SHUTDOWN
 };
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "command/table.h"
 #include "env/network.h"
 
 namespace alfheim::server {
@@ -24,7 +25,6 @@ struct ClientNames {
   std::string name;
   std::string library_name;
   std::string library_version;
-  std::string last_command;  // "client|list"
 };
 
 struct ClientInfo {
@@ -43,6 +43,7 @@ struct ClientInfo {
   std::atomic<uint64_t> input_free_bytes{0};
   std::atomic<uint64_t> output_bytes{0};  // replies not yet taken by the kernel
   std::atomic<uint64_t> pending_requests{0};
+  std::atomic<const command::Row*> last_row{nullptr};  // of the table, which outlives it
   std::atomic<bool> is_no_evict{false};
   std::atomic<bool> is_no_touch{false};
 

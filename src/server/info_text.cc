@@ -289,7 +289,8 @@ types::DatabaseTable databases(const Services& services) {
 }
 
 uint64_t last_save_seconds(const Services& services) {
-  return services.identity.started_wall_ms / 1000;
+  const uint64_t persisted_ms = services.replica.status_snapshot().persisted_wall_ms;
+  return (persisted_ms > 0 ? persisted_ms : services.identity.started_wall_ms) / 1000;
 }
 
 std::string human_size(uint64_t bytes) {

@@ -13,6 +13,7 @@
 #include "base/format.h"
 #include "server/assemble.h"
 #include "server/command_line.h"
+#include "server/process_figures.h"
 #include "server/version.h"
 
 namespace alfheim::server {
@@ -27,6 +28,9 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   }
   return spdlog::level::info;
 }
+
+// Descriptors that the node needs for itself: segments, the index's files, listeners.
+constexpr uint64_t kOwnFiles = 4096;
 
 int refuse_to_start(const base::Error& error) {
   std::fprintf(stderr, "alfheimdb: %s\n", error.message.c_str());
@@ -51,6 +55,7 @@ NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   };
   events.on_trouble = [log](const std::string& line) { log->warn("{}", line); };
   events.on_progress = [log](const std::string& line) { log->info("{}", line); };
+  events.on_log_level = [log](LogLevel level) { log->set_level(spdlog_level(level)); };
   events.request_shutdown = [] { ::kill(::getpid(), SIGTERM); };
   return events;
 }
@@ -76,6 +81,9 @@ int run(int argc, char** argv) {
   log->set_level(spdlog_level(options.observation.log_level));
   log->flush_on(spdlog::level::info);
 
+  if (const base::Status files = allow_open_files(options.client.clients_max + kOwnFiles); !files) {
+    log->warn("{}", files.error().message);
+  }
   base::Result<std::unique_ptr<Node>> node = Node::start(options, make_events(log));
   if (!node) return refuse_to_start(node.error());
   int signal = 0;

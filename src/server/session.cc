@@ -40,6 +40,7 @@ std::span<char> Session::read_buffer() { return cutter_.room(); }
 
 void Session::on_bytes(size_t count) {
   cutter_.commit(count);
+  cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
   state_.info->active_ms.store(host_.services().clock.monotonic_ms(), std::memory_order_relaxed);
   resume();
@@ -104,6 +105,7 @@ void Session::execute(std::span<const base::ByteView> words) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  state_.info->last_row.store(row, std::memory_order_relaxed);
   if (!transaction_.is_open()) return execute_row(*row, args, words);
   const bool ends_or_leaves = row->name == "exec" || row->name == "discard" ||
                               row->name == "multi" || row->name == "watch" ||
@@ -151,9 +153,18 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
   const SessionHandler handler = find_session_handler(row.name);
   ALF_CHECK_MSG(handler != nullptr, "a session row without a handler");
   const uint64_t begin_ns = host_.services().clock.monotonic_ns();
-  answer([&](resp::ReplyWriter& reply) {
+  const auto handle = [&](resp::ReplyWriter& reply) {
     handler(SessionCall{host_.services(), state_, args, reply});
-  });
+  };
+  if (row.name == "client|reply") {
+    // It decides about its own reply, too: ON is answered, OFF and SKIP are not.
+    scratch_.clear();
+    resp::ReplyWriter reply(scratch_, state_.protocol);
+    handle(reply);
+    replies_.add_ready(scratch_, state_.reply_mode == SessionState::ReplyMode::kOff);
+  } else {
+    answer(handle);
+  }
   cutter_.set_authenticated(state_.is_authenticated);
   note_slow(begin_ns, args);
 }
@@ -316,8 +327,21 @@ void Session::flush() {
   host_.services().counters.output_bytes.fetch_add(output.size(), std::memory_order_relaxed);
   connection_.send(std::move(output));
   output.clear();
+  check_output_limit();
+}
+
+// As Redis: at once above the hard limit, after a while above the soft one.
+void Session::check_output_limit() {
   const OutputLimit limit = host_.services().config.output_limit();
-  if (limit.hard_bytes > 0 && connection_.unsent_bytes() > limit.hard_bytes) connection_.close();
+  const size_t unsent = connection_.unsent_bytes();
+  if (limit.hard_bytes > 0 && unsent > limit.hard_bytes) return connection_.close();
+  if (limit.soft_bytes == 0 || unsent <= limit.soft_bytes) {
+    over_soft_limit_ms_ = 0;
+    return;
+  }
+  const uint64_t now_ms = host_.services().clock.monotonic_ms();
+  if (over_soft_limit_ms_ == 0) over_soft_limit_ms_ = now_ms;
+  if (now_ms >= over_soft_limit_ms_ + limit.soft_seconds * 1000) connection_.close();
 }
 
 void Session::note_input() {

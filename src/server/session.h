@@ -49,6 +49,7 @@ class Session final : public env::ConnectionHandler,
   void resume();
   void close_after_replies();
   void close_now() { connection_.close(); }
+  void check_output_limit();
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
@@ -130,6 +131,7 @@ class Session final : public env::ConnectionHandler,
   size_t writes_pending_ = 0;  // slots filled by apply that are still open
   size_t pool_reads_ = 0;
   uint64_t admitted_bytes_ = 0;
+  uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
   bool is_cutting_ = false;
   bool is_closed_ = false;
 };

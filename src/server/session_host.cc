@@ -188,6 +188,12 @@ void SessionHost::run_resumes() {
 }
 
 void SessionHost::check_idle() {
+  std::vector<uint64_t> ids;
+  ids.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    if (Session* session = find(id)) session->check_output_limit();
+  }
   const uint64_t timeout_s = hands_.services.config.timeout_s();
   if (timeout_s > 0) {
     const uint64_t now_ms = hands_.services.clock.monotonic_ms();
