@@ -196,7 +196,7 @@ class FieldRun {
   // string as edited from now on.
   Status finish_writes() {
     if (is_written_ || !is_shown_unedited(*found_, length_)) return base::ok();
-    return database_.write_range(key_, length_, {});
+    return database_.mark_edited(key_);
   }
 
  private:

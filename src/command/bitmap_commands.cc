@@ -52,7 +52,9 @@ Status setbit(Context& context, const Arguments& args, ReplyWriter& reply) {
   // A bit that stands already is no change, for WATCH too, unless Redis would show the
   // string as edited from now on.
   const bool is_changed = place >= length || was_set != is_set;
-  if (is_changed || is_shown_unedited(*found, length)) {
+  if (!is_changed) {
+    if (is_shown_unedited(*found, length)) ALF_TRY_STATUS(database.mark_edited(args[1]));
+  } else {
     const auto mask = bit_mask(*bit);
     const auto edited = static_cast<char>(is_set ? byte | mask : byte & ~mask);
     ALF_TRY_STATUS(database.write_range(args[1], place, ByteView(&edited, 1)));

@@ -52,9 +52,11 @@ void TcpConnection::read_more() {
   const std::span<char> buffer = handler_->read_buffer();
   if (buffer.empty()) return close();
   is_read_pending_ = true;
-  socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()),
-                          [self = shared_from_this()](const asio::error_code& error,
-                                                      size_t count) { self->on_read(error, count); });
+  socket_.async_read_some(
+      asio::buffer(buffer.data(), buffer.size()),
+      [self = shared_from_this()](const asio::error_code& error, size_t count) {
+        self->on_read(error, count);
+      });
 }
 
 void TcpConnection::on_read(const asio::error_code& error, size_t count) {

@@ -180,6 +180,7 @@ constexpr std::string_view kHelp[] = {
 
 std::string client_line(const ClientInfo& info, uint64_t now_ms) {
   const command::Row* last_row = info.last_row.load(std::memory_order_relaxed);
+  const std::string_view command_name = last_row == nullptr ? "NULL" : last_row->name;
   const ClientNames names = info.names();
   const uint64_t output_bytes = info.output_bytes;
   const uint64_t input_bytes = info.input_bytes;
@@ -195,8 +196,7 @@ std::string client_line(const ClientInfo& info, uint64_t now_ms) {
       seconds_since(info.created_ms), seconds_since(info.active_ms), client_flags(info),
       info.database.load(), info.queued_count.load(), input_bytes, input_free_bytes,
       output_bytes > 0 ? 1 : 0, output_bytes, input_bytes + input_free_bytes + output_bytes,
-      output_bytes > 0 ? "rw" : "r", last_row == nullptr ? std::string_view("NULL") : last_row->name,
-      info.protocol.load(), names.library_name, names.library_version);
+XX
 }
 
 bool set_client_name(const SessionCall& call, std::string_view name) {

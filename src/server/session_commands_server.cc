@@ -182,12 +182,11 @@ void time_command(const SessionCall& call) {
 
 // A group of one has no replicas: however long one waits, none will have acknowledged.
 void wait_command(const SessionCall& call) {
-  if (!check_timeout(call, call.args[2])) return;
   if (!base::parse_int64(call.args[1])) {
     call.reply.error(kNotAnInteger);
-    return;
+  } else if (check_timeout(call, call.args[2])) {
+    call.reply.integer(0);
   }
-  call.reply.integer(0);
 }
 
 // Replies keep their order, so the writes before this one were acknowledged: they are on disk.

@@ -53,6 +53,8 @@ void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
     for (Watched& watched : watches_) {
       if (watched.watch.database == version.database && watched.watch.key == version.key) {
         watched.watch.version = version.version;
+        // Its version tells all that the table could; a key that was missing has none.
+        if (version.version != base::LogIndex{}) table_.forget(watched.record_key, flag_);
       }
     }
   }

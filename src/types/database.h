@@ -129,6 +129,9 @@ class Database {
   // Overwrites [offset, offset+bytes) of the string, zero-filling a gap; touches only the
   // chunks that it must. Creates the key where it is missing. APPEND, SETRANGE, SETBIT.
   base::Status write_range(base::ByteView key, uint64_t offset, base::ByteView bytes);
+  // Marks a live string of at most kChunkBytes as edited in place, though its bytes stay:
+  // OBJECT ENCODING says so, WATCH sees no write.
+  base::Status mark_edited(base::ByteView key);
   // Removes the key and all that belongs to it; whether it was there and alive.
   base::Result<bool> erase(base::ByteView key);
   // Gives the live key a deadline (nullopt removes it). CHECKs that the key is there.
@@ -155,9 +158,13 @@ class Database {
                            base::Bytes& out);
 
   // Puts the record, after `old` (alive or due) was released with all that belongs to it.
-  base::Status put_record(base::ByteView key, const std::optional<FoundKey>& old, KeyRecord record);
+  // Whether the key counts as written (WATCH): only what is merely shown otherwise does not.
+  enum class Touch : uint8_t { kWritten, kShownOtherwise };
+  base::Status put_record(base::ByteView key, const std::optional<FoundKey>& old, KeyRecord record,
+                          Touch touch = Touch::kWritten);
   // Puts it over a record that holds the same addresses, version and deadline.
-  void rewrite_record(base::ByteView record_key, KeyRecord record);
+  void rewrite_record(base::ByteView record_key, KeyRecord record,
+                      Touch touch = Touch::kWritten);
   // Removes what belongs to the record: expiry, references, and (unless it moves to another
   // owner) version and chunks.
   enum class Chunks : uint8_t { kRelease, kKeep };

@@ -31,7 +31,8 @@ uint64_t chunk_count(uint64_t length) { return (length + kChunkBytes - 1) / kChu
 
 // ---- the records of one key ----
 
-Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, KeyRecord record) {
+Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, KeyRecord record,
+                            Touch touch) {
   const Bytes record_key = key_record_key(epoch(), key);
   if (old) {
     ALF_TRY_STATUS(release(record_key, old->record, Chunks::kRelease));
@@ -51,12 +52,12 @@ Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, Ke
     ALF_TRY(const ChunkedBody body, decode_chunked(record.body));
     hands_.sink->put(version_key(body.version), record_key);
   }
-  rewrite_record(record_key, record);
+  rewrite_record(record_key, record, touch);
   return base::ok();
 }
 
-void Database::rewrite_record(ByteView record_key, KeyRecord record) {
-  record.last_write = hands_.point->index;
+void Database::rewrite_record(ByteView record_key, KeyRecord record, Touch touch) {
+  if (touch == Touch::kWritten) record.last_write = hands_.point->index;
   Bytes bytes;
   bytes.reserve(24 + record.body.size());
   put_key_record(bytes, record);
@@ -272,6 +273,20 @@ Status Database::write_range(ByteView key, uint64_t offset, ByteView bytes) {
   value.resize(new_length, '\0');
   value.replace(offset, bytes.size(), bytes);
   return set_computed(key, value, Deadline::kKeep, true);
+}
+
+Status Database::mark_edited(ByteView key) {
+  ALF_CHECK(is_writable());
+  ALF_TRY(const std::optional<FoundKey> old, find_any(key));
+  ALF_CHECK(old.has_value());
+  ALF_CHECK(judge(old->record).is_alive);
+  ALF_TRY(const Bytes value, read_whole_string(*old));
+  ALF_CHECK(value.size() <= kChunkBytes);
+  KeyRecord record = old->record;
+  record.layout = Layout::kInline;
+  record.is_edited = true;
+  record.body = value;
+  return put_record(key, old, record, Touch::kShownOtherwise);
 }
 
 // ---- keys ----

@@ -5,6 +5,7 @@ after they were found to differ, and says what is wrong, or None.
 """
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -97,6 +98,16 @@ def hello(subject, reference, _skew):
     if missing:
         return f"fields missing: {sorted(missing)}"
     return None if left[b"proto"] == right[b"proto"] and left[b"role"] == right[b"role"] else "proto or role differ"
+
+
+# The three fields of HELLO that are the server's own, wherever a raw conversation holds them.
+_OWN_FIELDS = re.compile(
+    rb"(\$7\r\nversion\r\n)\$\d+\r\n[0-9.]+\r\n|(\$2\r\nid\r\n):\d+\r\n|(\$4\r\nmode\r\n)\$\d+\r\n(?:cluster|standalone)\r\n")
+
+
+def without_own_fields(conversation):
+    """A raw conversation with HELLO's version, id and mode taken out; all else stays."""
+    return _OWN_FIELDS.sub(lambda match: (match[1] or match[2] or match[3]) + b"<own>", conversation)
 
 
 RULES = {
