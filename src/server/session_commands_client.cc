@@ -196,7 +196,8 @@ std::string client_line(const ClientInfo& info, uint64_t now_ms) {
       seconds_since(info.created_ms), seconds_since(info.active_ms), client_flags(info),
       info.database.load(), info.queued_count.load(), input_bytes, input_free_bytes,
       output_bytes > 0 ? 1 : 0, output_bytes, input_bytes + input_free_bytes + output_bytes,
-XX
+      output_bytes > 0 ? "rw" : "r", command_name, info.protocol.load(), names.library_name,
+      names.library_version);
 }
 
 bool set_client_name(const SessionCall& call, std::string_view name) {
