@@ -24,6 +24,7 @@ bool is_value_position(const command::ValuePositions& values, size_t index) {
 
 // The pieces that hold [from, from + length), whole, with what to skip in the first.
 FragmentList slice(const FragmentList& body, uint64_t from, uint64_t length) {
+  ALF_CHECK(from + length <= body.length_bytes);
   FragmentList part;
   part.length_bytes = length;
   uint64_t begin = 0;
@@ -40,6 +41,7 @@ FragmentList slice(const FragmentList& body, uint64_t from, uint64_t length) {
 
 // The exact places of bytes that are in memory: each piece with a checksum of its own.
 FragmentList exact_places(const FragmentList& body, uint64_t from, base::ByteView bytes) {
+  ALF_CHECK(from + bytes.size() <= body.length_bytes);
   FragmentList part;
   part.length_bytes = bytes.size();
   uint64_t begin = 0;
@@ -113,6 +115,7 @@ base::Result<base::Bytes> CallLoader::read_fragments(const FragmentList& body) c
   base::Bytes bytes;
   bytes.reserve(body.length_bytes);
   ALF_TRY_STATUS(append_range(body, 0, body.length_bytes, bytes));
+  ALF_CHECK(bytes.size() == body.length_bytes);
   return bytes;
 }
 
@@ -180,6 +183,8 @@ base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
     }
     at += length;
   }
+  ALF_CHECK(at == body.length_bytes);
+  ALF_CHECK_MSG(call.arena->size() == arena_bytes, "words point into it: it may not have grown");
   call.args.emplace(std::move(words));
   return call;
 }

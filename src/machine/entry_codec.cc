@@ -67,7 +67,9 @@ void BatchBuilder::add_call(const CallView& call, bool is_read) {
   base::put_u8(payload_, static_cast<uint8_t>(OperationKind::kCommand));
   base::put_u8(payload_, is_read ? kOperationIsRead : 0);
   base::put_varint(payload_, call_bytes(call));
+  const size_t begin = payload_.size();
   put_call(payload_, call);
+  ALF_CHECK(payload_.size() - begin == call_bytes(call));
   ++operation_count_;
 }
 
@@ -91,7 +93,12 @@ void put_fragmented_body(base::Bytes& out, uint64_t length_bytes,
                          std::span<const vlog::ValueAddress> pieces) {
   base::put_varint(out, length_bytes);
   base::put_varint(out, pieces.size());
-  for (const vlog::ValueAddress& piece : pieces) vlog::put_address(out, piece);
+  uint64_t total = 0;
+  for (const vlog::ValueAddress& piece : pieces) {
+    vlog::put_address(out, piece);
+    total += piece.length_bytes;
+  }
+  ALF_CHECK_MSG(total == length_bytes, "what a reader would refuse is never written");
 }
 
 base::Result<types::FragmentList> parse_fragmented_body(base::ByteView body) {
@@ -149,10 +156,16 @@ base::Result<Operation> PayloadReader::next() {
       kind > static_cast<uint8_t>(OperationKind::kStateHash)) {
     return malformed(base::format("operation of unknown kind {}", kind), position_);
   }
+  if ((operation.flags & ~(kOperationIsRead | kOperationIsFragments)) != 0) {
+    return malformed(base::format("operation with unknown flags {}", operation.flags), position_);
+  }
   operation.kind = static_cast<OperationKind>(kind);
+  ALF_CHECK(operation.body.data() >= payload_.data());
   operation.body_offset_bytes =
       static_cast<uint32_t>(operation.body.data() - payload_.data());
   position_ += reader.position();
+  ALF_CHECK(position_ <= payload_.size());
+  ALF_CHECK(operation.body_offset_bytes + operation.body.size() == position_);
   return operation;
 }
 

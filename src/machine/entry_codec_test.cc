@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/limits.h"
@@ -146,9 +147,12 @@ TEST(EntryCodecTest, APayloadCutAnywhereIsAnErrorOrEndsBetweenOperations) {
   boundaries.push_back(5);  // the header alone
   for (size_t length = 0; length < payload.size(); ++length) {
     const base::Status status = parse_all(ByteView(payload).substr(0, length));
-    const bool is_boundary = testing::Value(length, testing::AnyOfArray(boundaries));
+    const bool is_boundary =
+        std::find(boundaries.begin(), boundaries.end(), length) != boundaries.end();
     EXPECT_EQ(status.is_ok(), is_boundary) << "cut at " << length;
-    if (!status) EXPECT_EQ(status.error().code, base::ErrorCode::kCorruption);
+    if (!status) {
+      EXPECT_EQ(status.error().code, base::ErrorCode::kCorruption);
+    }
   }
 }
 
@@ -158,7 +162,9 @@ TEST(EntryCodecTest, FlippedBitsNeverCrash) {
     Bytes bad = payload;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     const base::Status status = parse_all(bad);
-    if (!status) EXPECT_EQ(status.error().code, base::ErrorCode::kCorruption);
+    if (!status) {
+      EXPECT_EQ(status.error().code, base::ErrorCode::kCorruption);
+    }
   }
 }
 
@@ -184,8 +190,7 @@ TEST(EntryCodecTest, GarbageIsNamed) {
        header + Bytes("\x02\x00\x0b\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 14),
        "bad call count"},
       {"bytes behind the block", header + Bytes("\x02\x00\x03\x00\x00\x00", 6), "behind the block"},
-      {"a fragment count of nothing", header + Bytes("\x01\x02\x02\x05\x01", 5),
-       "does not match"},
+      {"a fragment count of nothing", header + Bytes("\x01\x02\x02\x05\x01", 5), "does not match"},
       {"fragments of another length", header + Bytes("\x01\x02\x02\x05\x00", 5), "add up"},
   };
   for (const GarbageCase& garbage : cases) {

@@ -106,13 +106,16 @@ base::Status Machine::apply_operation(const Operation& operation, size_t ordinal
     case OperationKind::kCommand: break;
   }
   resp::ReplyWriter* reply = sink.begin(ordinal);
-  if ((operation.flags & kOperationIsRead) != 0 && reply == nullptr) return base::ok();
+  const bool is_read = (operation.flags & kOperationIsRead) != 0;
+  if (is_read && reply == nullptr) return base::ok();
   if (is_fragments) {
     ALF_TRY(const LoadedCall call, loader.load_fragments(fragments, context.header()));
+    ALF_CHECK_MSG(!is_read || !call.row->is_write(), "other nodes skip it: it may not write");
     ALF_TRY_STATUS(apply_call(call, reply, context));
   } else {
     ALF_TRY(const LoadedCall call,
             loader.load(operation.body, operation.body_offset_bytes, context.header()));
+    ALF_CHECK_MSG(!is_read || !call.row->is_write(), "other nodes skip it: it may not write");
     ALF_TRY_STATUS(apply_call(call, reply, context));
   }
   if (reply != nullptr) sink.end(ordinal, Outcome::kReplied);
@@ -122,12 +125,13 @@ base::Status Machine::apply_operation(const Operation& operation, size_t ordinal
 base::Status Machine::apply_call(const LoadedCall& call, resp::ReplyWriter* reply,
                                  ApplyContext& context) {
   ALF_CHECK(call.row != nullptr);
+  ALF_CHECK(call.args.has_value());
   context.start_call(call.database, !call.row->is_write());
   if (reply != nullptr) return call.row->handler(context, *call.args, *reply);
   // Not run at all where nobody waits and nothing changes.
   if (!call.row->is_write()) return base::ok();
   discarded_.clear();
-  if (discarded_.capacity() > kDiscardedBytesKeptMax) discarded_ = base::Bytes();
+  if (discarded_.capacity() > kDiscardedBytesKeptMax) base::Bytes().swap(discarded_);
   resp::ReplyWriter nobody(discarded_, resp::ProtocolVersion::kResp2);
   return call.row->handler(context, *call.args, nobody);
 }
@@ -183,7 +187,8 @@ base::Status Machine::find_next_deadline() {
 }
 
 void Machine::note_written_keys(Observed observed) {
-  const bool is_observed = observed == Observed::kYes && observer_ != nullptr && observer_->is_observing();
+  const bool is_observed =
+      observed == Observed::kYes && observer_ != nullptr && observer_->is_observing();
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     const base::ByteView key = transaction_.key_at(i);
     ALF_CHECK(!key.empty());

@@ -1,5 +1,6 @@
 #include "machine/read_context.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -86,8 +87,15 @@ base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex i
 
 std::shared_ptr<ReadView> ReadView::open(Machine& machine) {
   vlog::Pin pin = machine.log().pin();
+  base::Stamp log_time_min;
+  {
+    const index::ReadGuard guard = machine.index().read();
+    log_time_min = machine.published(guard).log_time;
+  }
   std::shared_ptr<index::View> view = machine.open_view();
-  return std::shared_ptr<ReadView>(new ReadView(machine, std::move(pin), std::move(view)));
+  ALF_CHECK(view != nullptr);
+  return std::shared_ptr<ReadView>(
+      new ReadView(machine, std::move(pin), std::move(view), log_time_min));
 }
 
 std::shared_ptr<ReadView> ReadView::over(Machine& machine, std::shared_ptr<index::View> view) {
@@ -100,7 +108,8 @@ base::Status ReadView::run(const ReadRequest& request, resp::ReplyWriter& reply)
   ViewSource records(view_, env::ReadMode::kMayBlock);
   ALF_TRY(const MachineState state, MachineState::read(records));
   LogValues values(machine_.log(), pin_, LogValues::Options{});
-  ReadContext context({records, values, state.databases, state.log_time}, request);
+  const base::Stamp log_time = std::max(state.log_time, log_time_min_);
+  ReadContext context({records, values, state.databases, log_time}, request);
   return request.row.handler(context, request.args, reply);
 }
 
@@ -109,8 +118,9 @@ base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::
   ViewSource records(view_, env::ReadMode::kMayBlock);
   ALF_TRY(const MachineState state, MachineState::read(records));
   LogValues values(machine_.log(), pin_, LogValues::Options{});
+  const base::Stamp log_time = std::max(state.log_time, log_time_min_);
   types::Database database({.records = records, .values = values, .table = state.databases},
-                           index, types::Moment{state.log_time, std::max(state.log_time, clock)});
+                           index, types::Moment{log_time, std::max(log_time, clock)});
   return version_of(database, key);
 }
 

@@ -52,12 +52,19 @@ class ReadView {
   base::Result<uint64_t> logical_hash() const;
 
  private:
-  ReadView(Machine& machine, vlog::Pin pin, std::shared_ptr<index::View> view)
-      : machine_(machine), pin_(std::move(pin)), view_(std::move(view)) {}
+  ReadView(Machine& machine, vlog::Pin pin, std::shared_ptr<index::View> view,
+           base::Stamp log_time_min = {})
+      : machine_(machine),
+        pin_(std::move(pin)),
+        view_(std::move(view)),
+        log_time_min_(log_time_min) {}
 
   Machine& machine_;
   vlog::Pin pin_;  // taken before the view: its segments hold every address in it
   std::shared_ptr<index::View> view_;
+  // Published before the view was taken. The view's own state record is behind it in the midst
+  // of an entry: a key that an earlier read found dead must stay dead.
+  base::Stamp log_time_min_;
 };
 
 }  // namespace alfheim::machine

@@ -6,6 +6,7 @@
 namespace alfheim::machine {
 
 base::Bytes MachineState::encode() const {
+  ALF_CHECK(databases.next_epoch > base::kDatabaseCount);
   base::Bytes out;
   base::put_u8(out, kStateVersion);
   base::put_varint(out, applied.value);
@@ -34,6 +35,7 @@ base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
     return malformed(base::format("version {} found, {} expected", version, kStateVersion));
   }
   MachineState state;
+  for (types::DatabaseEntry& database : state.databases.databases) database.epoch = {};
   uint64_t feature_level = 0;
   uint64_t next_epoch = 0;
   if (!reader.get_varint(state.applied.value) || !reader.get_varint(state.applied_term.value) ||
@@ -45,6 +47,7 @@ base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
     return malformed(base::format("feature level {} found, this release knows up to {}",
                                   feature_level, kFeatureLevel));
   }
+  if (next_epoch > UINT32_MAX) return malformed("more epochs than can be given");
   state.feature_level = static_cast<uint32_t>(feature_level);
   state.databases.next_epoch = static_cast<uint32_t>(next_epoch);
   for (types::DatabaseEntry& database : state.databases.databases) {
@@ -54,6 +57,10 @@ base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
       return malformed("database table is cut short");
     }
     if (epoch == 0 || epoch >= next_epoch) return malformed("an epoch that was never given");
+    if (database.deadline_count > database.key_count) return malformed("more deadlines than keys");
+    if (state.databases.is_live(types::Epoch{static_cast<uint32_t>(epoch)})) {
+      return malformed(base::format("two databases have epoch {}", epoch));
+    }
     database.epoch = types::Epoch{static_cast<uint32_t>(epoch)};
   }
   base::ByteView configuration;

@@ -49,7 +49,9 @@ TEST(MachineStateTest, FlippedBitsNeverCrash) {
     base::Bytes bad = bytes;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     const auto decoded = MachineState::decode(bad);
-    if (!decoded.is_ok()) EXPECT_EQ(decoded.error().code, base::ErrorCode::kCorruption);
+    if (!decoded.is_ok()) {
+      EXPECT_EQ(decoded.error().code, base::ErrorCode::kCorruption);
+    }
   }
 }
 

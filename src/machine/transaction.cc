@@ -52,9 +52,11 @@ class MergedCursor : public types::RecordCursor {
   }
   bool is_valid() const override { return is_valid_; }
   base::ByteView key() const override {
+    ALF_CHECK(is_valid_);
     return on_change_ ? base::ByteView(changes_[at()].key) : below_->key();
   }
   base::ByteView value() const override {
+    ALF_CHECK(is_valid_);
     return on_change_ ? base::ByteView(*changes_[at()].value) : below_->value();
   }
   base::Status status() const override { return below_->status(); }
@@ -87,6 +89,11 @@ class MergedCursor : public types::RecordCursor {
       if (!has_change()) {
         on_change_ = false;
         is_valid_ = below_->is_valid();
+        return;
+      }
+      // Behind a place that cannot be read nothing may be shown: there would be a gap.
+      if (!below_->is_valid() && !below_->status().is_ok()) {
+        is_valid_ = false;
         return;
       }
       const SortedChange& change = changes_[at()];
@@ -160,6 +167,7 @@ std::unique_ptr<types::RecordCursor> Transaction::walk() {
 }
 
 Transaction::Change& Transaction::change_of(base::ByteView key) {
+  ALF_CHECK(!key.empty());
   if (const auto found = find(key)) return changes_[*found];
   Change change;
   change.key_begin = bytes_.size();
@@ -189,11 +197,13 @@ void Transaction::erase(base::ByteView key) {
 }
 
 base::ByteView Transaction::key_at(size_t i) const {
+  ALF_CHECK(i < changes_.size());
   const Change& change = changes_[i];
   return base::ByteView(bytes_).substr(change.key_begin, change.key_bytes);
 }
 
 std::optional<base::ByteView> Transaction::value_at(size_t i) const {
+  ALF_CHECK(i < changes_.size());
   const Change& change = changes_[i];
   if (change.is_erase) return std::nullopt;
   return base::ByteView(bytes_).substr(change.value_begin, change.value_bytes);
@@ -203,7 +213,9 @@ void Transaction::clear() {
   changes_.clear();
   by_key_.clear();
   bytes_.clear();
-  if (bytes_.capacity() > kKeptBytesMax) bytes_ = base::Bytes();
+  // By exchange: assigning an empty string would keep the memory.
+  if (bytes_.capacity() > kKeptBytesMax) base::Bytes().swap(bytes_);
+  if (changes_.capacity() * sizeof(Change) > kKeptBytesMax) std::vector<Change>().swap(changes_);
 }
 
 }  // namespace alfheim::machine

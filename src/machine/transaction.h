@@ -38,6 +38,7 @@ class Transaction : public types::RecordSource, public types::RecordSink {
   base::ByteView key_at(size_t i) const;
   std::optional<base::ByteView> value_at(size_t i) const;
   void clear();
+  size_t memory_bytes() const { return bytes_.capacity() + changes_.capacity() * sizeof(Change); }
 
  private:
   struct Change {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "types/testing_records.h"
 
 namespace alfheim::machine {
@@ -64,7 +67,9 @@ class TransactionModelTest : public testing::TestWithParam<uint64_t> {
       ASSERT_TRUE(found.is_ok());
       const auto expected = model.find(key);
       ASSERT_EQ(found->has_value(), expected != model.end()) << key;
-      if (found->has_value()) ASSERT_EQ(**found, expected->second) << key;
+      if (found->has_value()) {
+        ASSERT_EQ(**found, expected->second) << key;
+      }
     }
     const Bytes from = some_key();
     EXPECT_EQ(walk_forward(transaction, from), Pairs(model.lower_bound(from), model.end()));

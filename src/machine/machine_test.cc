@@ -1,0 +1,453 @@
+#include "machine/machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "index/twin_store.h"
+#include "machine/testing_node.h"
+#include "sim/hands/sim_clock.h"
+#include "sim/hands/sim_disk.h"
+#include "sim/hands/sim_random.h"
+
+namespace alfheim::machine {
+namespace {
+
+using testing::HasSubstr;
+
+// One node of its own: disk, store and machine.
+struct World {
+  World() {
+    EXPECT_TRUE(disk.make_dir("/node").is_ok());
+    store = std::make_unique<index::TwinStore>(twin);
+    node = std::make_unique<TestingNode>(TestingNode::Options{
+        .disk = disk, .store = *store, .random = random, .clock = clock, .log_dir = "/node/log"});
+  }
+  // The process dies; what was frozen and what was logged is left.
+  void restart() {
+    node.reset();
+    disk.kill_process();
+    store = std::make_unique<index::TwinStore>(twin);
+    node = std::make_unique<TestingNode>(TestingNode::Options{
+        .disk = disk, .store = *store, .random = random, .clock = clock, .log_dir = "/node/log"});
+  }
+  // All records as they are persisted.
+  index::TwinDisk::Records frozen_records() {
+    node->freeze();
+    return *twin->content().records;
+  }
+
+  sim::SimDisk disk;
+  sim::SimClock clock;
+  sim::SimRandom random{3};
+  std::shared_ptr<index::TwinDisk> twin = std::make_shared<index::TwinDisk>();
+  std::unique_ptr<index::TwinStore> store;
+  std::unique_ptr<TestingNode> node;
+};
+
+class MachineTest : public testing::Test {
+ protected:
+  std::string run(const Words& words) { return node().run(words); }
+  TestingNode& node() { return *world.node; }
+  base::Bytes block_of(const std::vector<Watch>& watches, const std::vector<base::Bytes>& calls) {
+    base::Bytes body;
+    put_block(body, watches, calls);
+    return body;
+  }
+  std::string run_block(const std::vector<Watch>& watches, const std::vector<base::Bytes>& calls) {
+    BatchBuilder builder = node().batch();
+    builder.add_body(OperationKind::kBlock, 0, block_of(watches, calls));
+    KeptReplies replies;
+    node().propose(builder.take(), replies);
+    return replies.at(0);
+  }
+
+  World world;
+};
+
+TEST_F(MachineTest, CommandsAreAppliedAndAnswered) {
+  EXPECT_EQ(run({"SET", "a", "1"}), "+OK\r\n");
+  EXPECT_EQ(run({"INCR", "a"}), ":2\r\n");
+  EXPECT_EQ(run({"INCRBY", "a", "40"}), ":42\r\n");
+  EXPECT_EQ(run({"APPEND", "a", "!"}), ":3\r\n");
+  EXPECT_THAT(run({"INCR", "a"}), HasSubstr("-ERR value is not an integer"));
+  EXPECT_EQ(run({"DEL", "a", "b"}), ":1\r\n");
+  EXPECT_EQ(node().machine().applied(), base::LogIndex{6});
+  EXPECT_EQ(node().view({"GET", "a"}), "$-1\r\n");
+}
+
+TEST_F(MachineTest, AnEntryAnswersEachOfItsOperations) {
+  BatchBuilder builder = node().batch();
+  for (int i = 0; i < 3; ++i) builder.add_call({base::DatabaseIndex{0}, Words{"INCR", "n"}}, false);
+  builder.add_call({base::DatabaseIndex{0}, Words{"GET", "n"}}, true);
+  builder.add_call({base::DatabaseIndex{1}, Words{"GET", "n"}}, true);
+  builder.add_body(OperationKind::kStateHash, 0, {});
+  KeptReplies replies;
+  node().propose(builder.take(), replies);
+  EXPECT_EQ(replies.at(0), ":1\r\n");
+  EXPECT_EQ(replies.at(2), ":3\r\n");
+  EXPECT_EQ(replies.at(3), "$1\r\n3\r\n");
+  EXPECT_EQ(replies.at(4), "$-1\r\n");
+  EXPECT_EQ(replies.hash_count, 1u);
+}
+
+TEST_F(MachineTest, PointReadsAndViewsAnswerAlike) {
+  const std::string value(5000, 'v');
+  run({"SET", "long", value});
+  run({"SET", "short", "s"});
+  for (const char* key : {"long", "short", "none"}) {
+    EXPECT_EQ(node().point({"GET", key}), node().view({"GET", key})) << key;
+  }
+  EXPECT_EQ(node().point({"STRLEN", "long"}), ":5000\r\n");
+}
+
+TEST_F(MachineTest, AValueFromTheThresholdOnLiesAtItsPlaceInTheLog) {
+  const std::string below(1023, 'b');
+  const std::string at(1024, 'a');
+  run({"SET", "below", below});
+  run({"SET", "at", at});
+  EXPECT_EQ(node().look("below")->record.layout, types::Layout::kInline);
+  const auto found = node().look("at");
+  ASSERT_EQ(found->record.layout, types::Layout::kSeparated);
+  const auto address = types::decode_separated(found->record.body);
+  EXPECT_EQ(address->index, base::LogIndex{2});
+  EXPECT_EQ(node().view({"GET", "at"}), "$1024\r\n" + at + "\r\n");
+}
+
+TEST_F(MachineTest, TheThresholdIsTheEntrysNotTheNodes) {
+  node().header.value_threshold_bytes = 4;
+  run({"SET", "k", "12345"});
+  EXPECT_EQ(node().look("k")->record.layout, types::Layout::kSeparated);
+  EXPECT_EQ(node().view({"GET", "k"}), "$5\r\n12345\r\n");
+}
+
+TEST_F(MachineTest, ALargeValueInFragmentsStaysWhereItIs) {
+  std::string value(300'000, 'x');
+  for (size_t i = 0; i < value.size(); ++i) value[i] = static_cast<char>('a' + i % 23);
+  EXPECT_EQ(
+      node().run_in_fragments(OperationKind::kCommand, call_of({"SET", "big", value}), 100'000),
+      "+OK\r\n");
+  const auto found = node().look("big");
+  ASSERT_EQ(found->record.layout, types::Layout::kFragments);
+  EXPECT_EQ(types::decode_fragments(found->record.body)->pieces.size(), 4u);
+  EXPECT_EQ(node().view({"STRLEN", "big"}), ":300000\r\n");
+  EXPECT_TRUE(node().view({"GET", "big"}) == "$300000\r\n" + value + "\r\n");
+  EXPECT_EQ(node().view({"GETRANGE", "big", "99990", "100009"}),
+            "$20\r\n" + value.substr(99990, 20) + "\r\n");
+  EXPECT_EQ(node().view({"GETRANGE", "big", "-3", "-1"}), "$3\r\n" + value.substr(299997) + "\r\n");
+  world.restart();
+  EXPECT_TRUE(node().view({"GET", "big"}) == "$300000\r\n" + value + "\r\n");
+}
+
+TEST_F(MachineTest, AMiddlingWordInFragmentsKeepsExactPlaces) {
+  const std::string value(40'000, 'm');
+  EXPECT_EQ(
+      node().run_in_fragments(OperationKind::kCommand, call_of({"SET", "mid", value}), 16'000),
+      "+OK\r\n");
+  const auto found = node().look("mid");
+  ASSERT_EQ(found->record.layout, types::Layout::kFragments);
+  const auto list = types::decode_fragments(found->record.body);
+  EXPECT_EQ(list->skip_bytes, 0u);
+  EXPECT_EQ(list->pieces.size(), 3u);
+  EXPECT_TRUE(node().view({"GET", "mid"}) == "$40000\r\n" + value + "\r\n");
+}
+
+TEST_F(MachineTest, ManyWordsInFragmentsAreAllRead) {
+  std::vector<std::string> kept;
+  for (int i = 0; i < 60'000; ++i) kept.push_back("k" + std::to_string(i));
+  Words words{"DEL"};
+  words.insert(words.end(), kept.begin(), kept.end());
+  run({"SET", "k59999", "v"});
+  EXPECT_EQ(node().run_in_fragments(OperationKind::kCommand, call_of(words), 50'000), ":1\r\n");
+}
+
+TEST_F(MachineTest, ABlockIsAppliedWhereItsWatchesHold) {
+  run({"SET", "w", "1"});  // entry 1
+  const base::Bytes call = call_of({"SET", "done", "yes"});
+  const Watch holds{base::DatabaseIndex{0}, "w", base::LogIndex{1}};
+  const Watch missing{base::DatabaseIndex{0}, "nothing", base::LogIndex{0}};
+  EXPECT_EQ(run_block({holds, missing}, {call, call_of({"INCR", "n"})}), "+OK\r\n:1\r\n");
+  EXPECT_EQ(node().view({"GET", "done"}), "$3\r\nyes\r\n");
+}
+
+TEST_F(MachineTest, ABlockWhoseWatchFailsDoesNothing) {
+  run({"SET", "w", "1"});
+  run({"SET", "w", "1"});  // the same bytes, another write
+  const base::Bytes call = call_of({"SET", "done", "yes"});
+  EXPECT_EQ(run_block({{base::DatabaseIndex{0}, "w", base::LogIndex{1}}}, {call}),
+            "(watch failed)");
+  EXPECT_EQ(run_block({{base::DatabaseIndex{0}, "w", base::LogIndex{0}}}, {call}),
+            "(watch failed)");
+  EXPECT_EQ(run_block({{base::DatabaseIndex{0}, "none", base::LogIndex{2}}}, {call}),
+            "(watch failed)");
+  EXPECT_EQ(node().view({"EXISTS", "done"}), ":0\r\n");
+  EXPECT_EQ(run_block({{base::DatabaseIndex{0}, "w", base::LogIndex{2}}}, {call}), "+OK\r\n");
+}
+
+TEST_F(MachineTest, AWatchedKeyThatFallsDueIsGone) {
+  run({"SET", "w", "1", "PX", "100"});
+  const Watch watch{base::DatabaseIndex{0}, "w", base::LogIndex{1}};
+  node().stamp.ms += 100;
+  EXPECT_EQ(run_block({watch}, {call_of({"SET", "done", "yes"})}), "(watch failed)");
+}
+
+TEST_F(MachineTest, ABlockInFragmentsIsAppliedWhole) {
+  const std::string value(5000, 'b');
+  const base::Bytes body =
+      block_of({}, {call_of({"SET", "a", value}), call_of({"APPEND", "a", "!"})});
+  EXPECT_EQ(node().run_in_fragments(OperationKind::kBlock, body, 2000), "+OK\r\n:5001\r\n");
+  EXPECT_EQ(node().view({"GETRANGE", "a", "4999", "5000"}), "$2\r\nb!\r\n");
+}
+
+TEST_F(MachineTest, AValueInABlockLiesAtItsPlaceToo) {
+  const std::string value(2000, 'b');
+  EXPECT_EQ(run_block({}, {call_of({"SET", "a", "x"}), call_of({"SET", "b", value})}),
+            "+OK\r\n+OK\r\n");
+  EXPECT_EQ(node().look("b")->record.layout, types::Layout::kSeparated);
+  EXPECT_EQ(node().view({"GET", "b"}), "$2000\r\n" + value + "\r\n");
+}
+
+TEST_F(MachineTest, AKeyDiesWithLogTimeAndNeverBefore) {
+  run({"SET", "k", "v", "PX", "1000"});
+  EXPECT_EQ(node().machine().next_deadline(), base::Stamp{node().stamp.ms + 1000});
+  node().stamp.ms += 999;
+  node().tick();
+  EXPECT_EQ(node().view({"GET", "k"}), "$1\r\nv\r\n");
+  node().stamp.ms += 1;
+  node().tick();
+  EXPECT_EQ(node().view({"GET", "k"}), "$-1\r\n");
+  EXPECT_FALSE(node().look("k").has_value());
+  EXPECT_FALSE(node().machine().next_deadline().has_value());
+}
+
+TEST_F(MachineTest, AReadOfAKeyDueByTheClockWaitsForATick) {
+  run({"SET", "k", "v", "PX", "1000"});
+  EXPECT_EQ(node().point({"GET", "k"}, 999), "$1\r\nv\r\n");
+  EXPECT_EQ(node().point({"GET", "k"}, 1000), "!tick");
+  EXPECT_EQ(node().view({"GET", "k"}, 1000), "!tick");
+  node().stamp.ms += 1000;
+  node().tick();
+  EXPECT_EQ(node().point({"GET", "k"}, 1000), "$-1\r\n");
+}
+
+TEST_F(MachineTest, AtMostSixtyFourDueKeysLeaveInOneEntry) {
+  for (int i = 0; i < 150; ++i) run({"SET", "k" + std::to_string(i), "v", "PX", "10"});
+  run({"SET", "stays", "v"});
+  const auto count = [&] {
+    return node().machine().state().databases.at(base::DatabaseIndex{0}).key_count;
+  };
+  ASSERT_EQ(count(), 151u);
+  node().stamp.ms += 10;
+  node().tick();
+  EXPECT_EQ(count(), 87u);
+  EXPECT_EQ(node().view({"EXISTS", "k149"}), ":0\r\n");  // dead before it is removed
+  node().tick();
+  EXPECT_EQ(count(), 23u);
+  node().tick();
+  EXPECT_EQ(count(), 1u);
+  EXPECT_FALSE(node().machine().next_deadline().has_value());
+}
+
+TEST_F(MachineTest, ReadsThatNobodyWaitsForChangeNothing) {
+  World other;
+  const auto entry_of = [](TestingNode& node) {
+    BatchBuilder builder = node.batch();
+    builder.add_call({base::DatabaseIndex{0}, Words{"SET", "a", "1"}}, false);
+    builder.add_call({base::DatabaseIndex{0}, Words{"RANDOMKEY"}}, true);
+    builder.add_call({base::DatabaseIndex{0}, Words{"GET", "a"}}, true);
+    const std::string large(70'000, 'c');
+    builder.add_call({base::DatabaseIndex{0}, Words{"SETRANGE", "c", "100000", large}}, false);
+    return node.next_entry(raft::EntryKind::kCommands, builder.take());
+  };
+  const raft::Entry entry = entry_of(node());
+  KeptReplies waiting;
+  KeptReplies nobody(false);
+  node().apply(entry, waiting);
+  other.node->apply(entry, nobody);
+  EXPECT_EQ(waiting.at(1), "$1\r\na\r\n");
+  EXPECT_EQ(nobody.at(1), "(nobody asked)");
+  EXPECT_EQ(world.frozen_records(), other.frozen_records());
+}
+
+TEST_F(MachineTest, FlushingGivesANewEpochAtOnceAndReadersFollow) {
+  run({"SET", "a", "1"});
+  BatchBuilder builder = node().batch();
+  builder.add_call({base::DatabaseIndex{0}, Words{"FLUSHDB"}}, false);
+  builder.add_call({base::DatabaseIndex{0}, Words{"SET", "b", "2"}}, false);
+  KeptReplies replies;
+  node().propose(builder.take(), replies);
+  EXPECT_EQ(replies.at(1), "+OK\r\n");
+  EXPECT_EQ(node().view({"EXISTS", "a", "b"}), ":1\r\n");
+  EXPECT_EQ(node().point({"DBSIZE"}), ":1\r\n");
+}
+
+TEST_F(MachineTest, ConfigurationsAndNoopsAdvanceWithoutTime) {
+  NoReplies nobody;
+  raft::Entry noop = node().next_entry(raft::EntryKind::kNoop, {});
+  noop.stamp = base::Stamp{};
+  node().apply(noop, nobody);
+  raft::Entry members = node().next_entry(raft::EntryKind::kConfiguration, "members");
+  members.stamp = base::Stamp{};
+  node().apply(members, nobody);
+  EXPECT_EQ(node().machine().state().configuration, "members");
+  EXPECT_EQ(node().machine().state().log_time, base::Stamp{});
+  EXPECT_EQ(node().machine().applied(), base::LogIndex{2});
+}
+
+TEST_F(MachineTest, AViewStaysAtItsEntry) {
+  run({"SET", "a", "1"});
+  const auto view = ReadView::open(node().machine());
+  run({"SET", "a", "2"});
+  const auto version = view->version(base::DatabaseIndex{0}, "a", node().stamp);
+  EXPECT_EQ(*version, base::LogIndex{1});
+  EXPECT_EQ(*key_version(node().machine(), base::DatabaseIndex{0}, "a", node().stamp),
+            base::LogIndex{2});
+  EXPECT_EQ(*key_version(node().machine(), base::DatabaseIndex{0}, "b", node().stamp),
+            base::LogIndex{0});
+}
+
+// Sees what readers see while an entry is applied.
+class PeekingSink : public NoReplies {
+ public:
+  explicit PeekingSink(TestingNode& node) : node_(node) {}
+  resp::ReplyWriter* begin(size_t) override {
+    seen.push_back(node_.view({"EXISTS", "k"}));
+    return nullptr;
+  }
+  std::vector<std::string> seen;
+
+ private:
+  TestingNode& node_;
+};
+
+TEST_F(MachineTest, AKeyThatAnEntryFoundDeadIsDeadForViewsInItsMidst) {
+  // More due keys than one entry removes: the last are dead, and still there.
+  for (int i = 0; i < 64; ++i) run({"SET", "a" + std::to_string(i), "v", "PX", "10"});
+  run({"SET", "k", "v", "PX", "11"});
+  node().stamp.ms += 20;
+  BatchBuilder builder = node().batch();
+  for (int i = 0; i < 2; ++i) builder.add_call({base::DatabaseIndex{0}, Words{"INCR", "n"}}, false);
+  PeekingSink sink(node());
+  node().propose(builder.take(), sink);
+  EXPECT_TRUE(node().look("k").has_value());
+  EXPECT_THAT(sink.seen, testing::ElementsAre(":0\r\n", ":0\r\n"));
+}
+
+class NotedKeys : public WriteObserver {
+ public:
+  bool is_observing() const override { return true; }
+  void on_key_written(base::ByteView key) override { keys.emplace_back(key); }
+  std::vector<base::Bytes> keys;
+};
+
+TEST_F(MachineTest, AnObserverHearsOfKeysThatWereWrittenButNotOfDueOnes) {
+  NotedKeys noted;
+  node().machine().set_observer(&noted);
+  run({"SET", "a", "1", "PX", "5"});
+  run({"DEL", "none"});
+  EXPECT_THAT(noted.keys, testing::ElementsAre(types::key_record_key(types::Epoch{1}, "a")));
+  node().stamp.ms += 5;
+  node().tick();
+  EXPECT_FALSE(node().look("a").has_value());
+  EXPECT_EQ(noted.keys.size(), 1u);  // it was dead before, whoever watched it
+}
+
+TEST_F(MachineTest, AnUnknownCommandStopsTheNode) {
+  BatchBuilder builder = node().batch();
+  builder.add_call({base::DatabaseIndex{0}, Words{"NOSUCHCOMMAND", "a"}}, false);
+  NoReplies nobody;
+  const base::Status status =
+      node().try_apply(node().next_entry(raft::EntryKind::kCommands, builder.take()), nobody);
+  ASSERT_FALSE(status.is_ok());
+  EXPECT_EQ(status.error().code, base::ErrorCode::kCorruption);
+  EXPECT_THAT(status.error().message, HasSubstr("this release does not know it"));
+}
+
+using MachineDeathTest = MachineTest;
+
+TEST_F(MachineDeathTest, LogTimeNeverGoesBack) {
+  node().tick();
+  node().stamp.ms -= 1;
+  EXPECT_DEATH(node().tick(), "log time never goes back");
+}
+
+TEST_F(MachineDeathTest, AnEntryIsNotSkipped) {
+  raft::Entry entry = node().next_entry(raft::EntryKind::kNoop, {});
+  entry.index = entry.index.next();
+  NoReplies nobody;
+  EXPECT_DEATH((void)node().machine().apply(entry, nobody), "applied in order");
+}
+
+TEST_F(MachineDeathTest, AReadOperationDoesNotWrite) {
+  BatchBuilder builder = node().batch();
+  builder.add_call({base::DatabaseIndex{0}, Words{"INCR", "a"}}, true);
+  KeptReplies replies;
+  EXPECT_DEATH(node().propose(builder.take(), replies), "it may not write");
+}
+
+// A seeded history, applied by a node that goes on and by one that restarts in its midst.
+class HistoryTest : public testing::TestWithParam<uint64_t> {
+ protected:
+  base::Bytes some_entry(TestingNode& node, sim::SimRandom& dice) {
+    BatchBuilder builder = node.batch();
+    const uint64_t count = dice.below(5);
+    for (uint64_t i = 0; i < count; ++i) add_call(builder, dice);
+    return builder.take();
+  }
+  void add_call(BatchBuilder& builder, sim::SimRandom& dice) {
+    const std::string key = "k" + std::to_string(dice.below(12));
+    const std::string other = "k" + std::to_string(dice.below(12));
+    const std::string value(dice.below(3000), static_cast<char>('a' + dice.below(26)));
+    const std::string offset = std::to_string(dice.below(150'000));
+    const std::string ms = std::to_string(1 + dice.below(300));
+    const base::DatabaseIndex database{static_cast<uint32_t>(dice.below(2))};
+    const std::vector<Words> choices = {{"SET", key, value},
+                                        {"SET", key, value, "PX", ms},
+                                        {"INCR", key},
+                                        {"APPEND", key, value},
+                                        {"SETRANGE", key, offset, value},
+                                        {"DEL", key, other},
+                                        {"PEXPIRE", key, ms},
+                                        {"PERSIST", key},
+                                        {"RENAME", key, other},
+                                        {"COPY", key, other, "REPLACE"},
+                                        {"MOVE", key, "1"},
+                                        {"SETBIT", key, offset, "1"},
+                                        {"GETDEL", key},
+                                        {"FLUSHDB"},
+                                        {"SWAPDB", "0", "1"},
+                                        {"GET", key}};
+    const Words& words = choices[dice.below(choices.size())];
+    if ((words[0] == "FLUSHDB" || words[0] == "SWAPDB") && dice.below(4) != 0) return;
+    builder.add_call({database, words}, words[0] == "GET");
+  }
+};
+
+TEST_P(HistoryTest, ReplicasThatRestartFromAFreezeHoldTheSame) {
+  sim::SimRandom dice(GetParam());
+  World steady;
+  World restarted;
+  const uint64_t freeze_at = 20 + dice.below(100);
+  const uint64_t restart_at = freeze_at + dice.below(60);
+  for (uint64_t i = 0; i < 200; ++i) {
+    steady.node->stamp.ms += dice.below(40);
+    raft::Entry entry =
+        steady.node->next_entry(raft::EntryKind::kCommands, some_entry(*steady.node, dice));
+    KeptReplies replies;
+    NoReplies nobody;
+    steady.node->apply(entry, replies);
+    restarted.node->apply(entry, nobody);
+    if (i == freeze_at) restarted.node->freeze();
+    if (i == restart_at) restarted.restart();
+    if (i % 50 == 0) {
+      ASSERT_EQ(steady.node->hash(), restarted.node->hash()) << i;
+    }
+  }
+  EXPECT_EQ(steady.node->hash(), restarted.node->hash());
+  EXPECT_EQ(steady.node->machine().state().encode(), restarted.node->machine().state().encode());
+  EXPECT_EQ(steady.frozen_records(), restarted.frozen_records());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, HistoryTest, testing::Range<uint64_t>(1, 16));
+
+}  // namespace
+}  // namespace alfheim::machine
