@@ -105,13 +105,18 @@ base::Status Node::bind_addresses() {
             }
             ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
           }));
+  // Taken so that no other node can; there are no peers yet, so whoever comes is sent away.
+  ALF_TRY(engine_.raft_listener,
+          engine_.network->listen(address.raft, [](env::Strand&, env::Connection&) {
+            return std::shared_ptr<env::ConnectionHandler>();
+          }));
   if (address.http) {
     ALF_TRY(engine_.http, HttpServer::bind(*address.http));
     identity_.http = engine_.http->local_address();
   }
   identity_.name = config_.startup().group.id;
   identity_.resp = engine_.listener->local_address();
-  identity_.raft = address.raft;
+  identity_.raft = engine_.raft_listener->local_address();
   return base::ok();
 }
 
@@ -179,6 +184,7 @@ void Node::make_sessions() {
 
 void Node::start_serving() {
   engine_.listener->start_accepting();
+  engine_.raft_listener->start_accepting();
   events_.on_serving(identity_);
 }
 
@@ -237,6 +243,7 @@ void Node::wait_for(const std::function<void(std::function<void()>)>& begin,
 
 base::Status Node::stop() {
   engine_.listener->close();
+  engine_.raft_listener->close();
   for (const std::unique_ptr<SessionHost>& host : clients_.hosts) {
     wait_for([&](std::function<void()> done) { host->drain(std::move(done)); }, kDrainMs);
   }

@@ -57,6 +57,7 @@ class Node {
     env::Strand* apply_strand = nullptr;
     std::unique_ptr<net::TcpNetwork> network;
     std::unique_ptr<env::Listener> listener;
+    std::unique_ptr<env::Listener> raft_listener;
     std::unique_ptr<HttpServer> http;
   };
   // What sessions share.
