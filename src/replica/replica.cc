@@ -149,8 +149,10 @@ void Replica::propose_large() {
   if (!large_) {
     LargeInFlight next;
     if (!batcher_.take_large(next.operation)) return;
+    next.term = raft_.soft_state().term;
     large_ = std::move(next);
   }
+  if (large_->term != raft_.soft_state().term) return lose_large();
   const base::Bytes& body = large_->operation.body;
   for (size_t i = 0; i < kFragmentsPerWriteMax && large_->offset_bytes < body.size(); ++i) {
     base::Bytes piece = body.substr(large_->offset_bytes, base::kFragmentBytes);
@@ -159,13 +161,7 @@ void Replica::propose_large() {
     address.crc = base::crc32c(piece);
     address.index = raft_.status().last.next();
     Batch nobody;
-    if (!propose(raft::EntryKind::kFragment, std::move(piece), nobody)) {
-      Batch owner;
-      owner.waiters.push_back(large_->operation.waiter);
-      lose(owner);
-      large_.reset();
-      return;
-    }
+    if (!propose(raft::EntryKind::kFragment, std::move(piece), nobody)) return lose_large();
     large_->offset_bytes += address.length_bytes;
     large_->pieces.push_back(address);
   }
@@ -174,6 +170,14 @@ void Replica::propose_large() {
   machine::put_fragmented_body(list, body.size(), large_->pieces);
   batcher_.add_fragmented(large_->operation, list);
   large_.reset();
+}
+
+// Its pieces may stand in the log, but its command never will: nothing of it is applied.
+void Replica::lose_large() {
+  Batch owner;
+  owner.waiters.push_back(large_->operation.waiter);
+  large_.reset();
+  lose(owner);
 }
 
 bool Replica::propose(raft::EntryKind kind, base::Bytes payload, Batch& batch) {

@@ -108,6 +108,7 @@ class Replica {
   };
   struct LargeInFlight {
     LargeOperation operation;
+    base::Term term;  // of all its pieces: what another term put at their indexes is not theirs
     uint64_t offset_bytes = 0;
     std::vector<vlog::ValueAddress> pieces;
   };
@@ -125,6 +126,7 @@ class Replica {
   void on_persisted(base::LogIndex index, base::Term term);
   void sweep();
   void lose(Batch& batch);
+  void lose_large();
   void fail(base::Error error);
   void finish_stop();
   void take_snapshot();
