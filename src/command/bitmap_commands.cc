@@ -297,6 +297,7 @@ void add_bitmap_rows(std::vector<Row>& rows) {
                   .handler = bitpos});
   add_bitop_rows(rows);
   add_bitfield_rows(rows);
+  set_usages(rows, bitmap_usages());
 }
 
 }  // namespace alfheim::command

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/glob.h"
 #include "base/text.h"
+#include "command/command_docs.h"
 
 namespace alfheim::command {
 namespace {
@@ -204,26 +205,6 @@ void write_info(ReplyWriter& reply, const Row* row) {
   for (const Row& subcommand : row->subcommands) write_info(reply, &subcommand);
 }
 
-void write_docs(ReplyWriter& reply, const Row& row) {
-  reply.bulk(row.name);
-  const bool has_complexity = !row.complexity.empty();
-  reply.map_header(3 + (has_complexity ? 1 : 0) + (row.subcommands.empty() ? 0 : 1));
-  reply.bulk("summary");
-  reply.bulk(row.summary);
-  reply.bulk("since");
-  reply.bulk(row.since);
-  reply.bulk("group");
-  reply.bulk(row.group);
-  if (has_complexity) {
-    reply.bulk("complexity");
-    reply.bulk(row.complexity);
-  }
-  if (row.subcommands.empty()) return;
-  reply.bulk("subcommands");
-  reply.map_header(row.subcommands.size());
-  for (const Row& subcommand : row.subcommands) write_docs(reply, subcommand);
-}
-
 // ---- the subcommands ----
 
 void reply_info(const Table& table, const Arguments& args, ReplyWriter& reply) {
@@ -234,17 +215,6 @@ void reply_info(const Table& table, const Arguments& args, ReplyWriter& reply) {
   }
   reply.array_header(args.count() - 2);
   for (size_t i = 2; i < args.count(); ++i) write_info(reply, table.find(args[i]));
-}
-
-void reply_docs(const Table& table, const Arguments& args, ReplyWriter& reply) {
-  std::vector<const Row*> rows;
-  if (args.count() == 2) rows = table.rows();
-  for (size_t i = 2; i < args.count(); ++i) {
-    const Row* row = table.find(args[i]);
-    if (row != nullptr) rows.push_back(row);
-  }
-  reply.map_header(rows.size());
-  for (const Row* row : rows) write_docs(reply, *row);
 }
 
 enum class ListFilter : uint8_t { kAll, kModule, kAclCategory, kPattern };

@@ -11,6 +11,7 @@ void add_generic_rows(std::vector<Row>& rows) {
   add_expire_rows(rows);
   add_scan_rows(rows);
   add_object_rows(rows);
+  set_usages(rows, generic_usages());
 }
 
 std::string_view type_name(types::Type type) {

@@ -298,6 +298,7 @@ void add_session_rows(std::vector<Row>& rows) {
   add_server(rows);
   add_slowlog(rows);
   add_transaction(rows);
+  set_usages(rows, session_usages());
 }
 
 }  // namespace alfheim::command

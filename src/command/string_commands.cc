@@ -10,6 +10,7 @@ void add_string_rows(std::vector<Row>& rows) {
   add_string_edit_rows(rows);
   add_string_number_rows(rows);
   add_lcs_rows(rows);
+  set_usages(rows, string_usages());
 }
 
 }  // namespace alfheim::command

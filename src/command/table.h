@@ -5,6 +5,10 @@
 // described in session_rows.cc, and the server room executes them. COMMAND and its
 // subcommands are generated from the rows (command_info.h).
 //
+// How a command is called is one line of text beside the rows, in the family's usage_*.cc; for
+// a new command write there (the grammar stands in syntax.h)
+//   {.name = "set", .syntax = "key#0 value:string [condition:oneof(nx=NX | xx=XX)@2.6.12]"},
+//
 // Thread: immutable after make(); any thread. Lifetime: outlives everything that looks up.
 #pragma once
 
@@ -19,6 +23,7 @@
 
 #include "base/hash.h"
 #include "command/context.h"
+#include "command/usage.h"
 
 namespace alfheim::command {
 
@@ -99,6 +104,7 @@ struct Row {
   std::string_view since;
   std::string_view group;
   std::string_view complexity;
+  Usage usage;                // arguments and history, from the family's usage_*.cc (set_usages)
   Handler handler = nullptr;  // null for kSession rows and for containers
   std::vector<Row> subcommands;
 

@@ -174,7 +174,7 @@ TEST_F(TableTest, CommandDocsSaysWhatItKnows) {
             "\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n");
   EXPECT_THAT(command("COMMAND DOCS dbsize"), StartsWith("*2\r\n$6\r\ndbsize\r\n*8\r\n"));
   EXPECT_THAT(command("COMMAND DOCS object", resp::ProtocolVersion::kResp3),
-              HasSubstr("$11\r\nsubcommands\r\n%5\r\n$15\r\nobject|encoding\r\n%4\r\n"));
+              HasSubstr("$11\r\nsubcommands\r\n%5\r\n$15\r\nobject|encoding\r\n%5\r\n"));
 }
 
 TEST_F(TableTest, CommandGetkeysAnswersAsRedis) {
