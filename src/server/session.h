@@ -48,6 +48,11 @@ class Session final : public env::ConnectionHandler,
   // What stopped the session may be over: looks again.
   void resume();
   void close_after_replies();
+  // The host goes: nothing of the node may be touched any more.
+  void abandon() {
+    is_closed_ = true;
+    transaction_.unwatch();
+  }
   void close_now() { connection_.close(); }
   void check_output_limit();
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }

@@ -1,5 +1,6 @@
 #include "server/session_host.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -33,7 +34,10 @@ SessionHost::SessionHost(const Hands& hands) : hands_(hands) {
   hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });
 }
 
-SessionHost::~SessionHost() = default;
+// Operations of the kernel may keep a session a little longer than its host.
+SessionHost::~SessionHost() {
+  for (const auto& [id, session] : sessions_) session->abandon();
+}
 
 std::shared_ptr<env::ConnectionHandler> SessionHost::accept(env::Connection& connection) {
   Services& services = hands_.services;
@@ -221,8 +225,10 @@ void SessionHost::drain(std::function<void()> done) {
     ALF_CHECK(!is_draining_);
     is_draining_ = true;
     on_drained_ = std::move(done);
+    // Oldest first: the order of a hash is another in each run, and the simulator repeats runs.
     std::vector<uint64_t> ids;
     for (const auto& [id, session] : sessions_) ids.push_back(id);
+    std::sort(ids.begin(), ids.end());
     for (const uint64_t id : ids) {
       if (Session* session = find(id)) session->close_after_replies();
     }

@@ -33,6 +33,14 @@ struct StorageHands {
 };
 
 struct Storage {
+  Storage() = default;
+  Storage(Storage&&) = default;
+  Storage& operator=(Storage&&) = default;
+  ~Storage() {
+    // It holds a snapshot of the store, and the store's compactions hold it.
+    if (filter != nullptr) filter->detach();
+  }
+
   std::unique_ptr<env::FileLock> lock;
   std::unique_ptr<vlog::Log> log;
   std::unique_ptr<upkeep::OrphanFilter> filter;

@@ -12,6 +12,12 @@ void OrphanFilter::attach(const Hands& hands) {
   hands_ = hands;
 }
 
+void OrphanFilter::detach() {
+  const std::lock_guard lock(mutex_);
+  hands_ = Hands{};
+  judged_ = nullptr;
+}
+
 std::shared_ptr<const OrphanFilter::Judged> OrphanFilter::current() {
   const std::lock_guard lock(mutex_);
   if (hands_.index == nullptr) return nullptr;

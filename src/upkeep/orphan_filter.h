@@ -6,7 +6,8 @@
 // comes back. Keys that are alive, and their deadlines, are apply's alone.
 //
 // Thread: RocksDB's compaction threads; a mutex guards the state judged by.
-// Lifetime: attach before the first ingest; what is attached outlives the store's use of it.
+// Lifetime: attach before the first ingest, detach before index and store go; the filter itself
+// outlives the store, whose compactions may still ask.
 #pragma once
 
 #include <functional>
@@ -28,6 +29,8 @@ class OrphanFilter {
     std::function<base::Result<types::DatabaseTable>(types::RecordSource&)> database_table;
   };
   void attach(const Hands& hands);
+  // From here on it keeps everything and holds no snapshot: before the store is closed.
+  void detach();
   // Whether compaction may forget the record. Keeps whatever it cannot judge.
   bool should_drop(base::ByteView key, base::ByteView value);
 
