@@ -82,7 +82,9 @@ base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex i
   types::Database database({.records = records, .values = values, .table = published.databases},
                            index,
                            types::Moment{published.log_time, std::max(published.log_time, clock)});
-  return version_of(database, key);
+  ALF_TRY(const base::LogIndex version, version_of(database, key));
+  if (version > published.applied) return types::Database::needs_tick();
+  return version;
 }
 
 std::shared_ptr<ReadView> ReadView::open(Machine& machine) {
@@ -121,7 +123,11 @@ base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::
   const base::Stamp log_time = std::max(state.log_time, log_time_min_);
   types::Database database({.records = records, .values = values, .table = state.databases},
                            index, types::Moment{log_time, std::max(log_time, clock)});
-  return version_of(database, key);
+  ALF_TRY(const base::LogIndex version, version_of(database, key));
+  // Of an entry that was being applied when the view was taken: a version that never holds, so
+  // that EXEC finds the key changed.
+  if (version > applied()) return base::LogIndex{UINT64_MAX};
+  return version;
 }
 
 base::Result<uint64_t> ReadView::logical_hash() const {

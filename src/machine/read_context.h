@@ -33,7 +33,9 @@ inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
 
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply);
 
-// Log index of the last write of a key that is alive, 0 where there is none (WATCH).
+// Log index of the last write of a key that is alive, 0 where there is none (WATCH). needs_tick
+// also where the entry of that write is still being applied: a later operation of the same
+// entry could write the key again under the same index.
 base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex database,
                                          base::ByteView key, base::Stamp clock);
 

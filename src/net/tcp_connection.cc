@@ -1,5 +1,7 @@
 #include "net/tcp_connection.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <asio/buffer.hpp>
 #include <asio/write.hpp>
@@ -21,7 +23,7 @@ env::PeerAddress address_of(const asio::ip::tcp::endpoint& endpoint) {
 
 }  // namespace
 
-TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket,
+TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t keepalive_s,
                              std::function<void()> on_gone)
     : loop_(loop), socket_(std::move(socket)), on_gone_(std::move(on_gone)) {
   asio::error_code error;
@@ -29,7 +31,15 @@ TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket,
   local_ = address_of(socket_.local_endpoint(error));
   // Best effort: a peer that is already gone refuses it, and its read will tell.
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  if (keepalive_s == 0) return;
+  // Asked three times, a third of the time apart, as Redis does.
+  using Idle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+  using Interval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
+  using Count = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
   socket_.set_option(asio::socket_base::keep_alive(true), error);
+  socket_.set_option(Idle(static_cast<int>(keepalive_s)), error);
+  socket_.set_option(Interval(static_cast<int>(std::max(1u, keepalive_s / 3))), error);
+  socket_.set_option(Count(3), error);
 }
 
 void TcpConnection::start(std::shared_ptr<env::ConnectionHandler> handler) {

@@ -21,7 +21,8 @@ namespace alfheim::net {
 class TcpConnection final : public env::Connection,
                             public std::enable_shared_from_this<TcpConnection> {
  public:
-  TcpConnection(Loop& loop, asio::ip::tcp::socket socket, std::function<void()> on_gone);
+  TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t keepalive_s,
+                std::function<void()> on_gone);
 
   // Gives it its handler, once; reading begins with set_reading(true).
   void start(std::shared_ptr<env::ConnectionHandler> handler);

@@ -62,7 +62,8 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
     }
     connection_count_->fetch_add(1);
     auto connection = std::make_shared<TcpConnection>(
-        loop, std::move(socket), [count = connection_count_] { count->fetch_sub(1); });
+        loop, std::move(socket), options_.keepalive_s,
+        [count = connection_count_] { count->fetch_sub(1); });
     loop.post([self = shared_from_this(), &loop, connection] {
       std::shared_ptr<env::ConnectionHandler> handler = self->accept_(loop, *connection);
       const bool is_refused = handler == nullptr;

@@ -23,6 +23,7 @@ class TcpNetwork final : public env::Network {
   struct Options {
     // Told when accepting has to pause (EMFILE and its kin), and once when it goes on.
     std::function<void(const std::string& what)> on_trouble;
+    uint32_t keepalive_s = 300;  // idle before the kernel asks whether the peer lives; 0: never
   };
   TcpNetwork(std::vector<Loop*> loops, Options options);
   ~TcpNetwork() override;
