@@ -155,36 +155,41 @@ base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
   if (first_words.empty()) first_words.push_back(base::ByteView());
   ALF_TRY(call.row, row_of(command::Arguments(std::span<const base::ByteView>(first_words))));
 
-  uint64_t arena_bytes = 0;
-  for (size_t i = 0; i < shape->word_bytes.size(); ++i) {
-    const uint64_t length = shape->word_bytes[i];
-    const bool is_unread = length >= kUnreadWordBytesMin && is_value_position(call.row->values, i);
-    if (!is_unread) arena_bytes += length;
-  }
+  const auto is_unread = [&](size_t i) {
+    return shape->word_bytes[i] >= kUnreadWordBytesMin && is_value_position(call.row->values, i);
+  };
   call.arena = std::make_unique<base::Bytes>();
-  call.arena->reserve(arena_bytes);
+  uint64_t at = shape->words_offset_bytes;
+  for (size_t i = 0; i < shape->word_bytes.size(); ++i) {
+    if (!is_unread(i)) {
+      ALF_TRY_STATUS(append_range(body, at, shape->word_bytes[i], *call.arena));
+    }
+    at += shape->word_bytes[i];
+  }
+  ALF_CHECK(at == body.length_bytes);
+
+  // Words point into the arena only now: a read may move it, whatever was reserved, because a
+  // source that tests a checksum reads more than it was asked for and cuts it off again.
   absl::InlinedVector<ValueInput, 8> words;
   words.reserve(shape->word_bytes.size());
-  uint64_t at = shape->words_offset_bytes;
+  at = shape->words_offset_bytes;
+  size_t arena_begin = 0;
   for (size_t i = 0; i < shape->word_bytes.size(); ++i) {
     const uint64_t length = shape->word_bytes[i];
     ValueInput& word = words.emplace_back();
     word.length_bytes = length;
-    const bool is_value = is_value_position(call.row->values, i);
-    if (is_value && length >= kUnreadWordBytesMin) {
+    if (is_unread(i)) {
       word.fragments = slice(body, at, length);
     } else {
-      const size_t begin = call.arena->size();
-      ALF_TRY_STATUS(append_range(body, at, length, *call.arena));
-      word.bytes = base::ByteView(*call.arena).substr(begin, length);
-      if (is_value && length >= header.value_threshold_bytes) {
+      word.bytes = base::ByteView(*call.arena).substr(arena_begin, length);
+      arena_begin += length;
+      if (is_value_position(call.row->values, i) && length >= header.value_threshold_bytes) {
         word.fragments = exact_places(body, at, word.bytes);
       }
     }
     at += length;
   }
-  ALF_CHECK(at == body.length_bytes);
-  ALF_CHECK_MSG(call.arena->size() == arena_bytes, "words point into it: it may not have grown");
+  ALF_CHECK(arena_begin == call.arena->size());
   call.args.emplace(std::move(words));
   return call;
 }

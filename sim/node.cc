@@ -1,0 +1,209 @@
+#include "sim/node.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "machine/read_context.h"
+#include "machine/state.h"
+#include "server/session.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr char kDirectory[] = "/node";
+constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
+constexpr base::NodeId kNodeId{1};
+constexpr uint64_t kClusterUid = 0x5eed;
+
+server::Options config_of(const NodeOptions& options) {
+  server::Options config;
+  config.storage.value_threshold_bytes = options.value_threshold_bytes;
+  config.client.request_memory_bytes = options.request_memory_bytes;
+  return config;
+}
+
+base::Result<types::DatabaseTable> database_table(types::RecordSource& records) {
+  ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
+  return std::move(state.databases);
+}
+
+}  // namespace
+
+// Replies pass the oracle on their way to the sessions.
+class SimNode::Router : public replica::ReplyRouter {
+ public:
+  explicit Router(SimNode& node) : node_(node) {}
+  void deliver(uint32_t loop, replica::ReplyBatch batch) override {
+    node_.hands_.oracle.on_deliver(batch);
+    node_.clients_.hosts[loop]->deliver(std::move(batch));
+  }
+  uint32_t loop_count() const override { return node_.options_.loop_count; }
+
+ private:
+  SimNode& node_;
+};
+
+SimNode::SimNode(const NodeHands& hands, const NodeOptions& options, SimNodeEvents events)
+    : hands_(hands),
+      options_(options),
+      events_(std::move(events)),
+      clock_(hands.scheduler.clock()),
+      random_(hands.seed),
+      config_(config_of(options)),
+      executor_(hands.scheduler, options.executor) {
+  clock_.jump_monotonic_ns(hands.boot_offset_ns);
+  clock_.jump_wall_us(hands.wall_offset_us);
+  for (uint32_t i = 0; i < options.loop_count; ++i) {
+    loops_.push_back(&executor_.make_strand("loop"));
+  }
+  log_strand_ = &executor_.make_strand("log");
+  apply_strand_ = &executor_.make_strand("apply");
+}
+
+SimNode::~SimNode() {
+  executor_.drop_all();
+  for (const std::shared_ptr<SimConnection>& connection : connections_) connection->cut();
+  connections_.clear();
+  clients_.hosts.clear();
+  // Objects that go may have posted: nothing of them may run.
+  executor_.drop_all();
+}
+
+base::Result<std::unique_ptr<SimNode>> SimNode::start(const NodeHands& hands,
+                                                      const NodeOptions& options,
+                                                      SimNodeEvents events) {
+  auto node = std::unique_ptr<SimNode>(new SimNode(hands, options, std::move(events)));
+  ALF_TRY_STATUS(node->open_storage());
+  hands.oracle.start_life(*node->log_);
+  ALF_TRY_STATUS(node->open_replica());
+  node->make_sessions();
+  node->replica_->start();
+  return node;
+}
+
+base::Status SimNode::open_storage() {
+  const std::string dir = kDirectory;
+  ALF_TRY_STATUS(hands_.disk.make_dir(dir));
+  ALF_TRY_STATUS(hands_.disk.sync_dir("/"));
+  ALF_TRY(lock_, hands_.disk.lock(dir + "/LOCK"));
+  vlog::Log::Options log;
+  log.dir = dir + "/log";
+  log.identity.node = kNodeId;
+  log.identity.group = base::GroupId{1};
+  log.identity.cluster_uid = kClusterUid;
+  log.segment_bytes = options_.segment_bytes;
+  log.memory_tail_bytes = options_.log_memory_bytes;
+  log.prewritten_segment_count = options_.prewritten_segment_count;
+  ALF_TRY(log_, vlog::Log::open(hands_.disk, random_, log));
+  store_ = std::make_unique<index::TwinStore>(
+      hands_.store_disk,
+      index::TwinStore::Options{.seed = random_.next_u64(),
+                                .would_block_per_1000 = options_.cold_index_per_1000});
+  index::Options memory;
+  memory.memory_budget_bytes = options_.memory_budget_bytes;
+  memory.dirty_budget_bytes = options_.dirty_budget_bytes;
+  memory.ordered_kinds = kOrderedKinds;
+  memory.hash_seed = random_.next_u64();
+  ALF_TRY(index_, index::Index::open(*store_, clock_, memory));
+  ALF_TRY(machine_, machine::Machine::open({*index_, *log_, hands_.table}));
+  keeper_ = std::make_unique<upkeep::SegmentKeeper>(
+      upkeep::SegmentKeeper::Hands{*log_, *store_, database_table});
+  return base::ok();
+}
+
+base::Status SimNode::open_replica() {
+  router_ = std::make_unique<Router>(*this);
+  const replica::Replica::Hands hands{.clock = clock_,
+                                      .random = random_,
+                                      .executor = executor_,
+                                      .core = *loops_[0],
+                                      .log_strand = *log_strand_,
+                                      .apply_strand = *apply_strand_,
+                                      .log = *log_,
+                                      .machine = *machine_,
+                                      .keeper = *keeper_,
+                                      .router = *router_};
+  replica::Replica::Options replica;
+  replica.id = kNodeId;
+  replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
+  replica.applier.log_bytes_per_freeze = options_.log_bytes_per_freeze;
+  replica::Replica::Events events;
+  events.on_serving = [this] {
+    is_accepting_ = true;
+    events_.on_serving();
+  };
+  events.on_fatal = [this](base::Error error) { events_.on_fatal(error); };
+  events.on_state_hash = [this](std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
+    hash_state(std::move(view), to);
+  };
+  ALF_TRY(replica_, replica::Replica::open(hands, replica, std::move(events)));
+  return base::ok();
+}
+
+void SimNode::make_sessions() {
+  clients_.slow_log = std::make_unique<server::SlowLog>(config_);
+  clients_.bodies = std::make_unique<server::BodyBudget>(options_.request_memory_bytes);
+  clients_.services = std::make_unique<server::Services>(
+      server::Services{clock_, random_, config_, hands_.table, clients_.registry, clients_.counters,
+                       *clients_.slow_log, *replica_, *machine_, *log_, identity_, [] {}});
+  for (uint32_t i = 0; i < loops_.size(); ++i) {
+    clients_.hosts.push_back(std::make_unique<server::SessionHost>(server::SessionHost::Hands{
+        *clients_.services, *loops_[i], executor_, clients_.watches, *clients_.bodies, i,
+        [this](const std::string& text) { hands_.oracle.fail("a session's trouble: " + text); }}));
+  }
+  clients_.registry.set_closer(
+      [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });
+  machine_->set_observer(&clients_.watches);
+}
+
+std::shared_ptr<SimConnection> SimNode::connect(SimPeer& client, uint64_t seed,
+                                                const SimConnection::Options& options,
+                                                std::shared_ptr<Trace> trace) {
+  if (!is_accepting_) return nullptr;
+  const uint32_t loop = next_loop_++ % options_.loop_count;
+  auto connection =
+      std::make_shared<SimConnection>(hands_.scheduler, *loops_[loop], client, seed, options);
+  connections_.push_back(connection);
+  loops_[loop]->post([this, loop, connection, trace = std::move(trace)] {
+    std::shared_ptr<env::ConnectionHandler> handler = clients_.hosts[loop]->accept(*connection);
+    if (const auto* session = dynamic_cast<const server::Session*>(handler.get())) {
+      hands_.oracle.watch_session(session->id(), trace);
+    }
+    connection->start(std::move(handler));
+  });
+  return connection;
+}
+
+void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
+  hands_.oracle.on_state_hash(to);
+  auto read = machine::ReadView::over(*machine_, std::move(view));
+  executor_.post_to_pool([this, read = std::move(read), to]() mutable {
+    const base::Result<uint64_t> hash = read->logical_hash();
+    read.reset();
+    if (!hash) return hands_.oracle.fail("hash the state: " + hash.error().message);
+    replica::ReplyBatch batch;
+    resp::ReplyWriter writer(batch.bytes, to.protocol);
+    writer.bulk(base::format("{:016x}", *hash));
+    batch.replies.push_back(replica::Reply{.to = to, .end = batch.bytes.size()});
+    clients_.hosts[to.loop]->deliver(std::move(batch));
+  });
+}
+
+void SimNode::stop(std::function<void(base::Status)> done) {
+  is_accepting_ = false;
+  drain(0, std::move(done));
+}
+
+void SimNode::drain(uint32_t loop, std::function<void(base::Status)> done) {
+  if (loop == clients_.hosts.size()) return replica_->stop(std::move(done));
+  clients_.hosts[loop]->drain(
+      [this, loop, done = std::move(done)]() mutable { drain(loop + 1, std::move(done)); });
+}
+
+void SimNode::check_invariants() const {
+  log_->check_invariants();
+  machine_->check_invariants();
+}
+
+}  // namespace alfheim::sim

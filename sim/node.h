@@ -1,0 +1,130 @@
+// sim/node: one node of the real objects, with simulated hands.
+//
+// Builds what server/assemble builds, in the same order, over a disk, a store and a clock that
+// the world owns and that outlive its crashes: the log over SimDisk, the index over TwinStore,
+// machine, upkeep, replica, and sessions. One object is one life of the process.
+//
+// Thread: the scheduler's. Lifetime: the world's parts outlive it. Destroying it is the end of
+// the process, not a clean stop: the disk must be down by then (SimDisk::go_down).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "index/twin_store.h"
+#include "server/config.h"
+#include "server/services.h"
+#include "server/session_host.h"
+#include "server/slow_log.h"
+#include "sim/hands/sim_clock.h"
+#include "sim/hands/sim_disk.h"
+#include "sim/hands/sim_executor.h"
+#include "sim/oracle.h"
+#include "sim/sim_connection.h"
+#include "upkeep/segment_keeper.h"
+
+namespace alfheim::sim {
+
+// What the world drew from the seed, for all lives of a run.
+struct NodeOptions {
+  uint64_t segment_bytes = 16 * 1024;
+  uint64_t log_memory_bytes = 1 << 20;
+  uint32_t prewritten_segment_count = 1;
+  uint64_t dirty_budget_bytes = 8 * 1024;
+  uint64_t memory_budget_bytes = 64 * 1024;
+  uint64_t log_bytes_per_freeze = 1 << 20;
+  uint64_t value_threshold_bytes = 64;
+  uint64_t request_memory_bytes = 1 << 20;
+  // More than one would hide the order in which replies leave apply from the oracle.
+  uint32_t loop_count = 1;
+  uint32_t cold_index_per_1000 = 0;
+  SimExecutor::Options executor;
+};
+
+// What outlives a crash, and what is new in each life.
+struct NodeHands {
+  SimScheduler& scheduler;
+  SimDisk& disk;
+  std::shared_ptr<index::TwinDisk> store_disk;  // shared with the store of each life
+  const command::Table& table;
+  Oracle& oracle;
+  uint64_t seed = 0;            // of this life
+  uint64_t boot_offset_ns = 0;  // monotonic time begins anew with each boot
+  int64_t wall_offset_us = 0;
+};
+
+struct SimNodeEvents {
+  std::function<void()> on_serving;
+  std::function<void(const base::Error&)> on_fatal;
+};
+
+class SimNode {
+ public:
+  static base::Result<std::unique_ptr<SimNode>> start(const NodeHands& hands,
+                                                      const NodeOptions& options,
+                                                      SimNodeEvents events);
+  ~SimNode();
+
+  // A client connects; null where the node does not accept yet, or any more. What apply
+  // answers to its session goes into `trace`.
+  std::shared_ptr<SimConnection> connect(SimPeer& client, uint64_t seed,
+                                         const SimConnection::Options& options,
+                                         std::shared_ptr<Trace> trace);
+  // As SIGTERM; `done` comes on the core strand.
+  void stop(std::function<void(base::Status)> done);
+
+  const vlog::Log& log() const { return *log_; }
+  machine::Machine& machine() { return *machine_; }
+  const index::Index& index() const { return *index_; }
+  SimNodeClock& clock() { return clock_; }
+  SimExecutor& executor() { return executor_; }
+  index::TwinStore& store() { return *store_; }
+  const replica::Replica& replica() const { return *replica_; }
+  void check_invariants() const;
+
+ private:
+  class Router;
+  SimNode(const NodeHands& hands, const NodeOptions& options, SimNodeEvents events);
+  base::Status open_storage();
+  base::Status open_replica();
+  void make_sessions();
+  void hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to);
+  void drain(uint32_t loop, std::function<void(base::Status)> done);
+
+  NodeHands hands_;
+  const NodeOptions options_;
+  SimNodeEvents events_;
+  SimNodeClock clock_;
+  SimRandom random_;
+  server::Config config_;
+  SimExecutor executor_;
+  std::vector<env::Strand*> loops_;
+  env::Strand* log_strand_ = nullptr;
+  env::Strand* apply_strand_ = nullptr;
+  server::Identity identity_;
+  // Storage, in the order of server/storage.
+  std::unique_ptr<env::FileLock> lock_;
+  std::unique_ptr<vlog::Log> log_;
+  std::unique_ptr<index::TwinStore> store_;
+  std::unique_ptr<index::Index> index_;
+  std::unique_ptr<machine::Machine> machine_;
+  std::unique_ptr<upkeep::SegmentKeeper> keeper_;
+  std::unique_ptr<Router> router_;
+  std::unique_ptr<replica::Replica> replica_;
+  struct Clients {
+    server::ClientRegistry registry;
+    server::Counters counters;
+    server::WatchTable watches;
+    std::unique_ptr<server::SlowLog> slow_log;
+    std::unique_ptr<server::BodyBudget> bodies;
+    std::unique_ptr<server::Services> services;
+    std::vector<std::unique_ptr<server::SessionHost>> hosts;  // by loop
+  } clients_;
+  std::vector<std::shared_ptr<SimConnection>> connections_;
+  uint32_t next_loop_ = 0;
+  bool is_accepting_ = false;
+};
+
+}  // namespace alfheim::sim

@@ -1,0 +1,252 @@
+#include "sim/oracle.h"
+
+#include "base/check.h"
+#include "base/format.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+namespace alfheim::sim {
+
+using base::Bytes;
+using base::ByteView;
+
+namespace {
+
+constexpr size_t kShownBytesMax = 80;
+
+std::string shown(ByteView bytes) {
+  std::string text = base::to_quoted(bytes.substr(0, kShownBytesMax));
+  if (bytes.size() > kShownBytesMax) text += base::format("... ({} bytes)", bytes.size());
+  return text;
+}
+
+uint64_t body_identity(ByteView body) { return base::hash64(body, 1); }
+
+}  // namespace
+
+uint64_t command_identity(uint32_t database, const Words& words) {
+  const std::vector<ByteView> views(words.begin(), words.end());
+  Bytes body;
+  machine::put_call(body, machine::CallView{base::DatabaseIndex{database}, views});
+  return body_identity(body);
+}
+
+uint64_t block_identity(const std::vector<uint64_t>& calls) {
+  Bytes bytes;
+  for (const uint64_t call : calls) base::put_u64(bytes, call);
+  return base::hash64(bytes, 2);
+}
+
+uint64_t state_hash_identity() { return base::hash64("state hash", 3); }
+
+void Oracle::fail(std::string what) {
+  if (failure_.empty()) failure_ = std::move(what);
+}
+
+void Oracle::start_life(const vlog::Log& log) {
+  undelivered_.clear();
+  undelivered_hashes_.clear();
+  traces_.clear();
+  const uint64_t last = log.last_index().value;
+  if (last < harvested_) {
+    return fail(base::format("after a restart the log ends at entry {}, but {} was durable", last,
+                             harvested_));
+  }
+  for (uint64_t index = log.first_index().value; index <= harvested_; ++index) {
+    const base::Result<raft::Entry> entry = log.read_entry(base::LogIndex{index});
+    if (!entry) {
+      return fail(base::format("after a restart: {}", entry.error().message));
+    }
+    const EntryFacts& facts = entries_[index];
+    if (entry->term.value != facts.term || base::hash64(entry->bytes()) != facts.hash) {
+      return fail(base::format("after a restart entry {} is another one", index));
+    }
+  }
+  harvest(log);
+  undelivered_.clear();
+  undelivered_hashes_.clear();
+  sent_.clear();
+}
+
+void Oracle::harvest(const vlog::Log& log) {
+  const uint64_t last = log.last_index().value;
+  while (harvested_ < last && !has_failed()) {
+    const base::Result<raft::Entry> entry = log.read_entry(base::LogIndex{harvested_ + 1});
+    // The disk went down within the very event that made it durable: the next life tells.
+    if (!entry && entry.error().code == base::ErrorCode::kIo) return;
+    if (!entry) return fail(base::format("read what is durable: {}", entry.error().message));
+    take_entry(*entry);
+  }
+}
+
+uint64_t Oracle::position_of_entry(uint64_t index) const {
+  if (index == 0) return 0;
+  ALF_CHECK(index < entries_.size());
+  return entries_[index].position;
+}
+
+void Oracle::take_entry(const raft::Entry& entry) {
+  ALF_CHECK(entry.index.value == harvested_ + 1);
+  ++harvested_;
+  entries_.resize(harvested_ + 1);
+  if (entry.kind == raft::EntryKind::kFragment) fragments_[entry.index.value] = entry.payload;
+  if (entry.kind == raft::EntryKind::kCommands) {
+    if (entry.stamp.ms < model_.log_time_ms()) {
+      return fail(base::format("the stamp of entry {} went back", entry.index.value));
+    }
+    model_.begin_entry(entry.index.value, entry.stamp.ms);
+    if (narrate_) {
+      narrate_(base::format("  entry {} stamp {}", entry.index.value, entry.stamp.ms));
+    }
+    base::Result<machine::PayloadReader> reader = machine::PayloadReader::open(entry.bytes());
+    if (!reader) return fail(reader.error().message);
+    while (reader->has_next() && !has_failed()) {
+      const base::Result<machine::Operation> operation = reader->next();
+      if (!operation) return fail(operation.error().message);
+      take_operation(entry, *operation);
+    }
+  }
+  EntryFacts& facts = entries_[harvested_];
+  facts.term = entry.term.value;
+  facts.hash = base::hash64(entry.bytes());
+  facts.position = model_.position();
+}
+
+Bytes Oracle::body_of(const machine::Operation& operation) {
+  if ((operation.flags & machine::kOperationIsFragments) == 0) return Bytes(operation.body);
+  const base::Result<types::FragmentList> list = machine::parse_fragmented_body(operation.body);
+  if (!list) {
+    fail(list.error().message);
+    return {};
+  }
+  Bytes body;
+  for (const vlog::ValueAddress& piece : list->pieces) {
+    const auto found = fragments_.find(piece.index.value);
+    if (found == fragments_.end()) {
+      fail(base::format("a fragment at entry {} is named that is none", piece.index.value));
+      return {};
+    }
+    body.append(*found->second);
+    fragments_.erase(found);
+  }
+  return body;
+}
+
+void Oracle::take_operation(const raft::Entry& entry, const machine::Operation& operation) {
+  ++operation_count_;
+  model_.begin_operation();
+  LoggedOperation logged;
+  logged.entry = entry.index.value;
+  logged.position = model_.position();
+  const Bytes body = body_of(operation);
+  if (has_failed()) return;
+  switch (operation.kind) {
+    case machine::OperationKind::kStateHash:
+      logged.is_state_hash = true;
+      logged.identity = state_hash_identity();
+      logged.hash = model_.logical_hash(model_.position());
+      break;
+    case machine::OperationKind::kCommand: logged.identity = run_call(body, logged.reply); break;
+    case machine::OperationKind::kBlock: run_block(body, logged); break;
+  }
+  if (--sent_[logged.identity] < 0) {
+    return fail(base::format("entry {} holds an operation that nobody sent, or a second time: {}",
+                             logged.entry, shown(body)));
+  }
+  (logged.is_state_hash ? undelivered_hashes_ : undelivered_).push_back(std::move(logged));
+}
+
+uint64_t Oracle::run_call(ByteView body, Bytes& reply) {
+  const base::Result<machine::CallShape> shape = machine::parse_call_shape(body, body.size());
+  if (!shape) {
+    fail(shape.error().message);
+    return 0;
+  }
+  Words words;
+  uint64_t from = shape->words_offset_bytes;
+  for (const uint64_t length : shape->word_bytes) {
+    words.emplace_back(body.substr(from, length));
+    from += length;
+  }
+  const Bytes answer = model_.run(shape->database.value, words);
+  if (narrate_) {
+    std::string text = base::format("  entry {} position {} database {}:", harvested_,
+                                    model_.position(), shape->database.value);
+    for (const Bytes& word : words) text += " " + shown(word);
+    narrate_(text + " -> " + shown(answer));
+  }
+  reply += answer;
+  return body_identity(body);
+}
+
+void Oracle::run_block(ByteView body, LoggedOperation& logged) {
+  const base::Result<machine::BlockView> block = machine::parse_block(body);
+  if (!block) return fail(block.error().message);
+  logged.watches = block->watches;
+  logged.is_block = true;
+  bool holds = true;
+  for (const machine::Watch& watch : block->watches) {
+    const uint64_t version = model_.version(watch.database.value, watch.key, model_.position());
+    holds = holds && version == watch.version.value;
+  }
+  std::vector<uint64_t> identities;
+  if (!holds) {
+    for (const machine::BlockCall& call : block->calls) {
+      identities.push_back(body_identity(call.body));
+    }
+    logged.is_watch_failed = true;
+  } else {
+    for (const machine::BlockCall& call : block->calls) {
+      identities.push_back(run_call(call.body, logged.parts.emplace_back()));
+    }
+  }
+  logged.identity = block_identity(identities);
+}
+
+void Oracle::watch_session(uint64_t session, std::shared_ptr<Trace> trace) {
+  traces_[session] = std::move(trace);
+}
+
+void Oracle::on_deliver(const replica::ReplyBatch& batch) {
+  for (const replica::Reply& reply : batch.replies) {
+    if (reply.kind == replica::ReplyKind::kApplied) continue;
+    if (reply.kind == replica::ReplyKind::kLost) continue;  // the connection will be closed
+    if (undelivered_.empty()) return fail("apply answered an operation that is not in the log");
+    LoggedOperation logged = std::move(undelivered_.front());
+    undelivered_.pop_front();
+    const ByteView bytes = ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
+    Bytes expected = logged.reply;
+    for (const Bytes& part : logged.parts) expected += part;
+    const bool has_failed_watch = reply.kind == replica::ReplyKind::kWatchFailed;
+    if (bytes != expected || has_failed_watch != logged.is_watch_failed) {
+      return fail(base::format("entry {}: apply answered {}, the model {}", logged.entry,
+                               shown(bytes), shown(expected)));
+    }
+    const auto trace = traces_.find(reply.to.session);
+    if (trace == traces_.end()) return fail("apply answered a session that is none");
+    trace->second->push_back(std::move(logged));
+  }
+}
+
+void Oracle::on_state_hash(const replica::ReplyTo& to) {
+  if (undelivered_hashes_.empty()) return fail("a state hash that is not in the log");
+  const auto trace = traces_.find(to.session);
+  if (trace == traces_.end()) return fail("a state hash for a session that is none");
+  trace->second->push_back(std::move(undelivered_hashes_.front()));
+  undelivered_hashes_.pop_front();
+}
+
+void Oracle::note_applied(uint64_t index) {
+  if (index > harvested_) return fail("an entry was applied that was not durable");
+  applied_position_ = std::max(applied_position_, position_of_entry(index));
+}
+
+std::optional<uint64_t> Oracle::explain_read(uint32_t database, const Words& words, ByteView reply,
+                                             uint64_t from, uint64_t until) const {
+  for (uint64_t position = from; position <= until; ++position) {
+    if (model_.read(database, words, position) == reply) return position;
+  }
+  return std::nullopt;
+}
+
+}  // namespace alfheim::sim

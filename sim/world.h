@@ -1,0 +1,113 @@
+// sim/world: one run from one seed: a node, its clients, and everything that goes wrong.
+//
+// Draws from the seed which features and faults there are, and how small every budget is; then
+// runs clients against the node while it is crashed, killed, stopped, paused, starved of disk
+// and given wrong time; at last heals everything, and demands that every client is answered and
+// that the node holds what the model holds, before and after a clean restart.
+//
+// The same seed gives the same run, event for event: Outcome::event_hash proves it.
+//
+// Thread: one. Lifetime: of one run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/client.h"
+#include "sim/faults.h"
+#include "sim/node.h"
+
+namespace alfheim::sim {
+
+struct Outcome {
+  std::string failure;  // empty: all held
+  uint64_t event_count = 0;
+  uint64_t event_hash = 0;
+  uint64_t virtual_ms = 0;
+  uint64_t answer_count = 0;
+  uint64_t operation_count = 0;  // in the log
+  uint64_t life_count = 0;
+  std::map<std::string, uint64_t> fault_counts;
+};
+
+class World {
+ public:
+  using Narrate = std::function<void(const std::string&)>;  // what happens, line by line
+  struct Options {
+    bool tells_operations = false;  // each operation of the log too
+  };
+  World(uint64_t seed, const command::Table& table, Narrate narrate, Options options);
+  ~World();
+
+  Outcome run();
+
+ private:
+  void draw_options();
+  void draw_clients();
+  // One event and what must follow it; false when nothing is left to do or something failed.
+  bool step();
+  void run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
+                 const char* what);
+  void after_event();
+
+  // A life of the node.
+  void start_life();
+  void end_life(bool is_power_loss, const std::string& why);
+  void schedule_start(uint64_t delay_ns);
+  void on_serving();
+  void on_fatal(const base::Error& error);
+  void stop_cleanly();
+
+  // Faults.
+  void schedule_fault();
+  void strike(Fault fault);
+  void arm_crash(uint64_t changes_max);
+  DiskOrder on_disk_operation(const DiskOperation& operation);
+  void end_disk_full();
+  void heal();
+
+  // Checks.
+  void final_checks();
+  void verify_state(const char* when);
+  void explain_difference(const char* when, uint64_t position);
+  void verify_consistency();
+
+  void narrate(const std::string& line);
+  bool has_failed() const { return oracle_.has_failed(); }
+
+  const uint64_t seed_;
+  const command::Table& table_;
+  const Narrate narrate_;
+  SimClock clock_;
+  SimScheduler scheduler_;
+  SimRandom random_;
+  NodeOptions node_options_;
+  WorkloadOptions workload_;
+  FaultOptions faults_;
+  SimConnection::Options network_;
+  std::unique_ptr<SimDisk> disk_;
+  std::shared_ptr<index::TwinDisk> store_disk_;  // shared with the store of each life
+  Oracle oracle_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::unique_ptr<SimNode> node_;
+  struct Life {
+    bool is_serving = false;
+    bool is_stopping = false;
+    bool is_start_scheduled = false;
+    std::optional<base::Error> fatal;
+    std::optional<base::Status> stopped;
+  } life_;
+  uint64_t crash_at_change_ = 0;  // 0: not ordered
+  bool is_excused_ = false;       // a fault was ordered that may end this life, or prevent the next
+  bool is_disk_full_ = false;
+  int64_t wall_offset_us_ = 0;
+  uint32_t faults_left_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace alfheim::sim

@@ -1,0 +1,103 @@
+// What a world demands of the node's whole state (sim/world.h).
+#include "base/format.h"
+#include "base/text.h"
+#include "machine/read_context.h"
+#include "resp/reply_writer.h"
+#include "sim/world.h"
+#include "types/testing_consistency.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr uint64_t kLastWriteMsMax = 10'000;
+constexpr uint64_t kLastRequests = 20;
+
+base::Bytes ask(const command::Table& table, const machine::ReadView& view, uint32_t database,
+                const Words& words) {
+  const std::vector<base::ByteView> views(words.begin(), words.end());
+  const command::Arguments args(views);
+  base::Bytes bytes;
+  resp::ReplyWriter reply(bytes, resp::ProtocolVersion::kResp2);
+  const machine::ReadRequest request{.row = *table.find(args),
+                                     .args = args,
+                                     .database = base::DatabaseIndex{database},
+                                     .clock = base::Stamp{}};
+  const base::Status status = view.run(request, reply);
+  return status ? bytes : "failed: " + status.error().message;
+}
+
+}  // namespace
+
+void World::verify_state(const char* when) {
+  if (has_failed()) return;
+  const uint64_t applied = node_->machine().applied().value;
+  const uint64_t position = oracle_.position_of_entry(applied);
+  const base::Result<uint64_t> hash = machine::ReadView::open(node_->machine())->logical_hash();
+  if (!hash) return oracle_.fail(base::format("{}: {}", when, hash.error().message));
+  if (*hash != oracle_.model().logical_hash(position)) return explain_difference(when, position);
+  const types::DatabaseTable& databases = node_->machine().state().databases;
+  for (uint32_t i = 0; i < base::kDatabaseCount; ++i) {
+    const uint64_t count = databases.databases[i].key_count;
+    if (count == oracle_.model().key_count(i, position)) continue;
+    oracle_.fail(base::format("{}: database {} counts {} keys, the model {}", when, i, count,
+                              oracle_.model().key_count(i, position)));
+  }
+}
+
+void World::explain_difference(const char* when, uint64_t position) {
+  const auto view = machine::ReadView::open(node_->machine());
+  for (uint32_t i = 0; i < base::kDatabaseCount; ++i) {
+    std::vector<Words> questions = {{"KEYS", "*"}};
+    for (const base::Bytes& key : oracle_.model().keys(i, position)) {
+      questions.push_back({"GET", key});
+      questions.push_back({"PEXPIRETIME", key});
+    }
+    for (const Words& words : questions) {
+      const base::Bytes found = ask(table_, *view, i, words);
+      const base::Bytes expected = oracle_.model().read(i, words, position);
+      if (found == expected) continue;
+      return oracle_.fail(base::format(
+          "{}: database {}: {} {} is {}, the model says {}", when, i, words[0], words.back(),
+          base::to_quoted(found.substr(0, 300)), base::to_quoted(expected.substr(0, 300))));
+    }
+  }
+  oracle_.fail(base::format("{}: the state hash differs, though all keys are equal", when));
+}
+
+// Every record of the index belongs to something, and everything has what belongs to it.
+void World::verify_consistency() {
+  if (has_failed()) return;
+  types::MemoryRecords records;
+  const std::shared_ptr<index::View> view = node_->machine().open_view();
+  const std::unique_ptr<index::Cursor> cursor = view->scan();
+  for (cursor->seek({}); cursor->is_valid(); cursor->next()) {
+    records.put(cursor->key(), cursor->value());
+  }
+  if (!cursor->status()) return oracle_.fail("scan: " + cursor->status().error().message);
+  const std::vector<std::string> problems =
+      types::inconsistencies(records, node_->machine().state().databases);
+  if (!problems.empty()) {
+    oracle_.fail(base::format("the index contradicts itself: {}", problems.front()));
+  }
+}
+
+void World::final_checks() {
+  // A healed node must answer again, also a client that it has never seen.
+  narrate("the last requests");
+  const auto is_answered = [this] { return clients_.front()->is_done(); };
+  clients_.front()->ask_more(kLastRequests);
+  run_until(is_answered, kLastWriteMsMax, "with the last requests");
+  if (has_failed()) return;
+  verify_state("at the end");
+  verify_consistency();
+  narrate("a clean stop and a start");
+  // What a disk error of before still may break is no fault of the clean stop.
+  const uint64_t lives = outcome_.life_count;
+  stop_cleanly();
+  run_until([&] { return outcome_.life_count > lives && life_.is_serving; }, kLastWriteMsMax,
+            "with a clean stop");
+  if (has_failed()) return;
+  verify_consistency();
+}
+
+}  // namespace alfheim::sim

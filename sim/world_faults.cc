@@ -1,0 +1,120 @@
+// The faults of a world (sim/world.h).
+#include <utility>
+
+#include "base/format.h"
+#include "sim/world.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr uint64_t kMsNs = 1'000'000;
+constexpr uint64_t kPauseNsMax = 3'000 * kMsNs;
+constexpr uint64_t kShortageNsMax = 300 * kMsNs;
+constexpr int64_t kWallJumpUsMax = 3'600'000'000;
+constexpr uint64_t kCrashChangesMax = 60;
+constexpr uint64_t kErrorOccurrencesMax = 20;
+constexpr uint64_t kPlentyBytes = uint64_t{1} << 40;
+
+}  // namespace
+
+void World::schedule_fault() {
+  scheduler_.post_world(random_.between(1, faults_.gap_ns_max), [this] {
+    if (faults_left_ == 0) return;
+    --faults_left_;
+    strike(faults_.kinds[random_.below(faults_.kinds.size())]);
+    if (faults_left_ > 0) schedule_fault();
+  });
+}
+
+void World::arm_crash(uint64_t changes_max) {
+  crash_at_change_ = disk_->change_count() + random_.between(1, changes_max);
+}
+
+// Runs under the disk's mutex: it may not touch the disk.
+DiskOrder World::on_disk_operation(const DiskOperation& operation) {
+  if (crash_at_change_ == 0 || operation.change_number != crash_at_change_) {
+    return DiskOrder::kProceed;
+  }
+  static constexpr DiskOrder kOrders[] = {DiskOrder::kCrashBefore, DiskOrder::kCrashDuring,
+                                          DiskOrder::kCrashAfter};
+  const uint64_t choice = random_.below(std::size(kOrders));
+  narrate(base::format("the disk goes down {} {} {}",
+                       choice == 0   ? "before"
+                       : choice == 1 ? "during"
+                                     : "after",
+                       disk_operation_name(operation.kind), operation.path));
+  return kOrders[choice];
+}
+
+void World::strike(Fault fault) {
+  ++outcome_.fault_counts[std::string(fault_name(fault))];
+  narrate(base::format("fault: {}", fault_name(fault)));
+  switch (fault) {
+    case Fault::kPowerLoss:
+      if (node_ != nullptr) end_life(true, "power loss");
+      return;
+    case Fault::kKill:
+      if (node_ != nullptr) end_life(false, "kill -9");
+      return;
+    case Fault::kCrashAtWrite: return arm_crash(kCrashChangesMax);
+    case Fault::kCleanStop: return stop_cleanly();
+    case Fault::kDiskError:
+      is_excused_ = true;
+      return disk_->fail_operation(draw_failing_kind(random_),
+                                   random_.between(1, kErrorOccurrencesMax), base::ErrorCode::kIo);
+    case Fault::kDiskFull:
+      is_excused_ = true;
+      is_disk_full_ = true;
+      disk_->set_capacity_bytes(0);
+      return scheduler_.post_world(random_.below(kShortageNsMax), [this] { end_disk_full(); });
+    case Fault::kIngestError:
+      if (node_ == nullptr) return;
+      is_excused_ = true;
+      return node_->store().set_fails_ingest(true);
+    case Fault::kStoreFull:
+      if (node_ == nullptr) return;
+      node_->store().set_full(true);
+      return scheduler_.post_world(random_.below(kShortageNsMax), [this] {
+        if (node_ != nullptr) node_->store().set_full(false);
+      });
+    case Fault::kPause:
+      if (node_ == nullptr) return;
+      node_->executor().set_paused(true);
+      return scheduler_.post_world(random_.below(kPauseNsMax), [this] {
+        if (node_ != nullptr) node_->executor().set_paused(false);
+      });
+    case Fault::kWallJump: {
+      const int64_t jump_us =
+          static_cast<int64_t>(random_.below(2 * kWallJumpUsMax)) - kWallJumpUsMax;
+      wall_offset_us_ += jump_us;
+      if (node_ != nullptr) node_->clock().jump_wall_us(jump_us);
+      return;
+    }
+    case Fault::kDisconnect: return clients_[random_.below(clients_.size())]->disconnect();
+  }
+}
+
+void World::end_disk_full() {
+  is_disk_full_ = false;
+  disk_->set_capacity_bytes(kPlentyBytes);
+}
+
+void World::heal() {
+  if (has_failed()) return;
+  narrate("all faults are healed");
+  faults_left_ = 0;
+  crash_at_change_ = 0;
+  end_disk_full();
+  // An error of the disk that was ordered and has not come yet: a restart forgets it.
+  if (node_ == nullptr) {
+    disk_->kill_process();
+    is_excused_ = false;
+    return;
+  }
+  if (is_excused_) return end_life(false, "healed by a restart");
+  node_->store().set_full(false);
+  node_->store().set_fails_ingest(false);
+  node_->executor().set_paused(false);
+}
+
+}  // namespace alfheim::sim
