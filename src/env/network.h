@@ -51,6 +51,9 @@ class ConnectionHandler {
   virtual void on_bytes(size_t count) = 0;
   // All that was queued has been taken by the kernel.
   virtual void on_sent() = 0;
+  // The peer sends no more, but may still read. True: the handler closes when all is answered;
+  // false: the hand closes once what is queued is sent.
+  virtual bool on_end_of_input() { return false; }
   // The last call: after it the handler may be destroyed by whoever owns it.
   virtual void on_closed() = 0;
 };

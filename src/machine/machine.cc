@@ -37,6 +37,8 @@ base::Result<std::unique_ptr<Machine>> Machine::open(const Hands& hands) {
   machine->published_ = Published{machine->state_.applied, machine->state_.log_time,
                                   machine->state_.databases};
   machine->applied_.store(machine->state_.applied.value, std::memory_order_release);
+  const base::LogIndex log_first = hands.log.first_index();
+  if (log_first <= machine->state_.applied) machine->fragments_.restore(log_first);
   ALF_TRY_STATUS(machine->find_next_deadline());
   return machine;
 }
@@ -45,6 +47,12 @@ std::optional<base::Stamp> Machine::next_deadline() const {
   const uint64_t deadline_ms = next_deadline_ms_.load(std::memory_order_acquire);
   if (deadline_ms == UINT64_MAX) return std::nullopt;
   return base::Stamp{deadline_ms};
+}
+
+base::LogIndex Machine::log_needed_from() const {
+  const std::optional<base::LogIndex> fragment = fragments_.first();
+  ALF_CHECK(!fragment || *fragment <= state_.applied);
+  return fragment.value_or(state_.applied.next());
 }
 
 const Published& Machine::published(const index::ReadGuard& guard) const {
@@ -56,6 +64,8 @@ base::Status Machine::apply(const raft::Entry& entry, ReplySink& sink) {
   ALF_CHECK_MSG(entry.index == state_.applied.next(), "entries are applied in order");
   ALF_CHECK(entry.term >= state_.applied_term);
   ALF_CHECK(transaction_.is_empty());
+  if (entry.term > state_.applied_term) fragments_.start_term();
+  if (entry.kind == raft::EntryKind::kFragment) fragments_.add(entry.index);
   if (entry.kind == raft::EntryKind::kCommands) {
     ALF_CHECK_MSG(entry.stamp >= state_.log_time, "log time never goes back");
     state_.log_time = entry.stamp;
@@ -91,6 +101,7 @@ base::Status Machine::apply_operation(const Operation& operation, size_t ordinal
   types::FragmentList fragments;
   if (is_fragments) {
     ALF_TRY(fragments, parse_fragmented_body(operation.body));
+    fragments_.claim(fragments);
   }
   switch (operation.kind) {
     case OperationKind::kStateHash:

@@ -22,6 +22,7 @@
 #include "machine/sources.h"
 #include "machine/state.h"
 #include "machine/transaction.h"
+#include "machine/unclaimed_fragments.h"
 #include "raft/entry.h"
 #include "vlog/log.h"
 
@@ -57,6 +58,9 @@ class Machine {
   // Applies the next entry (its index is applied() + 1).
   base::Status apply(const raft::Entry& entry, ReplySink& sink);
   const MachineState& state() const { return state_; }
+  // Where the log must be kept from, once the index is persisted as it is now: behind what is
+  // applied, or at the first fragment that a later command will name.
+  base::LogIndex log_needed_from() const;
   index::Index& index() { return hands_.index; }
   // Before the first apply; null: nobody.
   void set_observer(WriteObserver* observer) { observer_ = observer; }
@@ -102,6 +106,7 @@ class Machine {
   IndexSource source_;
   LogValues values_;
   Transaction transaction_;
+  UnclaimedFragments fragments_;
   WriteObserver* observer_ = nullptr;
   base::Bytes discarded_;  // replies that nobody waits for
   std::vector<index::Mutation> mutations_;

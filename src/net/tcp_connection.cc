@@ -53,12 +53,13 @@ int TcpConnection::file_descriptor() const {
 }
 
 void TcpConnection::set_reading(bool is_reading) {
-  is_reading_ = is_reading;
+  if (input_ == Input::kEnded) return;
+  input_ = is_reading ? Input::kWanted : Input::kPaused;
   read_more();
 }
 
 void TcpConnection::read_more() {
-  if (!is_reading_ || is_read_pending_ || is_closing_ || is_closed_) return;
+  if (input_ != Input::kWanted || is_read_pending_ || is_closing_ || is_closed_) return;
   const std::span<char> buffer = handler_->read_buffer();
   if (buffer.empty()) return close();
   is_read_pending_ = true;
@@ -72,6 +73,11 @@ void TcpConnection::read_more() {
 void TcpConnection::on_read(const asio::error_code& error, size_t count) {
   is_read_pending_ = false;
   if (is_closed_) return finish();
+  if (error == asio::error::eof) {
+    input_ = Input::kEnded;
+    if (!handler_->on_end_of_input()) close_after_sending();
+    return;
+  }
   if (error) return close();
   handler_->on_bytes(count);
   read_more();

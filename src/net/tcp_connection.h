@@ -37,6 +37,8 @@ class TcpConnection final : public env::Connection,
   int file_descriptor() const override;
 
  private:
+  enum class Input : uint8_t { kPaused, kWanted, kEnded };
+
   void read_more();
   void on_read(const asio::error_code& error, size_t count);
   void schedule_flush();
@@ -54,7 +56,7 @@ class TcpConnection final : public env::Connection,
   std::deque<base::Bytes> queued_;
   std::deque<base::Bytes> writing_;
   size_t unsent_bytes_ = 0;
-  bool is_reading_ = false;       // wanted
+  Input input_ = Input::kPaused;
   bool is_read_pending_ = false;  // an operation is under way
   bool is_write_pending_ = false;
   bool is_flush_scheduled_ = false;

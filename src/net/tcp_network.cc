@@ -1,6 +1,7 @@
 #include "net/tcp_network.h"
 
 #include <asio/ip/tcp.hpp>
+#include <utility>
 
 #include "base/check.h"
 #include "base/format.h"
@@ -53,13 +54,14 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
   void on_accept(Loop& loop, const asio::error_code& error, asio::ip::tcp::socket socket) {
     if (!acceptor_.is_open()) return;
     if (error) {
-      if (options_.on_trouble) {
+      if (options_.on_trouble && !std::exchange(is_troubled_, true)) {
         options_.on_trouble(base::format("accept on {}:{}: {}; trying again in {} ms", local_.host,
                                          local_.port, error.message(), kAcceptRetryMs));
       }
       loops_[0]->post_after(kAcceptRetryMs, [self = shared_from_this()] { self->accept_next(); });
       return;
     }
+    is_troubled_ = false;
     connection_count_->fetch_add(1);
     auto connection = std::make_shared<TcpConnection>(
         loop, std::move(socket), options_.keepalive_s,
@@ -84,6 +86,7 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
   std::shared_ptr<std::atomic<size_t>> connection_count_;
   env::PeerAddress local_;
   size_t next_loop_ = 0;
+  bool is_troubled_ = false;  // said so already
 };
 
 // The owner's end of a listener, which its pending accept shares.

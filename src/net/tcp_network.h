@@ -21,7 +21,7 @@ namespace alfheim::net {
 class TcpNetwork final : public env::Network {
  public:
   struct Options {
-    // Told when accepting has to pause (EMFILE and its kin), and once when it goes on.
+    // Told once when accepting begins to fail (EMFILE and its kin); it is tried again.
     std::function<void(const std::string& what)> on_trouble;
     uint32_t keepalive_s = 300;  // idle before the kernel asks whether the peer lives; 0: never
   };

@@ -107,6 +107,7 @@ void Applier::run_slice() {
 }
 
 base::Result<bool> Applier::apply_next() {
+  if (is_stopping_) return false;  // the log closes behind the last freeze
   if (hands_.machine.applied() >= target_) return false;
   // The dirty part must not grow without bound while a freeze runs, or while the store has
   // too much to compact to take another run.
@@ -120,6 +121,7 @@ base::Result<bool> Applier::apply_next() {
   Sink sink(*this, item.waiters);
   ALF_TRY_STATUS(hands_.machine.apply(item.entry, sink));
   for (const ReplyTo& follower : item.followers) {
+    if (follower.session == 0) continue;  // nobody: log time was to move, no more
     outgoing_[follower.loop].replies.push_back(Reply{.to = follower, .kind = ReplyKind::kApplied});
   }
   return true;
@@ -152,7 +154,7 @@ void Applier::maybe_freeze(bool is_forced) {
   const bool is_log_long = log_bytes_since_freeze_ >= options_.log_bytes_per_freeze;
   if (!is_forced && !is_log_long && !index.wants_freeze()) return;
   log_bytes_since_freeze_ = 0;
-  frozen_term_ = hands_.machine.state().applied_term;
+  needed_from_ = hands_.machine.log_needed_from();
   std::unique_ptr<index::FreezeJob> job = index.freeze(hands_.machine.applied().value);
   hands_.executor.post_to_pool([this, job = std::move(job)]() mutable {
     base::Status status = job->run();
@@ -174,9 +176,8 @@ void Applier::retry_freeze() {
 
 void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job) {
   if (!status) return fail(std::move(status).error());
-  const base::LogIndex applied{job->applied()};
   hands_.machine.index().finish(*job);
-  events_.on_persisted(applied, frozen_term_);
+  events_.on_persisted(needed_from_);
   if (!persist_waiters_.empty()) {
     if (hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {
       std::vector<std::function<void()>> waiters = std::move(persist_waiters_);
@@ -192,6 +193,7 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
 void Applier::persist_now(std::function<void()> done) {
   hands_.strand.post([this, done = std::move(done)]() mutable {
     if (has_failed_) return;
+    is_stopping_ = true;
     index::Index& index = hands_.machine.index();
     if (!index.is_freezing() && index.persisted_applied() == hands_.machine.applied().value) {
       done();

@@ -43,7 +43,8 @@ class Applier {
   // Told on the apply strand.
   struct Events {
     std::function<void(base::LogIndex)> on_applied;
-    std::function<void(base::LogIndex, base::Term)> on_persisted;  // of the index
+    // The index is persisted; the log is needed from here on.
+    std::function<void(base::LogIndex log_needed_from)> on_persisted;
     std::function<void(base::Error)> on_fatal;
     // A state hash was asked for at this index: the view is the state there.
     std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
@@ -56,7 +57,7 @@ class Applier {
   void offer(base::LogIndex commit, std::vector<CommittedEntry> entries);
   // Payload bytes offered and not yet applied, for back-pressure.
   uint64_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }
-  // Freezes what is dirty and calls `done` when it is in the store (stop, tests).
+  // Applies no more, freezes what is dirty and calls `done` when it is in the store (stop).
   void persist_now(std::function<void()> done);
 
  private:
@@ -79,9 +80,10 @@ class Applier {
   std::vector<ReplyBatch> outgoing_;  // by loop
   std::vector<std::function<void()>> persist_waiters_;
   uint64_t log_bytes_since_freeze_ = 0;
-  base::Term frozen_term_;
+  base::LogIndex needed_from_;  // once the running freeze is done
   bool is_running_ = false;
   bool is_retry_set_ = false;
+  bool is_stopping_ = false;
   bool has_failed_ = false;
   std::atomic<uint64_t> backlog_bytes_{0};
 };

@@ -64,14 +64,19 @@ void Batcher::add_follower(const ReplyTo& waiter) {
   added(0);
 }
 
-void Batcher::add_fragmented(const LargeOperation& large, base::ByteView fragment_list) {
-  const std::lock_guard lock(mutex_);
-  Open& open = open_for(fragment_list.size());
+Batch Batcher::make_fragmented(const LargeOperation& large, base::ByteView fragment_list) const {
   uint8_t flags = machine::kOperationIsFragments;
   if (large.is_read) flags |= machine::kOperationIsRead;
-  open.builder.add_body(large.kind, flags, fragment_list);
-  open.batch.waiters.push_back(large.waiter);
-  has_work_.store(true, std::memory_order_release);
+  machine::BatchBuilder builder;
+  {
+    const std::lock_guard lock(mutex_);
+    builder.start(header_);
+  }
+  builder.add_body(large.kind, flags, fragment_list);
+  Batch batch;
+  batch.payload = builder.take();
+  batch.waiters.push_back(large.waiter);
+  return batch;
 }
 
 std::vector<Batch> Batcher::take_batches(size_t bytes_max) {

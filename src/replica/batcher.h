@@ -62,8 +62,8 @@ class Batcher {
   std::vector<Batch> take_batches(size_t bytes_max);
   // The next body that must go ahead in fragments.
   bool take_large(LargeOperation& large);
-  // Puts the operation of a body that went ahead at the end of the open batch.
-  void add_fragmented(const LargeOperation& large, base::ByteView fragment_list);
+  // A batch of its own for the operation of a body that went ahead.
+  Batch make_fragmented(const LargeOperation& large, base::ByteView fragment_list) const;
 
  private:
   struct Open {

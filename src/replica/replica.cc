@@ -82,8 +82,8 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                    .on_applied = [this](base::LogIndex index) {
                      hands_.core.post([this, index] { on_applied(index); });
                    },
-                   .on_persisted = [this](base::LogIndex index, base::Term term) {
-                     hands_.core.post([this, index, term] { on_persisted(index, term); });
+                   .on_persisted = [this](base::LogIndex from) {
+                     hands_.core.post([this, from] { on_persisted(from); });
                    },
                    .on_fatal = [this](base::Error error) {
                      hands_.core.post([this, error = std::move(error)]() mutable {
@@ -107,13 +107,16 @@ void Replica::on_tick() {
   raft_.tick();
   handle_ready();
   take_snapshot();
-  if (is_serving() && !is_writing_) {
-    const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
-    // A tick without followers: keys are due, so log time must move for them to go.
-    if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
-  }
+  tick_log_time();
   pump();
   hands_.core.post_after(options_.tick_ms, [this] { on_tick(); });
+}
+
+// A tick without followers: keys are due, so log time must move for them to go.
+void Replica::tick_log_time() {
+  if (!is_serving() || is_writing_ || !batcher_.is_empty()) return;
+  const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
+  if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
 }
 
 void Replica::submit() {
@@ -129,6 +132,7 @@ bool Replica::is_overloaded() const {
 }
 
 void Replica::pump() {
+  if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop before it served
   if (has_failed_ || is_writing_ || !raft_.is_leader_established()) return;
   if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
   if (!is_serving()) return;
@@ -166,10 +170,14 @@ void Replica::propose_large() {
     large_->pieces.push_back(address);
   }
   if (large_->offset_bytes < body.size()) return;
+  // The command goes at once, in an entry of its own: the pieces of the next large body come
+  // behind it, so unclaimed pieces are always those of one operation.
   base::Bytes list;
   machine::put_fragmented_body(list, body.size(), large_->pieces);
-  batcher_.add_fragmented(large_->operation, list);
+  Batch command = batcher_.make_fragmented(large_->operation, list);
   large_.reset();
+  base::Bytes payload = std::move(command.payload);
+  propose(raft::EntryKind::kCommands, std::move(payload), command);
 }
 
 // Its pieces may stand in the log, but its command never will: nothing of it is applied.
@@ -289,15 +297,17 @@ void Replica::on_applied(base::LogIndex index) {
     events_.on_serving();
     sweep();  // fills the pool of spare segments
   }
+  tick_log_time();  // one entry removes a bounded number of due keys: go on while there are any
   pump();
 }
 
-void Replica::on_persisted(base::LogIndex index, base::Term term) {
+void Replica::on_persisted(base::LogIndex first) {
   counters_.persisted_wall_ms = hands_.clock.wall_ms();
-  const base::LogIndex first = index.next();
   if (has_failed_ || first <= hands_.log.first_index()) return;
-  hands_.log_strand.post([this, first, term] {
-    base::Status status = hands_.log.set_log_start(first, term);
+  hands_.log_strand.post([this, first] {
+    const std::optional<base::Term> term = hands_.log.term_at(base::LogIndex{first.value - 1});
+    ALF_CHECK(term.has_value());
+    base::Status status = hands_.log.set_log_start(first, *term);
     hands_.core.post([this, first, status = std::move(status)]() mutable {
       if (!status) return fail(std::move(status).error());
       raft_.log_starts_at(first);

@@ -114,6 +114,7 @@ class Replica {
   };
 
   void on_tick();
+  void tick_log_time();
   void pump();
   void propose_batches();
   void propose_large();
@@ -123,7 +124,7 @@ class Replica {
   void on_written(uint64_t ready_number, base::Status status);
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
-  void on_persisted(base::LogIndex index, base::Term term);
+  void on_persisted(base::LogIndex log_needed_from);
   void sweep();
   void lose(Batch& batch);
   void lose_large();

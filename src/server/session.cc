@@ -1,5 +1,7 @@
 #include "server/session.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/format.h"
 #include "server/config.h"
@@ -13,6 +15,8 @@ namespace {
 constexpr size_t kPoolReadsMax = 64;
 // Replies that the kernel has not taken: from here on nothing more is cut.
 constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
+// Reads of more words than this are too long for a loop.
+constexpr size_t kLoopWordsMax = 256;
 // Bodies up to this size are read without asking the budget.
 constexpr size_t kFreeBodyBytesMax = 64 * base::kKiB;
 
@@ -48,8 +52,15 @@ void Session::on_bytes(size_t count) {
 
 void Session::on_sent() { resume(); }
 
+// As Redis: what came before the end is executed, and its replies are sent.
+bool Session::on_end_of_input() {
+  stream_ = Stream::kEnded;
+  resume();
+  return true;
+}
+
 void Session::on_closed() {
-  is_closed_ = true;
+  stream_ = Stream::kClosed;
   transaction_.discard();
   transaction_.unwatch();
   release_body();
@@ -57,12 +68,13 @@ void Session::on_closed() {
 }
 
 void Session::resume() {
-  if (is_cutting_ || is_closed_) return;
+  is_resume_set_ = false;
+  if (is_cutting_ || stream_ == Stream::kClosed) return;
   is_cutting_ = true;
   end_stall();
   cut_requests();
   is_cutting_ = false;
-  if (is_closed_) return;
+  if (stream_ == Stream::kClosed) return;
   if (!host_.services().replica.batcher().is_empty()) host_.submit();
   flush();
   note_input();
@@ -73,9 +85,12 @@ void Session::resume() {
 }
 
 void Session::cut_requests() {
-  while (!is_closed_ && !state_.wants_close && !stalled_ && may_cut()) {
+  while (stream_ != Stream::kClosed && !state_.wants_close && !stalled_ && may_cut()) {
     const resp::Cut cut = cutter_.next();
-    if (cut == resp::Cut::kNeedMore) return;
+    if (cut == resp::Cut::kNeedMore) {
+      state_.wants_close = stream_ == Stream::kEnded;
+      return;
+    }
     if (cut == resp::Cut::kProtocolError) {
       answer([&](resp::ReplyWriter& reply) { reply.error(cutter_.error()); });
       state_.wants_close = true;
@@ -88,12 +103,18 @@ void Session::cut_requests() {
 
 bool Session::may_cut() {
   if (replies_.is_full() || pool_reads_ >= kPoolReadsMax) return false;
-  if (connection_.unsent_bytes() + replies_.held_bytes() > kUnsentBytesMax) return false;
-  if (host_.services().replica.is_overloaded()) {
-    host_.resume_later(id());
-    return false;
-  }
-  return true;
+  const size_t unsent =
+      connection_.unsent_bytes() + replies_.output().size() + replies_.held_bytes();
+  return unsent <= kUnsentBytesMax;
+}
+
+void Session::resume_later() {
+  if (!std::exchange(is_resume_set_, true)) host_.resume_later(id());
+}
+
+void Session::abort() {
+  stream_ = Stream::kClosed;
+  connection_.close();
 }
 
 void Session::execute(std::span<const base::ByteView> words) {
@@ -113,9 +134,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   if (ends_or_leaves) return execute_row(*row, args, words);
   transaction_.add(words, *row);
   state_.info->queued_count.store(static_cast<int32_t>(transaction_.count()));
-  if (transaction_.queued_bytes() > services.config.query_buffer_bytes_max()) {
-    return connection_.close();
-  }
+  if (transaction_.queued_bytes() > services.config.query_buffer_bytes_max()) return abort();
   answer([](resp::ReplyWriter& reply) { reply.simple_string("QUEUED"); });
 }
 
@@ -156,8 +175,8 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
   const auto handle = [&](resp::ReplyWriter& reply) {
     handler(SessionCall{host_.services(), state_, args, reply});
   };
-  if (row.name == "client|reply") {
-    // It decides about its own reply, too: ON is answered, OFF and SKIP are not.
+  if (row.name == "client|reply" || row.name == "reset") {
+    // They decide about their own reply, too: ON and RESET are answered, OFF and SKIP are not.
     scratch_.clear();
     resp::ReplyWriter reply(scratch_, state_.protocol);
     handle(reply);
@@ -166,10 +185,18 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
     answer(handle);
   }
   cutter_.set_authenticated(state_.is_authenticated);
-  note_slow(begin_ns, args);
+  note_slow(begin_ns, row, args);
+}
+
+bool Session::stall_for_room(std::span<const base::ByteView> words) {
+  if (!host_.services().replica.is_overloaded()) return false;
+  stall(Stall::kRoom, 0, words);
+  resume_later();
+  return true;
 }
 
 void Session::execute_write(std::span<const base::ByteView> words) {
+  if (stall_for_room(words)) return;
   host_.services().counters.writes.fetch_add(1, std::memory_order_relaxed);
   const machine::CallView call{state_.database, words};
   const uint64_t slot = add_pending_slot();
@@ -183,7 +210,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
                            std::span<const base::ByteView> words) {
   Services& services = host_.services();
   services.counters.reads.fetch_add(1, std::memory_order_relaxed);
-  const bool is_long = (row.flags & command::kLong) != 0;
+  const bool is_long = (row.flags & command::kLong) != 0 || words.size() > kLoopWordsMax;
   if (writes_pending_ > 0) {
     const machine::CallView call{state_.database, words};
     if (is_long || machine::call_bytes(call) > replica::kInlineBodyBytesMax) {
@@ -195,7 +222,8 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   }
   if (is_long) return read_on_pool(row, words);
   const uint64_t begin_ns = services.clock.monotonic_ns();
-  const machine::ReadRequest request{row, args, state_.database, services.replica.clock_now(),
+  const base::Stamp clock = read_clock();
+  const machine::ReadRequest request{row, args, state_.database, clock,
                                      services.random.next_u64(),
                                      command::Limits{services.config.bulk_bytes_max()}};
   // Straight into the output where nothing waits before it; taken back if it fails.
@@ -208,10 +236,10 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   const base::Status status = machine::read_point(services.machine, request, reply);
   if (status) {
     if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
-    return note_slow(begin_ns, args);
+    return note_slow(begin_ns, row, args);
   }
   out.resize(begin);
-  if (types::Database::is_needs_tick(status.error())) return wait_for_tick(words);
+  if (types::Database::is_needs_tick(status.error())) return wait_for_tick(clock, words);
   if (status.error().code == base::ErrorCode::kWouldBlock) return read_on_pool(row, words);
   host_.report("read", status.error());
   answer([&](resp::ReplyWriter& writer) {
@@ -221,10 +249,11 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
 
 void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
   Services& services = host_.services();
-  const base::Stamp clock = services.replica.clock_now();
+  const base::Stamp clock = read_clock();
   const std::optional<base::Stamp> deadline = services.machine.next_deadline();
-  // Due keys go first: the pool cannot stop the connection to wait for a tick.
-  if (deadline && *deadline <= clock) return wait_for_tick(words);
+  // The pool cannot stop the connection to wait for a tick, so it comes first; once is enough,
+  // however many keys fall due meanwhile: log time has passed the clock of this read.
+  if (!ticked_clock_ && deadline && *deadline <= clock) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_;
   const uint64_t slot = add_pending_slot();
@@ -240,25 +269,32 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
 }
 
 void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
+  if (stream_ == Stream::kClosed) return;
   ALF_CHECK(pool_reads_ > 0);
   --pool_reads_;
   fill(slot, reply);
   resume();
 }
 
-void Session::wait_for_tick(std::span<const base::ByteView> words) {
+base::Stamp Session::read_clock() {
+  return ticked_clock_ ? *ticked_clock_ : host_.services().replica.clock_now();
+}
+
+void Session::wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words) {
   host_.services().replica.batcher().add_follower(reply_to(0));
   stall(Stall::kTick, 0, words);
+  stalled_->clock = clock;
 }
 
 void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch) {
+  if (stream_ == Stream::kClosed) return;
   const base::ByteView bytes =
       base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
   switch (reply.kind) {
     case replica::ReplyKind::kApplied:
       if (stalled_ && stalled_->reason == Stall::kTick) stalled_->is_over = true;
       return;
-    case replica::ReplyKind::kLost: return connection_.close();
+    case replica::ReplyKind::kLost: return abort();
     case replica::ReplyKind::kWatchFailed:
     case replica::ReplyKind::kReplied: break;
   }
@@ -308,16 +344,29 @@ void Session::stall(Stall reason, uint64_t slot, std::span<const base::ByteView>
   if (!words.empty()) stalled_->request.emplace(words);
 }
 
+bool Session::is_stall_over() {
+  switch (stalled_->reason) {
+    case Stall::kDrain: return writes_pending_ == 0;
+    case Stall::kReply:
+    case Stall::kTick: return stalled_->is_over;
+    case Stall::kRoom:
+      if (!host_.services().replica.is_overloaded()) return true;
+      resume_later();
+      return false;
+  }
+  return false;
+}
+
 void Session::end_stall() {
   while (stalled_) {
-    const bool is_over = stalled_->reason == Stall::kDrain ? writes_pending_ == 0
-                                                           : stalled_->is_over;
-    if (!is_over) return;
-    const std::optional<OwnedRequest> request = std::move(stalled_->request);
+    if (!is_stall_over()) return;
+    const Stalled over = std::move(*stalled_);
     stalled_.reset();
-    if (!request) continue;
-    const command::Arguments args(request->words());
-    execute_row(*host_.services().table.find(args), args, request->words());
+    if (!over.request) continue;
+    if (over.reason == Stall::kTick) ticked_clock_ = over.clock;
+    const command::Arguments args(over.request->words());
+    execute_row(*host_.services().table.find(args), args, over.request->words());
+    ticked_clock_.reset();
   }
 }
 
@@ -334,14 +383,14 @@ void Session::flush() {
 void Session::check_output_limit() {
   const OutputLimit limit = host_.services().config.output_limit();
   const size_t unsent = connection_.unsent_bytes();
-  if (limit.hard_bytes > 0 && unsent > limit.hard_bytes) return connection_.close();
+  if (limit.hard_bytes > 0 && unsent > limit.hard_bytes) return abort();
   if (limit.soft_bytes == 0 || unsent <= limit.soft_bytes) {
     over_soft_limit_ms_ = 0;
     return;
   }
   const uint64_t now_ms = host_.services().clock.monotonic_ms();
   if (over_soft_limit_ms_ == 0) over_soft_limit_ms_ = now_ms;
-  if (now_ms >= over_soft_limit_ms_ + limit.soft_seconds * 1000) connection_.close();
+  if (now_ms >= over_soft_limit_ms_ + limit.soft_seconds * 1000) abort();
 }
 
 void Session::note_input() {
@@ -359,12 +408,12 @@ void Session::note_input() {
 bool Session::admit_body() {
   const uint64_t wanted = cutter_.bytes_wanted();
   if (cutter_.bytes_unconsumed() + wanted > host_.services().config.query_buffer_bytes_max()) {
-    connection_.close();
+    abort();
     return false;
   }
   if (wanted <= kFreeBodyBytesMax || admitted_bytes_ > 0) return true;
   if (!host_.hands().bodies.try_take(wanted)) {
-    host_.resume_later(id());
+    resume_later();
     return false;
   }
   admitted_bytes_ = wanted;
@@ -376,7 +425,13 @@ void Session::release_body() {
   admitted_bytes_ = 0;
 }
 
-void Session::note_slow(uint64_t begin_ns, const command::Arguments& args) {
+// Never words that hold a password.
+void Session::note_slow(uint64_t begin_ns, const command::Row& row,
+                        const command::Arguments& args) {
+  if ((row.flags & command::kSkipSlowlog) != 0 || row.name == "config|set" ||
+      row.name == "hello" || row.name == "auth") {
+    return;
+  }
   Services& services = host_.services();
   const uint64_t duration_us = (services.clock.monotonic_ns() - begin_ns) / 1000;
   if (!services.slow_log.wants(duration_us)) return;

@@ -39,37 +39,42 @@ class Session final : public env::ConnectionHandler,
   std::span<char> read_buffer() override;
   void on_bytes(size_t count) override;
   void on_sent() override;
+  bool on_end_of_input() override;
   void on_closed() override;
 
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void on_pool_reply(uint64_t slot, base::ByteView reply);
   void on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches);
+  // Nothing more of the connection is executed or sent.
+  void abort();
   // What stopped the session may be over: looks again.
   void resume();
   void close_after_replies();
   // The host goes: nothing of the node may be touched any more.
   void abandon() {
-    is_closed_ = true;
+    stream_ = Stream::kClosed;
     transaction_.unwatch();
   }
-  void close_now() { connection_.close(); }
   void check_output_limit();
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
 
  private:
+  enum class Stream : uint8_t { kOpen, kEnded, kClosed };  // kEnded: no more input comes
   // Why nothing more is cut.
   enum class Stall : uint8_t {
     kDrain,  // until the connection's earlier writes are applied
     kReply,  // until one reply has come that it says is over
     kTick,   // until log time has moved
+    kRoom,   // until the replica takes more work
   };
   struct Stalled {
     Stall reason = Stall::kDrain;
     uint64_t slot = 0;  // whose reply ends it, of kReply
     bool is_over = false;
+    base::Stamp clock;  // of kTick: what the read's clock said; log time has passed it then
     std::optional<OwnedRequest> request;  // executed when the stall ends
   };
   // What a block's reply is put together from.
@@ -88,15 +93,17 @@ class Session final : public env::ConnectionHandler,
   void execute_session(const command::Row& row, const command::Arguments& args,
                        std::span<const base::ByteView> words);
   void execute_write(std::span<const base::ByteView> words);
+  bool stall_for_room(std::span<const base::ByteView> words);
   void execute_read(const command::Row& row, const command::Arguments& args,
                     std::span<const base::ByteView> words);
   void read_on_pool(const command::Row& row, std::span<const base::ByteView> words);
-  void wait_for_tick(std::span<const base::ByteView> words);
+  void wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words);
+  base::Stamp read_clock();
 
   // session_transaction.cc
   bool execute_transaction(const command::Row& row, const command::Arguments& args,
                            std::span<const base::ByteView> words);
-  void execute_exec();
+  void execute_exec(std::span<const base::ByteView> words);
   void end_transaction();
   void answer_local_block(const std::vector<QueuedCommand>& commands);
   void execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply);
@@ -117,12 +124,14 @@ class Session final : public env::ConnectionHandler,
   replica::ReplyTo reply_to(uint64_t slot) const;
   void fill(uint64_t slot, base::ByteView reply);
   void stall(Stall reason, uint64_t slot, std::span<const base::ByteView> words);
+  bool is_stall_over();
   void end_stall();
   void flush();
   void note_input();
   bool admit_body();
   void release_body();
-  void note_slow(uint64_t begin_ns, const command::Arguments& args);
+  void note_slow(uint64_t begin_ns, const command::Row& row, const command::Arguments& args);
+  void resume_later();
 
   SessionHost& host_;
   env::Connection& connection_;
@@ -137,8 +146,10 @@ class Session final : public env::ConnectionHandler,
   size_t pool_reads_ = 0;
   uint64_t admitted_bytes_ = 0;
   uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
+  std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
+  bool is_resume_set_ = false;
   bool is_cutting_ = false;
-  bool is_closed_ = false;
+  Stream stream_ = Stream::kOpen;
 };
 
 template <typename Write>

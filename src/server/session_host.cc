@@ -108,7 +108,8 @@ void SessionHost::deliver(replica::ReplyBatch batch) {
 
 void SessionHost::close_client(uint64_t id) {
   hands_.loop.post([this, id] {
-    if (Session* session = find(id)) session->close_after_replies();
+    // At once, as Redis: a client that does not read would never let its replies out.
+    if (Session* session = find(id)) session->abort();
   });
 }
 
@@ -159,7 +160,7 @@ void SessionHost::watch_on_pool(const replica::ReplyTo& to, std::vector<machine:
     hands_.loop.post([this, to, is_ok = status.is_ok(), watches = std::move(watches)]() mutable {
       Session* session = find(to.session);
       if (session == nullptr) return;
-      if (!is_ok) return session->close_now();
+      if (!is_ok) return session->abort();
       session->on_watch_versions(to.slot, std::move(watches));
     });
   });
@@ -208,7 +209,7 @@ void SessionHost::check_idle() {
       }
     }
     for (const uint64_t id : idle) {
-      if (Session* session = find(id)) session->close_now();
+      if (Session* session = find(id)) session->abort();
     }
   }
   hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });

@@ -44,7 +44,8 @@ void Session::execute_debug_sleep(const command::Arguments& args) {
       [&host = host_, session = id(), slot, begin_ns, request = std::move(request)] {
         Session* self = host.find(session);
         if (self == nullptr) return;
-        self->note_slow(begin_ns, command::Arguments(request.words()));
+        const command::Arguments words(request.words());
+        self->note_slow(begin_ns, *host.services().table.find(words), words);
         if (self->stalled_ && self->stalled_->slot == slot) self->stalled_->is_over = true;
         self->fill(slot, "+OK\r\n");
         self->resume();

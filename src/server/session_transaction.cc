@@ -19,7 +19,7 @@ bool Session::execute_transaction(const command::Row& row, const command::Argume
     return true;
   }
   if (row.name == "exec") {
-    execute_exec();
+    execute_exec(words);
     return true;
   }
   if (row.name == "discard") {
@@ -53,9 +53,14 @@ void Session::end_transaction() {
   state_.info->watch_count.store(0);
 }
 
-void Session::execute_exec() {
+void Session::execute_exec(std::span<const base::ByteView> words) {
   if (!transaction_.is_open()) {
     return answer([](resp::ReplyWriter& reply) { reply.error("EXEC without MULTI"); });
+  }
+  if (stall_for_room(words)) return;
+  // The connection's own earlier writes may touch what it watches: they are applied first.
+  if (transaction_.watch_count() > 0 && writes_pending_ > 0) {
+    return stall(Stall::kDrain, 0, words);
   }
   const bool has_failed = transaction_.has_failed();
   const bool is_touched = transaction_.is_touched();
@@ -155,10 +160,10 @@ void Session::execute_watch(const command::Arguments& args,
         [](resp::ReplyWriter& reply) { reply.error("WATCH inside MULTI is not allowed"); });
   }
   Services& services = host_.services();
-  if (!services.replica.is_serving()) return connection_.close();
+  if (!services.replica.is_serving()) return abort();
   // The versions must reflect the connection's own earlier writes.
   if (writes_pending_ > 0) return stall(Stall::kDrain, 0, words);
-  const base::Stamp clock = services.replica.clock_now();
+  const base::Stamp clock = read_clock();
   std::vector<machine::Watch> watches;
   for (size_t i = 1; i < args.count(); ++i) {
     machine::Watch watch{state_.database, base::Bytes(args[i]), base::LogIndex{}};
@@ -167,10 +172,14 @@ void Session::execute_watch(const command::Arguments& args,
     base::Result<base::LogIndex> version =
         machine::key_version(services.machine, watch.database, watch.key, clock);
     if (!version) {
-      if (types::Database::is_needs_tick(version.error())) return wait_for_tick(words);
+      if (types::Database::is_needs_tick(version.error())) {
+        // What the tick removes was expired already: that must not count as a touch.
+        transaction_.forget_unversioned();
+        return wait_for_tick(clock, words);
+      }
       if (version.error().code == base::ErrorCode::kWouldBlock) return watch_on_pool(args, clock);
       host_.report("watch", version.error());
-      return connection_.close();
+      return abort();
     }
     watch.version = *version;
     watches.push_back(std::move(watch));
@@ -189,6 +198,7 @@ void Session::register_watch(const machine::Watch& watch) {
 void Session::watch_on_pool(const command::Arguments& args, base::Stamp clock) {
   std::vector<machine::Watch> watches;
   for (size_t i = 1; i < args.count(); ++i) {
+    if (transaction_.is_watching(state_.database, args[i])) continue;
     watches.push_back(machine::Watch{state_.database, base::Bytes(args[i]), base::LogIndex{}});
     register_watch(watches.back());
   }

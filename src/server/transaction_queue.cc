@@ -42,28 +42,41 @@ void TransactionQueue::discard() {
 }
 
 void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key) {
-  if (is_watching(watch.database, watch.key)) return;
+  if (find(watch.database, watch.key) != watches_.end()) return;
   if (flag_ == nullptr) flag_ = std::make_shared<std::atomic<bool>>(false);
   table_.watch(record_key, flag_);
-  watches_.push_back(Watched{watch, std::move(record_key)});
+  watches_.push_back(Watched{watch, std::move(record_key), false});
 }
 
 void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
   for (const machine::Watch& version : versions) {
-    for (Watched& watched : watches_) {
-      if (watched.watch.database == version.database && watched.watch.key == version.key) {
-        watched.watch.version = version.version;
-        // Its version tells all that the table could; a key that was missing has none.
-        if (version.version != base::LogIndex{}) table_.forget(watched.record_key, flag_);
-      }
-    }
+    const auto watched = find(version.database, version.key);
+    // Watched again: what counts is how the key was at first.
+    if (watched == watches_.end() || watched->has_version) continue;
+    watched->has_version = true;
+    watched->watch.version = version.version;
+    // Its version tells all that the table could; a key that was missing has none.
+    if (version.version != base::LogIndex{}) table_.forget(watched->record_key, flag_);
   }
 }
 
-bool TransactionQueue::is_watching(base::DatabaseIndex database, base::ByteView key) const {
-  return std::any_of(watches_.begin(), watches_.end(), [&](const Watched& watched) {
+void TransactionQueue::forget_unversioned() {
+  for (const Watched& watched : watches_) {
+    if (!watched.has_version) table_.forget(watched.record_key, flag_);
+  }
+  std::erase_if(watches_, [](const Watched& watched) { return !watched.has_version; });
+}
+
+std::vector<TransactionQueue::Watched>::iterator TransactionQueue::find(
+    base::DatabaseIndex database, base::ByteView key) {
+  return std::find_if(watches_.begin(), watches_.end(), [&](const Watched& watched) {
     return watched.watch.database == database && watched.watch.key == key;
   });
+}
+
+bool TransactionQueue::is_watching(base::DatabaseIndex database, base::ByteView key) {
+  const auto watched = find(database, key);
+  return watched != watches_.end() && watched->has_version;
 }
 
 bool TransactionQueue::is_touched() const {

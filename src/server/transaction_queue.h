@@ -48,9 +48,12 @@ class TransactionQueue {
 
   // Watched from now on; its version follows with set_versions.
   void watch(const machine::Watch& watch, base::Bytes record_key);
-  // The versions of keys that are watched; others keep theirs.
+  // The versions of keys that are watched; a key that has one keeps it.
   void set_versions(std::vector<machine::Watch> versions);
-  bool is_watching(base::DatabaseIndex database, base::ByteView key) const;
+  // Takes back watches whose version has not come.
+  void forget_unversioned();
+  // Watched, and its version is known.
+  bool is_watching(base::DatabaseIndex database, base::ByteView key);
   bool is_touched() const;
   std::vector<machine::Watch> watches() const;
   size_t watch_count() const { return watches_.size(); }
@@ -60,7 +63,10 @@ class TransactionQueue {
   struct Watched {
     machine::Watch watch;
     base::Bytes record_key;
+    bool has_version = false;
   };
+  std::vector<Watched>::iterator find(base::DatabaseIndex database, base::ByteView key);
+
   WatchTable& table_;
   std::vector<QueuedCommand> commands_;
   std::vector<Watched> watches_;

@@ -54,7 +54,12 @@ base::Result<SweepReport> SegmentKeeper::sweep() {
     ++report.segments_dropped;
   }
   ALF_TRY_STATUS(hands_.log.reap());
-  if (hands_.log.wants_spares()) ALF_TRY_STATUS(hands_.log.replenish_spares());
+  if (hands_.log.wants_spares()) {
+    base::Status spares = hands_.log.replenish_spares();
+    // Spares only make syncs faster: a disk without room for them still takes writes.
+    report.lacks_space = !spares && spares.error().code == base::ErrorCode::kNoSpace;
+    if (!spares && !report.lacks_space) return std::move(spares).error();
+  }
   return report;
 }
 

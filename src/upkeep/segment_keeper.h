@@ -22,6 +22,7 @@ namespace alfheim::upkeep {
 struct SweepReport {
   uint64_t segments_judged = 0;
   uint64_t segments_dropped = 0;
+  bool lacks_space = false;  // spare segments could not be made
 };
 
 class SegmentKeeper {

@@ -1,0 +1,212 @@
+// How connections of a session begin, pause and end (server/session.h, session_host.h).
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "server/session.h"
+#include "server/session_testing.h"
+
+namespace alfheim::server {
+namespace {
+
+TestSetup with_data() { return TestSetup{.has_data_commands = true}; }
+
+TEST(SessionEnd, QuitClosesAfterTheRepliesBeforeIt) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  EXPECT_EQ(client.pipeline({{"SET", "a", "1"}, {"GET", "a"}, {"QUIT"}, {"SET", "a", "2"}}),
+            "+OK\r\n$1\r\n1\r\n+OK\r\n");
+  EXPECT_TRUE(client.is_closed());
+  EXPECT_EQ(TestClient(node).call({"GET", "a"}), "$1\r\n1\r\n");
+}
+
+TEST(SessionEnd, AProtocolErrorClosesAfterTheEarlierReplies) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  EXPECT_EQ(client.exchange(request_of({"SET", "a", "1"}) + "*2\r\n$3\r\nGET\r\n!1\r\na\r\n" +
+                            request_of({"PING"})),
+            "+OK\r\n-ERR Protocol error: expected '$', got '!'\r\n");
+  EXPECT_TRUE(client.is_closed());
+}
+
+TEST(SessionEnd, ALostReplyClosesTheConnection) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  TestClient other(node);
+  const std::string id = client.call({"CLIENT", "ID"});
+  replica::ReplyBatch batch;
+  batch.replies.push_back(
+      {.to = {.session = std::stoull(id.substr(1))}, .kind = replica::ReplyKind::kLost});
+  node.host().deliver(std::move(batch));
+  node.settle();
+  EXPECT_TRUE(client.is_closed());
+  EXPECT_FALSE(other.is_closed());
+  EXPECT_EQ(client.connection().take(), "");
+}
+
+TEST(SessionEnd, RepliesOfAClosedConnectionAreDropped) {
+  TestNode node(with_data());
+  node.serve();
+  {
+    TestClient client(node);
+    client.connection().client_send(
+        pipeline_of({{"SET", "a", "1"}, {"KEYS", "*"}, {"WATCH", "a"}, {"SET", "a", "2"}}));
+    client.connection().client_close();
+  }
+  EXPECT_EQ(node.registry().count(), 1u);  // the one that TestNode has made itself
+  EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
+}
+
+TEST(SessionEnd, ADrainAnswersWhatItReadAndTakesNobodyNew) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient busy(node);
+  TestClient idle(node);
+  bool is_drained = false;
+  busy.connection().client_send(request_of({"SET", "a", "1"}));
+  node.host().drain([&is_drained] { is_drained = true; });
+  node.settle();
+  EXPECT_EQ(busy.connection().take(), "+OK\r\n");
+  EXPECT_TRUE(busy.is_closed());
+  EXPECT_TRUE(idle.is_closed());
+  EXPECT_TRUE(is_drained);
+  TestClient late(node);
+  EXPECT_TRUE(late.is_closed());
+}
+
+TEST(SessionEnd, IdleConnectionsAreClosedWhereATimeoutIsSet) {
+  TestSetup setup = with_data();
+  setup.options.client.timeout_s = 10;
+  TestNode node(setup);
+  node.serve();
+  TestClient idle(node);
+  TestClient busy(node);
+  for (int i = 0; i < 15; ++i) {
+    node.run_for_ms(1000);
+    EXPECT_EQ(busy.call({"PING"}), "+PONG\r\n");
+  }
+  EXPECT_TRUE(idle.is_closed());
+  EXPECT_FALSE(busy.is_closed());
+}
+
+// How much of the replies to many GETs of one value waits for a client that reads nothing.
+struct FlowCase {
+  size_t value_bytes;
+  size_t read_count;
+  size_t executed_max;
+};
+
+TEST(SessionFlow, AClientThatDoesNotReadStopsBeingCutAndGoesOnWhenItReads) {
+  // Small values are answered on the loop, large ones on the pool (64 at a time).
+  for (const FlowCase& c : {FlowCase{10'000, 3000, 850}, FlowCase{400'000, 300, 64 + 30}}) {
+    TestNode node(with_data());
+    node.serve();
+    TestClient client(node);
+    const std::string value(c.value_bytes, 'v');
+    ASSERT_EQ(client.call({"SET", "k", value}), "+OK\r\n");
+    client.connection().set_client_reading(false);
+    base::Bytes requests;
+    for (size_t i = 0; i < c.read_count; ++i) requests += request_of({"GET", "k"});
+    const uint64_t reads_before = node.counters().reads.load();
+    client.exchange(requests);
+    node.run_for_ms(1000);
+    EXPECT_LT(node.counters().reads.load() - reads_before, c.executed_max);
+    EXPECT_GT(client.connection().unsent_bytes(), 8u << 20);
+    EXPECT_FALSE(client.connection().is_reading());
+    EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
+
+    client.connection().set_client_reading(true);
+    node.run_for_ms(1000);
+    EXPECT_EQ(client.connection().take().size(), c.read_count * bulk_of(value).size());
+    EXPECT_EQ(node.counters().reads.load() - reads_before, c.read_count);
+    EXPECT_EQ(client.call({"PING"}), "+PONG\r\n");
+  }
+}
+
+TEST(SessionFlow, RepliesThatWaitForAnEarlierOneAreBoundedToo) {
+  TestSetup setup = with_data();
+  setup.executor.pool_delay_ns_max = 1'000'000'000;
+  TestNode node(setup);
+  node.serve();
+  TestClient client(node);
+  const std::string value(10'000, 'v');
+  ASSERT_EQ(client.call({"SET", "k", value}), "+OK\r\n");
+  base::Bytes requests = request_of({"KEYS", "*"});  // for up to a second on the pool
+  for (size_t i = 0; i < 3000; ++i) requests += request_of({"GET", "k"});
+  const uint64_t reads_before = node.counters().reads.load();
+  EXPECT_EQ(client.exchange(requests), "");
+  EXPECT_LT(node.counters().reads.load() - reads_before, 850u);
+  node.run_for_ms(1100);
+  EXPECT_EQ(client.connection().take().size(),
+            std::string("*1\r\n$1\r\nk\r\n").size() + 3000 * bulk_of(value).size());
+}
+
+TEST(SessionEnd, AClientThatOnlyEndsItsInputGetsItsReplies) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  client.connection().client_send(
+      pipeline_of({{"SET", "a", "1"}, {"KEYS", "*"}, {"DEBUG", "SLEEP", "1"}, {"GET", "a"}}));
+  client.connection().client_end_input();
+  node.settle();
+  EXPECT_FALSE(client.is_closed());
+  node.run_for_ms(1100);
+  EXPECT_EQ(client.connection().take(), "+OK\r\n*1\r\n$1\r\na\r\n+OK\r\n$1\r\n1\r\n");
+  EXPECT_TRUE(client.is_closed());
+  TestClient idle(node);
+  idle.connection().client_end_input();
+  node.settle();
+  EXPECT_TRUE(idle.is_closed());
+}
+
+TEST(SessionDoor, NothingIsAnsweredBeforeAuth) {
+  TestSetup setup = with_data();
+  setup.options.client.requirepass = "secret";
+  TestNode node(setup);
+  node.serve();
+  TestClient client(node);
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"PING"}, {"MULTI"}}),
+            "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"
+            "-NOAUTH Authentication required.\r\n");
+  EXPECT_EQ(client.call({"AUTH", "wrong"}),
+            "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+  EXPECT_EQ(client.pipeline({{"AUTH", "secret"}, {"SET", "a", std::string(20'000, 'v')}}),
+            "+OK\r\n+OK\r\n");
+  // Before AUTH, large requests are not even read.
+  TestClient stranger(node);
+  EXPECT_EQ(stranger.exchange("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n"),
+            "-ERR Protocol error: unauthenticated bulk length\r\n");
+  EXPECT_TRUE(stranger.is_closed());
+}
+
+TEST(SessionDoor, OneClientTooManyIsToldSoAndClosed) {
+  TestSetup setup = with_data();
+  setup.options.client.clients_max = 2;  // TestNode's own is one of them
+  TestNode node(setup);
+  node.serve();
+  {
+    TestClient first(node);
+    TestClient second(node);
+    EXPECT_EQ(second.connection().take(), "-ERR max number of clients reached\r\n");
+    EXPECT_TRUE(second.is_closed());
+    EXPECT_EQ(first.call({"PING"}), "+PONG\r\n");
+    EXPECT_EQ(node.counters().rejected_connections.load(), 1u);
+  }
+  EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
+}
+
+TEST(SessionDoor, DataCommandsAreRefusedUntilTheNodeServes) {
+  TestNode node(with_data());
+  TestClient client(node);
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"PING"}, {"SET", "a", "1"}}),
+            "-CLUSTERDOWN The cluster is down\r\n+PONG\r\n-CLUSTERDOWN The cluster is down\r\n");
+  node.serve();
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"SET", "a", "1"}}), "$-1\r\n+OK\r\n");
+}
+
+}  // namespace
+}  // namespace alfheim::server

@@ -1,0 +1,138 @@
+#include "server/transaction_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "types/key_codec.h"
+
+namespace alfheim::server {
+namespace {
+
+class TransactionQueueTest : public testing::Test {
+ protected:
+  void add(const std::vector<base::ByteView>& words) {
+    const command::Arguments args{std::span<const base::ByteView>(words)};
+    const command::Row* row = commands_->find(args);
+    ASSERT_NE(row, nullptr);
+    queue_.add(words, *row);
+  }
+  void watch(const std::string& key, uint32_t database = 0) {
+    queue_.watch({base::DatabaseIndex{database}, key, {}}, record_key(key, database));
+  }
+  static base::Bytes record_key(const std::string& key, uint32_t database = 0) {
+    return types::key_record_key(types::Epoch{database + 1}, key);
+  }
+  static machine::Watch version(const std::string& key, uint64_t index, uint32_t database = 0) {
+    return {base::DatabaseIndex{database}, key, base::LogIndex{index}};
+  }
+
+  const std::unique_ptr<const command::Table> commands_ = command::Table::make();
+  WatchTable table_;
+  TransactionQueue queue_{table_};
+};
+
+TEST_F(TransactionQueueTest, SelectInTheBlockMovesWhatFollows) {
+  queue_.open(base::DatabaseIndex{3});
+  add({"set", "a", "1"});
+  add({"select", "7"});
+  add({"set", "a", "2"});
+  add({"select", "99"});   // fails at EXEC, moves nothing
+  add({"select", "x"});
+  add({"get", "a"});
+  EXPECT_EQ(queue_.database().value, 7u);
+  const std::vector<QueuedCommand> commands = queue_.take();
+  ASSERT_EQ(commands.size(), 6u);
+  const uint32_t expected[] = {3, 3, 7, 7, 7, 7};
+  for (size_t i = 0; i < commands.size(); ++i) {
+    EXPECT_EQ(commands[i].database.value, expected[i]) << i;
+  }
+  EXPECT_EQ(commands[2].request.words()[2], "2");
+}
+
+TEST_F(TransactionQueueTest, TakeAndDiscardEndTheBlockAndKeepWatches) {
+  watch("k");
+  queue_.open({});
+  queue_.mark_failed();
+  add({"set", "a", "1"});
+  EXPECT_GT(queue_.queued_bytes(), 0u);
+  queue_.discard();
+  EXPECT_FALSE(queue_.is_open());
+  EXPECT_EQ(queue_.count(), 0u);
+  EXPECT_EQ(queue_.queued_bytes(), 0u);
+  EXPECT_EQ(queue_.watch_count(), 1u);
+  queue_.open({});
+  EXPECT_FALSE(queue_.has_failed());
+}
+
+TEST_F(TransactionQueueTest, AWriteOfAWatchedKeyTouchesIt) {
+  watch("a");
+  watch("b");
+  EXPECT_FALSE(queue_.is_touched());
+  table_.on_key_written(record_key("c"));
+  EXPECT_FALSE(queue_.is_touched());
+  table_.on_key_written(record_key("b"));
+  EXPECT_TRUE(queue_.is_touched());
+  queue_.unwatch();
+  EXPECT_FALSE(queue_.is_touched());
+  EXPECT_FALSE(table_.is_observing());
+}
+
+TEST_F(TransactionQueueTest, OnlyMissingKeysStayInTheTable) {
+  watch("there");
+  watch("missing");
+  queue_.set_versions({version("there", 5), version("missing", 0)});
+  table_.on_key_written(record_key("there"));
+  EXPECT_FALSE(queue_.is_touched());  // its version tells it to apply
+  table_.on_key_written(record_key("missing"));
+  EXPECT_TRUE(queue_.is_touched());
+  const std::vector<machine::Watch> watches = queue_.watches();
+  ASSERT_EQ(watches.size(), 2u);
+  EXPECT_EQ(watches[0].version.value, 5u);
+  EXPECT_EQ(watches[1].version.value, 0u);
+}
+
+TEST_F(TransactionQueueTest, AKeyIsWatchedByDatabase) {
+  watch("a", 0);
+  queue_.set_versions({version("a", 5, 0)});
+  EXPECT_TRUE(queue_.is_watching({}, "a"));
+  EXPECT_FALSE(queue_.is_watching(base::DatabaseIndex{1}, "a"));
+  watch("a", 1);
+  queue_.set_versions({version("a", 9, 1)});
+  EXPECT_EQ(queue_.watches()[0].version.value, 5u);
+  EXPECT_EQ(queue_.watches()[1].version.value, 9u);
+}
+
+TEST_F(TransactionQueueTest, TheFirstVersionOfAKeyHolds) {
+  watch("a");
+  queue_.set_versions({version("a", 5)});
+  watch("a");  // watched again, after somebody wrote it
+  queue_.set_versions({version("a", 9)});
+  ASSERT_EQ(queue_.watch_count(), 1u);
+  EXPECT_EQ(queue_.watches()[0].version.value, 5u);
+}
+
+TEST_F(TransactionQueueTest, AWatchWithoutAVersionCanBeTakenBack) {
+  watch("a");
+  queue_.set_versions({version("a", 5)});
+  watch("b");
+  EXPECT_FALSE(queue_.is_watching({}, "b"));  // not before its version is known
+  queue_.forget_unversioned();
+  EXPECT_FALSE(table_.is_observing());
+  EXPECT_EQ(queue_.watch_count(), 1u);
+  EXPECT_TRUE(queue_.is_watching({}, "a"));
+}
+
+TEST_F(TransactionQueueTest, ItsEndLeavesTheTable) {
+  {
+    TransactionQueue other(table_);
+    other.watch({{}, "a", {}}, record_key("a"));
+    EXPECT_TRUE(table_.is_observing());
+  }
+  EXPECT_FALSE(table_.is_observing());
+}
+
+}  // namespace
+}  // namespace alfheim::server
