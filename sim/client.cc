@@ -345,7 +345,12 @@ void Client::judge_watch(const Request& request, ByteView reply) {
 }
 
 void Client::judge_exec(const Request& request, ByteView reply) {
-  const LoggedOperation* next = next_logged();
+  // A block without data commands and watches is answered without the log: a later one of the
+  // connection, that watches, looks the same there.
+  const bool is_local = stream_.watched.empty() &&
+                        std::all_of(request.is_ping.begin(), request.is_ping.end(),
+                                    [](bool is_ping) { return is_ping; });
+  const LoggedOperation* next = is_local ? nullptr : next_logged();
   if (next != nullptr && next->is_block && next->identity == request.identity) {
     const LoggedOperation logged = *take_logged(false);
     Bytes expected =
