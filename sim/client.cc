@@ -322,7 +322,12 @@ void Client::judge_command(const Request& request, ByteView reply) {
     return answered_at(logged.position);
   }
   if (Model::is_write(request.words[0])) {
-    return fail(request, reply, "no such operation was applied for this connection");
+    return fail(request, reply,
+                next == nullptr
+                    ? Bytes("no such operation was applied for this connection")
+                    : base::format("the next of this connection in the log is another one, of "
+                                   "entry {}{}",
+                                   next->entry, next->is_block ? " (a block)" : ""));
   }
   const uint64_t from = std::max(request.floor, stream_.position);
   const std::optional<uint64_t> position =

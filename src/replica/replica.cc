@@ -137,13 +137,13 @@ void Replica::pump() {
   if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
   if (!is_serving()) return;
   propose_large();
-  propose_batches();
+  propose_batches(kBytesPerWriteMax);
   handle_ready();
   if (on_stopped_) finish_stop();
 }
 
-void Replica::propose_batches() {
-  for (Batch& batch : batcher_.take_batches(kBytesPerWriteMax)) {
+void Replica::propose_batches(size_t bytes_max) {
+  for (Batch& batch : batcher_.take_batches(bytes_max)) {
     base::Bytes payload = std::move(batch.payload);
     propose(raft::EntryKind::kCommands, std::move(payload), batch);
   }
@@ -170,7 +170,9 @@ void Replica::propose_large() {
     large_->pieces.push_back(address);
   }
   if (large_->offset_bytes < body.size()) return;
-  // The command goes at once, in an entry of its own: the pieces of the next large body come
+  // What its connection asked for before stands in the open batches: that goes first.
+  propose_batches(SIZE_MAX);
+  // The command goes in an entry of its own, at once: the pieces of the next large body come
   // behind it, so unclaimed pieces are always those of one operation.
   base::Bytes list;
   machine::put_fragmented_body(list, body.size(), large_->pieces);

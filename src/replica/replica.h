@@ -116,7 +116,7 @@ class Replica {
   void on_tick();
   void tick_log_time();
   void pump();
-  void propose_batches();
+  void propose_batches(size_t bytes_max);
   void propose_large();
   bool propose(raft::EntryKind kind, base::Bytes payload, Batch& batch);
   void handle_ready();
