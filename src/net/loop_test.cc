@@ -1,0 +1,173 @@
+#include "net/loop.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace alfheim::net {
+namespace {
+
+// Runs the loop on this thread until a task asks for its end.
+TEST(Loop, TasksRunInTheOrderOfPosting) {
+  Loop loop;
+  std::vector<int> order;
+  for (int i = 0; i < 100; ++i) loop.post([&order, i] { order.push_back(i); });
+  loop.post([&loop] { loop.request_stop(); });
+  loop.run();
+  ASSERT_EQ(order.size(), 100u);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(order[i], i);
+}
+
+TEST(Loop, ATaskThatATaskPostsRunsBehindThoseThatStandThere) {
+  Loop loop;
+  std::vector<int> order;
+  loop.post([&] {
+    order.push_back(1);
+    loop.post([&] {
+      order.push_back(3);
+      loop.request_stop();
+    });
+  });
+  loop.post([&order] { order.push_back(2); });
+  loop.run();
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+}
+
+TEST(Loop, ManyPostsMakeOneWakeUp) {
+  Loop loop;
+  int run_count = 0;
+  for (int i = 0; i < 1000; ++i) loop.post([&run_count] { ++run_count; });
+  // One handler of the event loop ran all of them.
+  EXPECT_EQ(loop.context().poll_one(), 1u);
+  EXPECT_EQ(run_count, 1000);
+  EXPECT_EQ(loop.context().poll(), 0u);
+  loop.context().restart();
+  loop.post([&run_count] { ++run_count; });
+  EXPECT_EQ(loop.context().poll(), 1u);
+  EXPECT_EQ(run_count, 1001);
+}
+
+TEST(Loop, KnowsWhetherTheCallerRunsOnIt) {
+  Loop loop;
+  bool is_current = false;
+  EXPECT_FALSE(loop.is_current());
+  loop.post([&] {
+    is_current = loop.is_current();
+    loop.request_stop();
+  });
+  loop.run();
+  EXPECT_TRUE(is_current);
+}
+
+TEST(Loop, PostsOfOneThreadKeepTheirOrderAmongThoseOfOthers) {
+  Loop loop;
+  constexpr int kThreads = 4;
+  constexpr int kPosts = 2000;
+  std::vector<int> last(kThreads, -1);
+  int run_count = 0;
+  bool is_ordered = true;
+  std::thread runner([&loop] { loop.run(); });
+  std::vector<std::thread> posters;
+  for (int t = 0; t < kThreads; ++t) {
+    posters.emplace_back([&, t] {
+      for (int i = 0; i < kPosts; ++i) {
+        loop.post([&, t, i] {
+          is_ordered = is_ordered && last[t] == i - 1;
+          last[t] = i;
+          if (++run_count == kThreads * kPosts) loop.request_stop();
+        });
+      }
+    });
+  }
+  for (std::thread& poster : posters) poster.join();
+  runner.join();
+  EXPECT_TRUE(is_ordered);
+  EXPECT_EQ(run_count, kThreads * kPosts);
+}
+
+TEST(Loop, TimersRunInTheOrderOfTheirTimesAndNotEarly) {
+  Loop loop;
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<int> order;
+  loop.post_after(30, [&] {
+    order.push_back(2);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(30));
+    loop.request_stop();
+  });
+  loop.post_after(10, [&order] { order.push_back(1); });
+  loop.run();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(Loop, ACancelledTimerNeverRuns) {
+  Loop loop;
+  bool has_run = false;
+  loop.post([&] {
+    const env::TimerId here = loop.post_after(1, [&has_run] { has_run = true; });
+    loop.cancel(here);
+    loop.cancel(env::TimerId{});  // names none
+    loop.post_after(20, [&loop] { loop.request_stop(); });
+  });
+  // Also one that was set and cancelled by another thread.
+  const env::TimerId there = loop.post_after(1, [&has_run] { has_run = true; });
+  loop.cancel(there);
+  loop.run();
+  EXPECT_FALSE(has_run);
+}
+
+TEST(Loop, ATimerThatIsDueMayStillBeCancelled) {
+  Loop loop;
+  bool has_run = false;
+  env::TimerId second;
+  loop.post([&] {
+    loop.post_after(1, [&] {
+      loop.cancel(second);
+      loop.post_after(5, [&loop] { loop.request_stop(); });
+    });
+    second = loop.post_after(1, [&has_run] { has_run = true; });
+    // Both are due before the loop looks at either.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  });
+  loop.run();
+  EXPECT_FALSE(has_run);
+}
+
+TEST(Loop, TheTurnsEndComesBehindWhatIsReadyAndRunsOnce) {
+  Loop loop;
+  std::vector<int> order;
+  loop.post([&] {
+    loop.at_turn_end([&order] { order.push_back(3); });
+    loop.at_turn_end([&] {
+      order.push_back(4);
+      // What is put off at the end of a turn waits for the end of the next.
+      loop.at_turn_end([&] {
+        order.push_back(5);
+        loop.request_stop();
+      });
+    });
+    order.push_back(1);
+  });
+  loop.post([&order] { order.push_back(2); });
+  loop.run();
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4, 5}));
+}
+
+TEST(Loop, DropTasksDestroysWhatHasNotRun) {
+  Loop loop;
+  auto held = std::make_shared<int>(1);
+  loop.post([held] {});
+  loop.post_after(1'000'000, [held] {});
+  loop.keep(held);
+  EXPECT_GT(held.use_count(), 1);
+  loop.drop_tasks();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace alfheim::net

@@ -1,0 +1,292 @@
+#include "net/tcp_network.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace alfheim::net {
+namespace {
+
+constexpr int kPatienceMs = 10'000;
+
+// Says back what it hears. What it is asked to do beyond that, the first byte tells.
+class Echo final : public env::ConnectionHandler {
+ public:
+  Echo(env::Connection& connection, std::atomic<int>& closed_count)
+      : connection_(connection), closed_count_(closed_count) {}
+  std::span<char> read_buffer() override { return buffer_; }
+  void on_bytes(size_t count) override {
+    const base::ByteView bytes(buffer_, count);
+    if (bytes.starts_with("!large")) {
+      for (int i = 0; i < 20; ++i) {
+        connection_.send(base::Bytes(1 << 20, static_cast<char>('a' + i)));
+      }
+      EXPECT_EQ(connection_.unsent_bytes(), 20u << 20);
+      connection_.close_after_sending();
+    } else if (bytes.starts_with("!close")) {
+      connection_.send("never seen");
+      connection_.close();
+    } else if (bytes.starts_with("!pause")) {
+      connection_.set_reading(false);
+      connection_.send("paused");
+    } else {
+      connection_.send(base::Bytes(bytes));
+    }
+  }
+  void on_sent() override { ++sent_count; }
+  void on_closed() override { closed_count_.fetch_add(1); }
+  env::Connection& connection() { return connection_; }
+
+  std::atomic<int> sent_count = 0;
+
+ private:
+  env::Connection& connection_;
+  std::atomic<int>& closed_count_;
+  char buffer_[16 * 1024];
+};
+
+// A blocking client socket; every wait is bounded.
+class Client {
+ public:
+  explicit Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
+  ~Client() { ::close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      ASSERT_GT(count, 0);
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+  }
+  void end_input() { ASSERT_EQ(::shutdown(socket_, SHUT_WR), 0); }
+  // Exactly so many bytes, or as many as come before the stream ends.
+  std::string receive(size_t bytes_max) {
+    std::string result;
+    char buffer[64 * 1024];
+    while (result.size() < bytes_max) {
+      pollfd ready{socket_, POLLIN, 0};
+      if (::poll(&ready, 1, kPatienceMs) != 1) {
+        ADD_FAILURE() << "nothing came";
+        return result;
+      }
+      const ssize_t count =
+          ::recv(socket_, buffer, std::min(sizeof(buffer), bytes_max - result.size()), 0);
+      if (count <= 0) break;
+      result.append(buffer, static_cast<size_t>(count));
+    }
+    return result;
+  }
+  std::string receive_all() { return receive(SIZE_MAX); }
+
+ private:
+  int socket_;
+};
+
+class TcpNetworkTest : public testing::Test {
+ protected:
+  TcpNetworkTest() {
+    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<Loop>());
+    network_ = std::make_unique<TcpNetwork>(
+        std::vector<Loop*>{loops_[0].get(), loops_[1].get()},
+        TcpNetwork::Options{.on_trouble = [](const std::string& what) { ADD_FAILURE() << what; }});
+    base::Result<std::unique_ptr<env::Listener>> listener =
+        network_->listen({"127.0.0.1", 0},
+                         [this](env::Strand& strand, env::Connection& connection) {
+                           return accept(strand, connection);
+                         });
+    EXPECT_TRUE(listener.is_ok());
+    listener_ = std::move(listener).value();
+    port_ = listener_->local_address().port;
+    for (const auto& loop : loops_) threads_.emplace_back([&loop] { loop->run(); });
+    listener_->start_accepting();
+  }
+  ~TcpNetworkTest() override {
+    for (const auto& loop : loops_) loop->request_stop();
+    for (std::thread& thread : threads_) thread.join();
+    for (const auto& loop : loops_) loop->drop_tasks();
+  }
+  // On the connection's own loop.
+  std::shared_ptr<env::ConnectionHandler> accept(env::Strand& strand,
+                                                 env::Connection& connection) {
+    EXPECT_TRUE(strand.is_current());
+    if (is_refusing_) return nullptr;
+    auto echo = std::make_shared<Echo>(connection, closed_count_);
+    const std::lock_guard lock(mutex_);
+    last_ = echo;
+    last_strand_ = &strand;
+    return echo;
+  }
+  // Runs on the loop of the connection that was accepted last.
+  void on_loop(std::function<void(Echo&)> body) {
+    std::promise<void> done;
+    last_strand_->post([&] {
+      body(*last_);
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  // Until so many connections have ended; their sockets are closed, so it is a matter of turns.
+  void wait_until_closed(int count) {
+    while (closed_count_.load() < count || network_->connection_count() > 0) {
+      std::this_thread::yield();
+    }
+  }
+
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::unique_ptr<TcpNetwork> network_;
+  std::unique_ptr<env::Listener> listener_;
+  uint16_t port_ = 0;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> is_refusing_ = false;
+  std::atomic<int> closed_count_ = 0;
+  std::mutex mutex_;  // guards last_ and last_strand_
+  std::shared_ptr<Echo> last_;  // shared with its connection
+  env::Strand* last_strand_ = nullptr;
+};
+
+TEST_F(TcpNetworkTest, BytesComeBackAndAddressesAreTold) {
+  ASSERT_NE(port_, 0);
+  {
+    Client client(port_);
+    client.send("hello");
+    EXPECT_EQ(client.receive(5), "hello");
+    on_loop([this](Echo& echo) {
+      EXPECT_EQ(echo.connection().local_address().port, port_);
+      EXPECT_EQ(echo.connection().peer_address().host, "127.0.0.1");
+      EXPECT_GE(echo.connection().file_descriptor(), 0);
+      EXPECT_EQ(echo.connection().unsent_bytes(), 0u);
+    });
+    EXPECT_EQ(network_->connection_count(), 1u);
+  }
+  wait_until_closed(1);
+}
+
+TEST_F(TcpNetworkTest, AClientThatEndsItsInputStillGetsAllThatWasSent) {
+  const std::string bytes(8 << 20, 'e');
+  Client client(port_);
+  std::thread sender([&] {
+    client.send(bytes);
+    client.end_input();
+  });
+  const std::string received = client.receive_all();
+  sender.join();
+  EXPECT_TRUE(received == bytes) << received.size();
+  wait_until_closed(1);
+}
+
+TEST_F(TcpNetworkTest, CloseAfterSendingSendsAll) {
+  Client client(port_);
+  client.send("!large");
+  const std::string received = client.receive_all();
+  ASSERT_EQ(received.size(), 20u << 20);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(received[(i << 20) + 1000], 'a' + i);
+  }
+  wait_until_closed(1);
+}
+
+TEST_F(TcpNetworkTest, CloseEndsTheStreamAtOnce) {
+  Client client(port_);
+  client.send("!close");
+  EXPECT_EQ(client.receive_all(), "");
+  wait_until_closed(1);
+}
+
+TEST_F(TcpNetworkTest, AClientThatGoesInTheMidstOfALargeReplyIsForgotten) {
+  {
+    Client client(port_);
+    client.send("!large");
+    EXPECT_EQ(client.receive(1), "a");
+  }
+  wait_until_closed(1);
+}
+
+TEST_F(TcpNetworkTest, ANullHandlerRefuses) {
+  is_refusing_ = true;
+  Client client(port_);
+  EXPECT_EQ(client.receive_all(), "");
+  while (network_->connection_count() > 0) std::this_thread::yield();
+  is_refusing_ = false;
+  Client next(port_);
+  next.send("x");
+  EXPECT_EQ(next.receive(1), "x");
+}
+
+TEST_F(TcpNetworkTest, APausedConnectionLivesAndGoesOn) {
+  Client client(port_);
+  client.send("!pause");
+  EXPECT_EQ(client.receive(6), "paused");
+  // Nothing of the kernel refers to it now; what comes lies in the system.
+  client.send("later");
+  on_loop([](Echo& echo) { EXPECT_GE(echo.sent_count.load(), 1); });
+  EXPECT_EQ(closed_count_.load(), 0);
+  EXPECT_EQ(network_->connection_count(), 1u);
+  on_loop([](Echo& echo) { echo.connection().set_reading(true); });
+  EXPECT_EQ(client.receive(5), "later");
+}
+
+TEST_F(TcpNetworkTest, AUsedPortIsRefusedWithWordsForTheOperator) {
+  const auto second = network_->listen({"127.0.0.1", port_}, nullptr);
+  ASSERT_FALSE(second.is_ok());
+  EXPECT_EQ(second.error().code, base::ErrorCode::kAlreadyExists);
+  EXPECT_EQ(second.error().message,
+            "listen on 127.0.0.1:" + std::to_string(port_) +
+                ": Address already in use (another process listens there: stop it or choose "
+                "another port)");
+  const auto nowhere = network_->listen({"not an address", 1}, nullptr);
+  ASSERT_FALSE(nowhere.is_ok());
+  EXPECT_EQ(nowhere.error().code, base::ErrorCode::kInvalidArgument);
+  const auto foreign = network_->listen({"192.0.2.1", 0}, nullptr);
+  ASSERT_FALSE(foreign.is_ok());
+  EXPECT_EQ(foreign.error().code, base::ErrorCode::kIo);
+}
+
+TEST_F(TcpNetworkTest, TwoHundredConnectionsAreServedAndForgotten) {
+  {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 200; ++i) clients.push_back(std::make_unique<Client>(port_));
+    for (int i = 0; i < 200; ++i) clients[i]->send(std::to_string(1000 + i));
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(clients[i]->receive(4), std::to_string(1000 + i));
+    EXPECT_EQ(network_->connection_count(), 200u);
+  }
+  wait_until_closed(200);
+}
+
+TEST_F(TcpNetworkTest, AClosedListenerAcceptsNobodyAndItsConnectionsStay) {
+  Client client(port_);
+  client.send("1");
+  EXPECT_EQ(client.receive(1), "1");
+  listener_->close();
+  std::promise<void> done;
+  loops_[0]->post([&done] { done.set_value(); });
+  done.get_future().wait();
+  client.send("2");
+  EXPECT_EQ(client.receive(1), "2");
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port_);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_NE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ::close(socket);
+}
+
+}  // namespace
+}  // namespace alfheim::net
