@@ -8,7 +8,7 @@ A step is plain data (so that a failing run can be saved, cut down and replayed)
   raw    bytes on a fresh connection, in pieces, until the server closes or the last ECHO is answered
 """
 
-from commands import DATABASES, SMALL_KEYS, Commands
+from commands import BIG_KEYS, DATABASES, SMALL_KEYS, Commands
 from rules import Tracker
 
 END = b"the end of this case"
@@ -64,7 +64,7 @@ class Workload:
                 commands += [[b"RANDOMKEY"], [b"KEYS", b"*"]]
             elif kind < 0.16:
                 # Redis counts keys whose deadline is past until it meets them: let it meet all.
-                commands += [[b"EXISTS"] + SMALL_KEYS, [b"DBSIZE"]]
+                commands += [[b"EXISTS"] + SMALL_KEYS + BIG_KEYS, [b"DBSIZE"]]
             elif kind < 0.17 and not in_multi:
                 commands.append(self.inline())
             else:
@@ -146,7 +146,7 @@ class Workload:
         if watch or rng.random() < 0.4:
             yield self.batch(other, [[b"MULTI"]] + gone + [[b"EXEC"], [b"MGET"] + keys])
         else:
-            yield self.batch(rng.choice([one, other]), gone + [[b"EXISTS"] + SMALL_KEYS, [b"DBSIZE"], [b"MGET"] + keys])
+            yield self.batch(rng.choice([one, other]), gone + [[b"EXISTS"] + SMALL_KEYS + BIG_KEYS, [b"DBSIZE"], [b"MGET"] + keys])
 
     def scanned(self, connection):
         rng = self.rng
