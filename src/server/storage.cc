@@ -16,8 +16,19 @@ base::Result<types::DatabaseTable> database_table(types::RecordSource& records) 
   return std::move(state.databases);
 }
 
+// The directory that holds the name of `path`.
+std::string parent_of(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 base::Status open_lock(const StorageHands& hands, const std::string& dir, Storage& storage) {
+  ALF_TRY(const bool is_there, hands.disk.exists(dir));
   ALF_TRY_STATUS(hands.disk.make_dir(dir));
+  // A name that is not durable takes everything under it along when the power goes.
+  if (!is_there) ALF_TRY_STATUS(hands.disk.sync_dir(parent_of(dir)));
   base::Result<std::unique_ptr<env::FileLock>> lock = hands.disk.lock(lock_path(dir));
   if (!lock) {
     if (lock.error().code != base::ErrorCode::kAlreadyExists) return std::move(lock).error();
@@ -75,6 +86,7 @@ base::Result<Storage> open_storage(const StorageHands& hands, const Options& opt
   ALF_TRY_STATUS(open_lock(hands, options.storage.dir, storage));
   ALF_TRY_STATUS(open_log(hands, options, storage));
   ALF_TRY_STATUS(open_index(hands, options, storage));
+  ALF_TRY_STATUS(hands.disk.sync_dir(options.storage.dir));  // the names of log and index
   ALF_TRY(storage.machine,
           machine::Machine::open({*storage.index, *storage.log, hands.table}));
   storage.keeper = std::make_unique<upkeep::SegmentKeeper>(
