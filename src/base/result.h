@@ -59,7 +59,9 @@ class [[nodiscard]] Result {
     ALF_CHECK(is_ok());
     return std::get<0>(state_);
   }
-  T&& value() && {
+  // By value: a reference into a Result that is about to go would dangle in
+  // `for (x : f().value())` and `auto&& x = f().value()`.
+  T value() && {
     ALF_CHECK(is_ok());
     return std::get<0>(std::move(state_));
   }
@@ -67,12 +69,13 @@ class [[nodiscard]] Result {
     ALF_CHECK(!is_ok());
     return std::get<1>(state_);
   }
-  Error&& error() && {
+  Error error() && {
     ALF_CHECK(!is_ok());
     return std::get<1>(std::move(state_));
   }
   const T& operator*() const& { return value(); }
   T& operator*() & { return value(); }
+  T operator*() && { return std::move(*this).value(); }
   const T* operator->() const { return &value(); }
   T* operator->() { return &value(); }
 
@@ -91,7 +94,7 @@ class [[nodiscard]] Status {
     ALF_CHECK(!is_ok());
     return *error_;
   }
-  Error&& error() && {
+  Error error() && {
     ALF_CHECK(!is_ok());
     return std::move(*error_);
   }
