@@ -1,16 +1,31 @@
 #include "net/loop.h"
 
 #include <asio/executor_work_guard.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
+#include "base/format.h"
 
 namespace alfheim::net {
 
 Loop::Loop() = default;
 Loop::~Loop() = default;
+
+base::Status Loop::open() {
+  try {
+    const asio::steady_timer timer(context_);
+    const asio::ip::tcp::socket socket(context_);
+  } catch (const std::system_error& error) {
+    return base::Error{
+        base::ErrorCode::kLimit,
+        base::format("open an event loop: {} (raise the limit of open files)", error.what())};
+  }
+  return base::ok();
+}
 
 void Loop::run() {
   auto work = asio::make_work_guard(context_);
@@ -26,6 +41,7 @@ void Loop::drop_tasks() {
   std::vector<env::Task> dropped;
   const std::lock_guard lock(mutex_);
   dropped.swap(posted_);
+  awaited_timers_.clear();
 }
 
 void Loop::post(env::Task task) {
@@ -54,11 +70,21 @@ env::TimerId Loop::post_after(uint64_t delay_ms, env::Task task) {
   if (is_current()) {
     start_timer(id, delay_ms, std::move(task));
   } else {
+    {
+      const std::lock_guard lock(mutex_);
+      awaited_timers_.insert(id);
+    }
     post([this, id, delay_ms, task = std::move(task)]() mutable {
-      start_timer(id, delay_ms, std::move(task));
+      if (stop_awaiting(id)) start_timer(id, delay_ms, std::move(task));
     });
   }
   return env::TimerId{id};
+}
+
+// False: it was cancelled before the loop came to it.
+bool Loop::stop_awaiting(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  return awaited_timers_.erase(id) > 0;
 }
 
 void Loop::start_timer(uint64_t id, uint64_t delay_ms, env::Task task) {
@@ -75,10 +101,15 @@ void Loop::start_timer(uint64_t id, uint64_t delay_ms, env::Task task) {
 void Loop::cancel(env::TimerId timer) {
   if (timer.value == 0) return;
   if (is_current()) {
-    timers_.erase(timer.value);
+    forget_timer(timer.value);
   } else {
-    post([this, timer] { timers_.erase(timer.value); });
+    post([this, timer] { forget_timer(timer.value); });
   }
+}
+
+// A timer that another thread has set may still be on its way to this loop.
+void Loop::forget_timer(uint64_t id) {
+  if (timers_.erase(id) == 0) stop_awaiting(id);
 }
 
 bool Loop::is_current() const {

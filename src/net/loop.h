@@ -20,6 +20,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/result.h"
 #include "env/executor.h"
 
 namespace alfheim::net {
@@ -29,6 +30,9 @@ class Loop final : public env::Strand {
   Loop();
   ~Loop() override;
 
+  // Takes from the system what the loop needs, once, before anything else is asked of it:
+  // Asio would take it at the first use, and throw on a thread where nobody can answer.
+  base::Status open();
   void run();
   void request_stop();
   // Destroys tasks that have not run; after run() returned.
@@ -50,13 +54,17 @@ class Loop final : public env::Strand {
 
  private:
   void start_timer(uint64_t id, uint64_t delay_ms, env::Task task);
+  void forget_timer(uint64_t id);
+  bool stop_awaiting(uint64_t id);
   void run_turn_end();
   void run_posted();
 
   asio::io_context context_{1};
-  std::mutex mutex_;  // guards posted_ and is_posted_
+  std::mutex mutex_;  // guards posted_, is_posted_ and awaited_timers_
   std::vector<env::Task> posted_;
   bool is_posted_ = false;
+  // Set by other threads and not yet started here: what is no longer in it was cancelled.
+  absl::flat_hash_set<uint64_t> awaited_timers_;
   std::vector<env::Task> turn_end_;
   bool is_turn_end_posted_ = false;
   absl::flat_hash_map<uint64_t, std::unique_ptr<asio::steady_timer>> timers_;  // loop only

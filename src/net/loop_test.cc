@@ -1,10 +1,12 @@
 #include "net/loop.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -119,6 +121,19 @@ TEST(Loop, ACancelledTimerNeverRuns) {
   EXPECT_FALSE(has_run);
 }
 
+TEST(Loop, ATimerOfAnotherThreadIsCancelledBeforeTheLoopHasSeenIt) {
+  Loop loop;
+  bool has_run = false;
+  loop.post([&] {
+    env::TimerId there;
+    std::thread([&] { there = loop.post_after(1, [&has_run] { has_run = true; }); }).join();
+    loop.cancel(there);  // it stands among the posted tasks
+    loop.post_after(20, [&loop] { loop.request_stop(); });
+  });
+  loop.run();
+  EXPECT_FALSE(has_run);
+}
+
 TEST(Loop, ATimerThatIsDueMayStillBeCancelled) {
   Loop loop;
   bool has_run = false;
@@ -136,6 +151,27 @@ TEST(Loop, ATimerThatIsDueMayStillBeCancelled) {
   });
   loop.run();
   EXPECT_FALSE(has_run);
+}
+
+TEST(Loop, WithoutDescriptorsItSaysSoInsteadOfThrowing) {
+  rlimit allowed{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &allowed), 0);
+  const rlimit none{0, allowed.rlim_max};
+  Loop poor;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const base::Status refused = poor.open();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &allowed), 0);
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kLimit);
+  EXPECT_NE(refused.error().message.find("Too many open files"), std::string::npos)
+      << refused.error().message;
+  Loop rich;
+  EXPECT_TRUE(rich.open().is_ok());
+  // What it has taken suffices: no descriptor is needed at the first timer.
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  rich.post_after(1, [&rich] { rich.request_stop(); });
+  rich.run();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &allowed), 0);
 }
 
 TEST(Loop, TheTurnsEndComesBehindWhatIsReadyAndRunsOnce) {

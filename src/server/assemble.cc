@@ -84,6 +84,7 @@ base::Status Node::start_engine() {
   std::vector<net::Loop*> loops;
   for (uint32_t i = 0; i < threads.loop_count; ++i) {
     engine_.loops.push_back(std::make_unique<net::Loop>());
+    ALF_TRY_STATUS(engine_.loops.back()->open());
     loops.push_back(engine_.loops.back().get());
   }
   net::TcpNetwork::Options network;
