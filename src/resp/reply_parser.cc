@@ -1,5 +1,6 @@
 #include "resp/reply_parser.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/format.h"
@@ -95,7 +96,8 @@ void append_request(Bytes& out, const std::vector<ByteView>& arguments) {
 void ReplyParser::feed(ByteView bytes) {
   if (position_ > kCompactBytes && position_ > buffer_.size() / 2) {
     buffer_.erase(0, position_);
-    line_scan_ -= position_;
+    // Replies that were taken since may have left it behind what was read.
+    line_scan_ -= std::min(line_scan_, position_);
     position_ = 0;
   }
   buffer_.append(bytes);

@@ -87,6 +87,21 @@ TEST(ReplyParser, RepliesInARowComeOneByOne) {
   EXPECT_EQ(count, 50'000);
 }
 
+TEST(ReplyParser, WhoFeedsBeforeAskingForAllLosesNothing) {
+  ReplyParser parser;
+  base::Bytes first;
+  ReplyWriter writer(first, ProtocolVersion::kResp2);
+  const base::Bytes large(100'000, 'x');
+  writer.bulk(large);
+  parser.feed(first);
+  Value value;
+  ASSERT_EQ(parser.next(value), ReplyParser::Next::kValue);
+  // Not asked again before the next bytes: what was read already is moved out underneath.
+  parser.feed("+OK\r\n");
+  ASSERT_EQ(parser.next(value), ReplyParser::Next::kValue);
+  EXPECT_EQ(value.text, "OK");
+}
+
 TEST(ReplyParser, WhatIsNoReplyIsAnErrorForEver) {
   base::Bytes deep;
   for (size_t i = 0; i <= ReplyParser::kDepthMax; ++i) deep += "*1\r\n";
