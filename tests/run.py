@@ -65,9 +65,12 @@ def main():
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     chosen = [name for name in SUITES if not options.suites or any(name.startswith(word) for word in options.suites)]
-    if options.list or not chosen:
+    unknown = [word for word in options.suites if not any(name.startswith(word) for name in SUITES)]
+    if options.list or unknown:
         print("\n".join(SUITES))
-        return 0 if options.list else 1
+        if unknown:
+            print(f"run.py: no suite begins with {unknown[0]}", file=sys.stderr)
+        return 1 if unknown else 0
     extra = (["--server", os.path.abspath(options.server)] if options.server else []) + (["--seed", options.seed] if options.seed else [])
     return 0 if all([run(name, options.form, extra, options.verbose) for name in chosen]) else 1
 

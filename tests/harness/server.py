@@ -19,10 +19,16 @@ from .suite import Failure
 START_SECONDS = 60.0
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    """Free and different: all are held until the last is found."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
 
 
 def is_redis(program):
@@ -73,7 +79,7 @@ class Server:
         """Starts the process without waiting until it serves."""
         if not (os.path.exists(self.program) or shutil.which(self.program)):
             raise Failure(f"no server at {self.program}: build it first, or name one with --server or ALF_SERVER")
-        self.port, self.raft_port, self.http_port = free_port(), free_port(), free_port()
+        self.port, self.raft_port, self.http_port = free_ports(3)
         self.start_count += 1
         self.exit_status = None
         self.log_path = os.path.join(self.directory, f"stderr.{self.start_count}.log")
@@ -81,11 +87,11 @@ class Server:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(bounded_to_parent(self.command_line()), stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=log)
-        threading.Thread(target=self._read_stdout, args=(self.process, self.ready), daemon=True).start()
+        threading.Thread(target=self._read_stdout, args=(self.process, self.ready, self.start_count), daemon=True).start()
 
-    def _read_stdout(self, process, ready):
+    def _read_stdout(self, process, ready, number):
         words = (b"ready:", b"Ready to accept connections")
-        with open(os.path.join(self.directory, f"stdout.{self.start_count}.log"), "wb") as log:
+        with open(os.path.join(self.directory, f"stdout.{number}.log"), "wb") as log:
             for line in process.stdout:
                 log.write(line)
                 log.flush()

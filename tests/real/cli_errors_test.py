@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import suite  # noqa: E402
-from harness.server import Server, free_port  # noqa: E402
+from harness.server import Server, free_ports  # noqa: E402
 from harness.suite import check, check_equal  # noqa: E402
 
 END_SECONDS = 30
@@ -26,7 +26,7 @@ class Cases:
         self.count = 0
 
     def addresses(self, **changed):
-        ports = {"resp": free_port(), "raft": free_port(), "http": free_port(), **changed}
+        ports = {**dict(zip(("resp", "raft", "http"), free_ports(3))), **changed}
         return [word for name, port in ports.items() for word in (f"--{name}-addr", f"127.0.0.1:{port}")]
 
     def data(self, name):
@@ -140,7 +140,7 @@ def good_words(cases):
 
 def configured(cases, options):
     """What is broken above works when it is right: a configuration file that names the ports."""
-    port, raft, http = free_port(), free_port(), free_port()
+    port, raft, http = free_ports(3)
     path = cases.file("good.toml", f'dir = "{cases.data("good")}"\nresp-addr = "127.0.0.1:{port}"\nraft-addr = "127.0.0.1:{raft}"\n'
                                    f'http-addr = "127.0.0.1:{http}"\n')
 

@@ -9,6 +9,7 @@ round ends with SIGTERM instead (exit status 0), and some kills hit a server tha
 
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -47,13 +48,15 @@ class Client:
 
     # The load.
 
-    def load(self, port, stop):
+    def load(self, port, ending):
         try:
             connection = resp.Connection(port)
-            while not stop.is_set():
+            while True:
                 self.one_pipeline(connection)
-        except resp.Disconnected:
-            pass
+        except resp.Disconnected as error:
+            # Before the server is told to go, nobody may lose a connection.
+            if not ending.is_set():
+                self.problem = f"client {self.number}: {error}, while its server ran"
         except Failure as failure:
             self.problem = str(failure)
         except Exception as error:  # a thread's last words must reach the round that waits for it
@@ -232,6 +235,7 @@ class Loop:
             check(all(client.sequence < 1 << 24 for client in self.clients), "value numbers ran out: fewer rounds per --fresh-every")
         self.server.kill()
         totals = self.totals
+        check(totals["acknowledged"] > 0, "no write was ever acknowledged: nothing is shown")
         print(f"kill_loop: {totals['acknowledged']} writes acknowledged over {totals['kill']} kills, {totals['early kill']} more while "
               f"it recovered, {totals['SIGTERM']} SIGTERMs (slowest {totals['stop']:.2f} s); slowest start {totals['start']:.2f} s")
 
@@ -241,18 +245,18 @@ class Loop:
         self.totals["start"] = max(self.totals["start"], time.monotonic() - began)
 
     def one_round(self, number):
-        stop = threading.Event()
-        threads = [threading.Thread(target=client.load, args=(self.server.port, stop), daemon=True) for client in self.clients]
+        ending = threading.Event()
+        threads = [threading.Thread(target=client.load, args=(self.server.port, ending), daemon=True) for client in self.clients]
         before = sum(client.acknowledged_count for client in self.clients)
         for thread in threads:
             thread.start()
         self.let_it_work(before)
+        ending.set()
         if number % 5 == 0:
             self.end_politely()
         else:
-            self.server.kill()
+            self.kill()
             self.totals["kill"] += 1
-        stop.set()
         for thread in threads:
             thread.join(30)
             check(not thread.is_alive(), "a client still waits, 30 s after its server went")
@@ -287,10 +291,18 @@ class Loop:
         self.totals["stop"] = max(self.totals["stop"], time.monotonic() - began)
         check(status == 0, lambda: f"SIGTERM under load: exit status {status}, expected 0; its last words:\n{self.server.log_tail()}")
 
+    def kill(self):
+        """It must be the kill that ends it: a server that fell by itself is a finding, not a round."""
+        self.server.kill()
+        status = self.server.exit_status
+        # Where another process took the port first, it had no chance.
+        check(status == -signal.SIGKILL or "in use" in self.server.log_tail(),
+              lambda: f"the server had ended by itself, status {status}:\n{self.server.log_tail()}")
+
     def kill_while_it_recovers(self):
         self.server.spawn()
         suite.wait_until(time.monotonic() + self.rng.random() * 0.1)
-        self.server.kill()
+        self.kill()
         self.totals["early kill"] += 1
 
     def verify(self):
