@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "server/config.h"
+#include "base/text.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
 
@@ -30,6 +31,12 @@ resp::RequestCutter::Options cutter_options(const Config& config) {
 }  // namespace
 
 Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info)
+// A browser that was sent here by a hostile page: what it "posts" would be run line by line
+// (cross protocol scripting). Redis closes at these words, too.
+bool is_http(base::ByteView name) {
+  return base::equals_ignore_case(name, "post") || base::equals_ignore_case(name, "host:");
+}
+
     : host_(host),
       connection_(connection),
       cutter_(cutter_options(host.services().config)),
@@ -121,6 +128,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   Services& services = host_.services();
   services.counters.commands.fetch_add(1, std::memory_order_relaxed);
   const command::Arguments args(words);
+  if (is_http(words.front())) return abort();
   const command::Row* row = services.table.find(args);
   if (is_refused(row, args)) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);

@@ -32,6 +32,19 @@ TEST(SessionEnd, AProtocolErrorClosesAfterTheEarlierReplies) {
   EXPECT_TRUE(client.is_closed());
 }
 
+TEST(SessionEnd, ABrowserIsSentAwayBeforeWhatItPostsIsRun) {
+  TestNode node(with_data());
+  node.serve();
+  const std::string body = "SET a posted\r\n";
+  for (const std::string head : {"POST / HTTP/1.1\r\n", "post / HTTP/1.1\r\n", "Host: here\r\n",
+                                 "GET / HTTP/1.1\r\nHost: here\r\n", "MULTI\r\nPOST /\r\n"}) {
+    TestClient client(node);
+    EXPECT_EQ(client.exchange(head + body), "") << head;
+    EXPECT_TRUE(client.is_closed()) << head;
+  }
+  EXPECT_EQ(TestClient(node).call({"GET", "a"}), "$-1\r\n");
+}
+
 TEST(SessionEnd, ALostReplyClosesTheConnection) {
   TestNode node(with_data());
   node.serve();

@@ -172,6 +172,7 @@ class Workload:
             b"*3\r\n$3\r\nSET\r\n$3\r\nraw\r\n$6\r\na\r\nb\r\n\r\n" + good + end, b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n" + end,
             b"CLIENT REPLY SKIP\r\nPING\r\n" + end, b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n" + good + good + b"CLIENT REPLY ON\r\n" + end,
             b"MULTI\r\nset raw 1\r\n*1\r\n$3\r\nFOO\r\nEXEC\r\n" + end, b"RESET\r\n" + end, b"HELLO 9\r\n" + end, b"HELLO 2\r\n" + end,
+            b"POST / HTTP/1.1\r\nHost: x\r\n\r\nset k0 posted\r\n" + end, b"MULTI\r\nhOsT: x\r\n" + end,
             b"SELECT 1\r\nget k0\r\n" + end, b"*1\r\n$4\r\nPING\r\n" * 50 + end, b"+OK\r\n" + end, b"GET k0 " + b"x" * 100 + b"\r\n" + end,
             b"*2\r\n$3\r\nGET\r\n$2\r\nk0xx*1\r\n$4\r\nPING\r\n" + end])
         data = hello + (good if rng.random() < 0.5 else b"") + case
