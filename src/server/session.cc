@@ -1,18 +1,21 @@
 #include "server/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/format.h"
-#include "server/config.h"
 #include "base/text.h"
+#include "server/config.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
 
 namespace alfheim::server {
 namespace {
 
-// Reads of one connection on the pool at a time; more wait in its input buffer.
+// Reads of one connection on the pool at a time; more wait in its input buffer. How large a
+// reply will be is not known before it is read: so few to begin with, and then as many as may
+// stand unsent together, if they are as large as the last one was.
 constexpr size_t kPoolReadsMax = 64;
 // Replies that the kernel has not taken: from here on nothing more is cut.
 constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
@@ -28,15 +31,15 @@ resp::RequestCutter::Options cutter_options(const Config& config) {
   return options;
 }
 
-}  // namespace
-
-Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info)
 // A browser that was sent here by a hostile page: what it "posts" would be run line by line
 // (cross protocol scripting). Redis closes at these words, too.
 bool is_http(base::ByteView name) {
   return base::equals_ignore_case(name, "post") || base::equals_ignore_case(name, "host:");
 }
 
+}  // namespace
+
+Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info)
     : host_(host),
       connection_(connection),
       cutter_(cutter_options(host.services().config)),
@@ -109,7 +112,7 @@ void Session::cut_requests() {
 }
 
 bool Session::may_cut() {
-  if (replies_.is_full() || pool_reads_ >= kPoolReadsMax) return false;
+  if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
   const size_t unsent =
       connection_.unsent_bytes() + replies_.output().size() + replies_.held_bytes();
   return unsent <= kUnsentBytesMax;
@@ -125,10 +128,10 @@ void Session::abort() {
 }
 
 void Session::execute(std::span<const base::ByteView> words) {
+  if (is_http(words.front())) return abort();
   Services& services = host_.services();
   services.counters.commands.fetch_add(1, std::memory_order_relaxed);
   const command::Arguments args(words);
-  if (is_http(words.front())) return abort();
   const command::Row* row = services.table.find(args);
   if (is_refused(row, args)) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
@@ -263,7 +266,7 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   // however many keys fall due meanwhile: log time has passed the clock of this read.
   if (!ticked_clock_ && deadline && *deadline <= clock) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
-  ++pool_reads_;
+  ++pool_reads_.count;
   const uint64_t slot = add_pending_slot();
   host_.read_on_pool(SessionHost::PoolRead{
       .to = reply_to(slot),
@@ -278,8 +281,10 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
 
 void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
   if (stream_ == Stream::kClosed) return;
-  ALF_CHECK(pool_reads_ > 0);
-  --pool_reads_;
+  ALF_CHECK(pool_reads_.count > 0);
+  --pool_reads_.count;
+  pool_reads_.count_max =
+      std::clamp(kUnsentBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
   fill(slot, reply);
   resume();
 }

@@ -143,7 +143,10 @@ class Session final : public env::ConnectionHandler,
   std::optional<BlockPlan> block_;
   base::Bytes scratch_;
   size_t writes_pending_ = 0;  // slots filled by apply that are still open
-  size_t pool_reads_ = 0;
+  struct {
+    size_t count = 0;
+    size_t count_max = 8;
+  } pool_reads_;
   uint64_t admitted_bytes_ = 0;
   uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick

@@ -114,8 +114,10 @@ struct FlowCase {
 };
 
 TEST(SessionFlow, AClientThatDoesNotReadStopsBeingCutAndGoesOnWhenItReads) {
-  // Small values are answered on the loop, large ones on the pool (64 at a time).
-  for (const FlowCase& c : {FlowCase{10'000, 3000, 850}, FlowCase{400'000, 300, 64 + 30}}) {
+  // Small values are answered on the loop, large ones on the pool: 8 at a time, and then as many
+  // as make 8 MiB.
+  for (const FlowCase& c : {FlowCase{10'000, 3000, 850}, FlowCase{400'000, 300, 21 + 21 + 1},
+                            FlowCase{4'000'000, 60, 8 + 2 + 1}}) {
     TestNode node(with_data());
     node.serve();
     TestClient client(node);
