@@ -91,9 +91,12 @@ void Client::step() {
     stream_.trace = std::move(trace);
   } else if (!stream_.to_send.empty()) {
     send_piece();
-  } else if (requests_.size() < options_.pipeline_max && issued_ < options_.request_count) {
+    if (stream_.to_send.empty()) end_input_sometimes();
+  } else if (!stream_.has_ended_input && requests_.size() < options_.pipeline_max &&
+             issued_ < options_.request_count) {
     issue();
     send_piece();
+    if (stream_.to_send.empty()) end_input_sometimes();
   }
   schedule_step();
 }
@@ -213,10 +216,23 @@ void Client::send_piece() {
 void Client::disconnect() {
   if (stream_.connection == nullptr) return;
   stream_.connection->client_close();
+  stream_.has_ended_input = false;  // it does not wait for what it is owed
   on_disconnected();
 }
 
+// As `printf ... | nc`: everything asked is answered nevertheless, and then the server closes.
+void Client::end_input_sometimes() {
+  if (workload_.random().below(64) != 0) return;
+  stream_.has_ended_input = true;
+  stream_.connection->client_end_input();
+}
+
 void Client::on_disconnected() {
+  if (stream_.has_ended_input && stream_.connection->was_served_to_the_end() &&
+      !requests_.empty()) {
+    oracle_.fail(
+        base::format("{}, and was disconnected after it had ended its input", waiting_for()));
+  }
   stream_ = Stream();
   requests_.clear();
   schedule_step();
@@ -365,7 +381,10 @@ void Client::judge_exec(const Request& request, ByteView reply) {
                         std::all_of(request.is_ping.begin(), request.is_ping.end(),
                                     [](bool is_ping) { return is_ping; });
   const LoggedOperation* next = is_local ? nullptr : next_logged();
-  if (next != nullptr && next->is_block && next->identity == request.identity) {
+  // So does one that was refused without the log: what stands there is a later one's.
+  const bool is_refused = reply == "*-1\r\n";
+  const bool is_later = is_refused && next != nullptr && !next->is_watch_failed;
+  if (next != nullptr && !is_later && next->is_block && next->identity == request.identity) {
     const LoggedOperation logged = *take_logged(false);
     Bytes expected =
         logged.is_watch_failed ? Bytes("*-1\r\n") : base::format("*{}\r\n", request.is_ping.size());
@@ -382,7 +401,7 @@ void Client::judge_exec(const Request& request, ByteView reply) {
     return answered_at(logged.position);
   }
   // Refused without the log: a watched key must have been touched.
-  if (reply == "*-1\r\n") {
+  if (is_refused) {
     const bool is_touched =
         std::any_of(stream_.watched.begin(), stream_.watched.end(), [&](const WatchedKey& watched) {
           return oracle_.model().is_touched(watched.database, watched.key, watched.from,

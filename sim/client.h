@@ -82,6 +82,7 @@ class Client final : public SimPeer {
   void add(Request request);
   void add_literal(Words words, base::Bytes literal);
   void send_piece();
+  void end_input_sometimes();
 
   void judge(const Request& request, base::ByteView reply);
   void judge_command(const Request& request, base::ByteView reply);
@@ -111,6 +112,7 @@ class Client final : public SimPeer {
     base::Bytes received;
     uint64_t position = 0;  // of the last answer
     std::vector<WatchedKey> watched;
+    bool has_ended_input = false;
   } stream_;
   std::deque<Request> requests_;  // not answered, in order
   uint64_t issued_ = 0;

@@ -62,6 +62,10 @@ void SimConnection::client_send(base::Bytes bytes) {
 
 void SimConnection::client_close() {
   client_ = nullptr;
+  client_end_input();
+}
+
+void SimConnection::client_end_input() {
   scheduler_.post_world(arrival_ns(last_to_server_ns_), [self = shared_from_this()] {
     self->is_.is_end_of_stream = true;
     self->on_readable();
@@ -71,6 +75,7 @@ void SimConnection::client_close() {
 // ---- the server's end ----
 
 void SimConnection::set_reading(bool is_reading) {
+  if (is_.has_ended) return;
   is_.is_reading = is_reading;
   read_more();
 }
@@ -84,14 +89,18 @@ void SimConnection::read_more() {
   on_readable();
 }
 
+bool SimConnection::is_readable() const {
+  return is_.is_read_pending && (!inbox_.empty() || is_.is_end_of_stream || is_.is_closed);
+}
+
 void SimConnection::on_readable() {
-  if (loop_ == nullptr || !is_.is_read_pending) return;
-  if (inbox_.empty() && !is_.is_end_of_stream && !is_.is_closed) return;
+  if (loop_ == nullptr || !is_readable()) return;
   loop_->post([self = shared_from_this()] {
-    if (!self->is_.is_read_pending) return;
+    // Another of these may have read what this one was posted for.
+    if (!self->is_readable()) return;
     self->is_.is_read_pending = false;
     if (self->is_.is_closed) return self->finish();
-    if (self->inbox_.empty()) return self->close();
+    if (self->inbox_.empty()) return self->end_input();
     const size_t most = std::min(self->inbox_.size(), self->read_buffer_.size());
     const size_t count = self->piece_of(most);
     std::copy_n(self->inbox_.begin(), count, self->read_buffer_.begin());
@@ -99,6 +108,12 @@ void SimConnection::on_readable() {
     self->handler_->on_bytes(count);
     self->read_more();
   });
+}
+
+void SimConnection::end_input() {
+  is_.has_ended = true;
+  is_.is_reading = false;
+  if (!handler_->on_end_of_input()) close_after_sending();
 }
 
 void SimConnection::send(base::Bytes bytes) {

@@ -45,6 +45,11 @@ class SimConnection final : public env::Connection,
   void client_send(base::Bytes bytes);
   // The client goes: it hears no more, the server sees the end of the stream.
   void client_close();
+  // The client sends no more, and hears what it is still owed.
+  void client_end_input();
+  // The server closed it once the input had ended and all that it had to say was sent: neither
+  // died nor gave up.
+  bool was_served_to_the_end() const { return loop_ != nullptr && is_.has_ended && is_.is_closing; }
 
   // ---- env::Connection ----
   void send(base::Bytes bytes) override;
@@ -58,7 +63,9 @@ class SimConnection final : public env::Connection,
 
  private:
   void read_more();
+  bool is_readable() const;
   void on_readable();
+  void end_input();
   void flush();
   void on_flushed();
   void finish();
@@ -81,7 +88,8 @@ class SimConnection final : public env::Connection,
     bool is_reading = false;
     bool is_read_pending = false;
     bool is_flush_pending = false;
-    bool is_end_of_stream = false;
+    bool is_end_of_stream = false;  // behind what is in the inbox
+    bool has_ended = false;         // the handler knows
     bool is_closing = false;
     bool is_closed = false;
   } is_;
