@@ -249,6 +249,31 @@ TEST(Log, OneRottenCopyOfMetaDoesNoHarm) {
   }
 }
 
+// At open the newest generation is written once more, copy by copy. Where one of the two has
+// rotted, the other is the only witness of the vote: it must not be the first to be touched.
+TEST(Log, ACrashWhileMetaIsHealedDoesNotLoseTheVote) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    for (const uint64_t copy : {0u, 1u, 2u, 3u}) {
+      LogWorld world(seed);
+      world.open();
+      ASSERT_TRUE(world.log->save_hard_state({{8}, {3}}).is_ok());
+      world.log.reset();
+      world.disk.kill_process();
+      world.disk.flip_bit("/log/META", copy * 4096 + 60, 3);
+      bool is_first = true;
+      world.disk.set_operation_hook([&](const sim::DiskOperation& operation) {
+        const bool is_healing = operation.kind == sim::DiskOperationKind::kWriteDurable;
+        return is_healing && std::exchange(is_first, false) ? sim::DiskOrder::kCrashDuring
+                                                            : sim::DiskOrder::kProceed;
+      });
+      ASSERT_FALSE(world.try_open().is_ok());
+      world.disk.set_operation_hook(nullptr);
+      world.crash_and_reopen({.keep_sector_ppm = 500'000, .torn_sector_ppm = sim::kAlwaysPpm});
+      ASSERT_EQ(world.log->hard_state(), (HardState{{8}, {3}})) << "copy " << copy;
+    }
+  }
+}
+
 TEST(Log, ARottenMetaIsCorruption) {
   LogWorld world;
   world.open();

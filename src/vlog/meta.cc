@@ -82,12 +82,17 @@ base::Result<std::unique_ptr<MetaFile>> MetaFile::open(env::Disk& disk, const st
   ALF_TRY(auto file, disk.open(path, {.is_writable = true, .is_direct = true}));
   // What a killed process (or one whose sync failed) wrote may be seen and still not be durable;
   // the next update goes over the other generation, so this one must be able to stand alone
-  // before. Copy by copy: if it was durable already, a torn write leaves one whole.
+  // before. Copy by copy, so that a torn write leaves one whole; and a bad copy before a good
+  // one, because a twin that has rotted leaves one witness of the vote.
   AlignedBuffer buffer;
   const base::Bytes block = encode_meta(meta);
-  for (const uint64_t copy_offset : {uint64_t{0}, uint64_t{kMetaBlockBytes}}) {
-    ALF_TRY_STATUS(file->write_at_durable(generation_offset(meta.generation) + copy_offset,
-                                          buffer.copy_of(block)));
+  const uint64_t first_offset = generation_offset(meta.generation);
+  const base::Result<Meta>& first_copy = copies[first_offset / kMetaBlockBytes];
+  const bool is_first_good = first_copy.is_ok() && *first_copy == meta;
+  for (uint64_t i = 0; i < kMetaCopiesPerGeneration; ++i) {
+    const uint64_t copy = is_first_good ? kMetaCopiesPerGeneration - 1 - i : i;
+    ALF_TRY_STATUS(
+        file->write_at_durable(first_offset + copy * kMetaBlockBytes, buffer.copy_of(block)));
   }
   return std::unique_ptr<MetaFile>(new MetaFile(std::move(file), std::move(meta), path));
 }

@@ -19,7 +19,8 @@
 
 namespace alfheim::vlog {
 
-inline constexpr uint64_t kMetaGenerationBytes = 2 * kMetaBlockBytes;
+inline constexpr uint64_t kMetaCopiesPerGeneration = 2;
+inline constexpr uint64_t kMetaGenerationBytes = kMetaCopiesPerGeneration * kMetaBlockBytes;
 inline constexpr uint64_t kMetaFileBytes = 2 * kMetaGenerationBytes;
 
 class MetaFile {
