@@ -428,6 +428,25 @@ TEST(Log, ReplenishFillsThePoolAndSegmentsComeFromIt) {
   EXPECT_EQ(world.payload_at(1), "one");
 }
 
+// Upkeep asks again and again while the disk is full: each try must leave the room as it was.
+TEST(Log, ASpareThatCannotBeMadeLeavesNothing) {
+  for (const auto kind : {sim::DiskOperationKind::kWrite, sim::DiskOperationKind::kSync,
+                          sim::DiskOperationKind::kRename}) {
+    LogWorld world;
+    world.segment_bytes = 8 * 4096;
+    world.spare_count = 2;
+    world.open();
+    const auto names = *world.disk.list(kDir);
+    world.disk.fail_operation(kind, 1, ErrorCode::kNoSpace);
+    const auto made = world.log->replenish_spares();
+    ASSERT_FALSE(made.is_ok());
+    EXPECT_EQ(made.error().code, ErrorCode::kNoSpace);
+    EXPECT_EQ(*world.disk.list(kDir), names) << sim::disk_operation_name(kind);
+    ASSERT_TRUE(world.log->replenish_spares().is_ok());
+    EXPECT_EQ(world.log->stats().spare_count, 2u);
+  }
+}
+
 TEST(Log, AReplayBeginsAnywhereAndEndsAtTheEnd) {
   LogWorld world;
   world.segment_bytes = 8 * 4096;

@@ -66,25 +66,28 @@ base::Result<bool> SparePool::recycle(const std::string& path) {
   return true;
 }
 
-base::Status SparePool::replenish() {
+base::Status SparePool::write_zeros(const std::string& new_path) {
   const base::Bytes zeros(base::kMiB, '\0');
+  ALF_TRY(auto file, disk_.open(new_path, {.is_writable = true, .create_new = true}));
+  for (uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
+    const uint64_t length = std::min<uint64_t>(zeros.size(), options_.file_bytes - at);
+    ALF_TRY_STATUS(file->write_at(at, base::ByteView(zeros).substr(0, length)));
+  }
+  return file->sync();
+}
+
+base::Status SparePool::replenish() {
   while (is_short()) {
     const std::string path = next_path();
     const std::string new_path = path + std::string(kNewSuffix);
-    {
-      ALF_TRY(auto file, disk_.open(new_path, {.is_writable = true, .create_new = true}));
-      for (uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
-        const uint64_t length = std::min<uint64_t>(zeros.size(), options_.file_bytes - at);
-        auto written = file->write_at(at, base::ByteView(zeros).substr(0, length));
-        if (!written.is_ok()) {
-          // Best effort: what is left is removed by the next open.
-          if (auto removed = disk_.unlink(new_path); !removed.is_ok()) return removed;
-          return written;
-        }
-      }
-      ALF_TRY_STATUS(file->sync());
+    base::Status made = write_zeros(new_path);
+    if (made.is_ok()) made = disk_.rename(new_path, path);
+    if (!made.is_ok()) {
+      // The owner asks again when there is room, under another name: what is half made must not
+      // stay to fill the disk. Best effort: the next open removes what is left.
+      [[maybe_unused]] const base::Status removed = disk_.unlink(new_path);
+      return made;
     }
-    ALF_TRY_STATUS(disk_.rename(new_path, path));
     give_back(path);
   }
   return base::ok();

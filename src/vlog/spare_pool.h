@@ -35,12 +35,15 @@ class SparePool {
   // Makes the file at `path` a spare if one is wanted, its length fits and no link but this one
   // is left (I4); says whether it did. The new name is durable when it returns.
   base::Result<bool> recycle(const std::string& path);
+  // Makes spares until none is wanted. An error leaves nothing of the one that failed.
   base::Status replenish();
   uint32_t count() const;
   bool is_short() const { return count() < options_.wanted_count; }
 
  private:
   base::Result<bool> fits(const std::string& path);
+  // Makes the file of a spare, under its unfinished name; durable but for the name.
+  base::Status write_zeros(const std::string& new_path);
   std::string next_path();
 
   env::Disk& disk_;
