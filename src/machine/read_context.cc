@@ -26,10 +26,10 @@ class ReadContext : public command::Context {
     ALF_CHECK(index.value < databases_.size());
     std::optional<types::Database>& database = databases_[index.value];
     if (!database) {
-      database.emplace(types::Database::Hands{.records = state_.records,
-                                              .values = state_.values,
-                                              .table = state_.table},
-                       index, moment());
+      database.emplace(
+          types::Database::Hands{
+              .records = state_.records, .values = state_.values, .table = state_.table},
+          index, moment());
     }
     return *database;
   }
@@ -88,13 +88,16 @@ base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex i
 }
 
 std::shared_ptr<ReadView> ReadView::open(Machine& machine) {
-  vlog::Pin pin = machine.log().pin();
   base::Stamp log_time_min;
-  {
-    const index::ReadGuard guard = machine.index().read();
-    log_time_min = machine.published(guard).log_time;
-  }
-  std::shared_ptr<index::View> view = machine.open_view();
+  std::shared_ptr<index::View> view;
+  vlog::Pin pin = machine.log().pin_around([&] {
+    view.reset();
+    {
+      const index::ReadGuard guard = machine.index().read();
+      log_time_min = machine.published(guard).log_time;
+    }
+    view = machine.open_view();
+  });
   ALF_CHECK(view != nullptr);
   return std::shared_ptr<ReadView>(
       new ReadView(machine, std::move(pin), std::move(view), log_time_min));
@@ -121,8 +124,8 @@ base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::
   ALF_TRY(const MachineState state, MachineState::read(records));
   LogValues values(machine_.log(), pin_, LogValues::Options{});
   const base::Stamp log_time = std::max(state.log_time, log_time_min_);
-  types::Database database({.records = records, .values = values, .table = state.databases},
-                           index, types::Moment{log_time, std::max(log_time, clock)});
+  types::Database database({.records = records, .values = values, .table = state.databases}, index,
+                           types::Moment{log_time, std::max(log_time, clock)});
   ALF_TRY(const base::LogIndex version, version_of(database, key));
   // Of an entry that was being applied when the view was taken: a version that never holds, so
   // that EXEC finds the key changed.
@@ -138,8 +141,7 @@ base::Result<uint64_t> ReadView::logical_hash() const {
   types::LogicalHash hash;
   for (uint32_t i = 0; i < base::kDatabaseCount; ++i) {
     types::Database database({.records = records, .values = values, .table = state.databases},
-                             base::DatabaseIndex{i},
-                             types::Moment{state.log_time, state.log_time});
+                             base::DatabaseIndex{i}, types::Moment{state.log_time, state.log_time});
     for (bool is_done = false; !is_done;) {
       ALF_TRY(is_done, hash.step(database, kBytesPerStep));
     }

@@ -62,7 +62,7 @@ class ReadView {
         log_time_min_(log_time_min) {}
 
   Machine& machine_;
-  vlog::Pin pin_;  // taken before the view: its segments hold every address in it
+  vlog::Pin pin_;  // its segments hold every address in the view
   std::shared_ptr<index::View> view_;
   // Published before the view was taken. The view's own state record is behind it in the midst
   // of an entry: a key that an earlier read found dead must stay dead.

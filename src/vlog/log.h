@@ -137,6 +137,9 @@ class Log {
   // A cheap holder that a reader takes before it looks an address up: while it lives, the files
   // of its segments stay as they are.
   Pin pin() const;
+  // A pin for a state of the index that `take` takes: it holds every segment that an address in
+  // that state can name, also where the log rolled meanwhile (`take` is then called again).
+  Pin pin_around(const std::function<void()>& take) const;
   // Appends bytes [from_bytes, from_bytes + length_bytes) of the value to `out`, cut at the
   // value's end; on error `out` is as before. The value's checksum is tested whenever the whole
   // value passes through memory: always up to kCheckedValueBytes, and for larger ones when all

@@ -172,6 +172,16 @@ Pin Log::pin() const {
   return state_->shared.set;
 }
 
+// A pin from before alone would miss a segment made in between, one from after alone a segment
+// dropped in between. A roll takes several syncs, so a second try all but always succeeds.
+Pin Log::pin_around(const std::function<void()>& take) const {
+  for (;;) {
+    Pin pinned = pin();
+    take();
+    if (pin() == pinned) return pinned;
+  }
+}
+
 base::Status Log::read_value(const SegmentSet& pinned, const ValueAddress& address,
                              uint64_t from_bytes, uint64_t length_bytes, base::Bytes& out,
                              env::ReadMode mode) const {

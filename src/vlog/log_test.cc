@@ -380,6 +380,35 @@ TEST(Log, APinKeepsADroppedSegmentReadable) {
   EXPECT_EQ(world.log->stats().spare_count, 1u);
 }
 
+// An address in a view may name a segment that was made after the first look at the set.
+TEST(Log, APinAroundAViewHoldsASegmentMadeMeanwhile) {
+  LogWorld world;
+  world.segment_bytes = 8 * 4096;
+  world.open();
+  world.append_many(1, 10, 1);
+  uint64_t looks = 0;
+  uint64_t seen = 0;
+  const Pin pin = world.log->pin_around([&] {
+    if (++looks == 1) world.append_many(11, 40, 1);
+    seen = world.log->last_index().value;
+  });
+  EXPECT_EQ(looks, 2u);
+  ASSERT_EQ(seen, 40u);
+  const std::string value = world.payload_at(30);
+  world.append_many(41, 60, 1);
+  ASSERT_TRUE(world.log->set_log_start({60}, {1}).is_ok());
+  for (const SegmentInfo& info : world.log->sealed_segments()) {
+    if (info.last_index.value >= 60) continue;
+    ASSERT_TRUE(world.log->drop_segment(info.id).is_ok());
+  }
+  ASSERT_FALSE(world.log->read_entry({30}).is_ok());
+  base::Bytes out;
+  const auto read =
+      world.log->read_value(*pin, address_of(30, 0, value), 0, 100, out, ReadMode::kMayBlock);
+  EXPECT_TRUE(read.is_ok()) << read.error().message;
+  EXPECT_EQ(out, value);
+}
+
 TEST(Log, ALinkedSegmentIsUnlinkedAndNotRecycled) {
   LogWorld world;
   world.segment_bytes = 8 * 4096;
