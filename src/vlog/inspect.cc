@@ -1,6 +1,7 @@
 #include "vlog/inspect.h"
 
 #include <optional>
+#include <set>
 
 #include "base/format.h"
 #include "vlog/batch_scanner.h"
@@ -26,7 +27,10 @@ class Verifier {
     verify_meta();
     uint64_t last_id = 0;
     for (const std::string& name : names) {
-      if (const auto id = parse_segment_name(name)) last_id = *id;
+      const auto id = parse_segment_name(name);
+      if (!id) continue;
+      last_id = *id;
+      find_replaced(path_in(dir_, name));
     }
     for (const std::string& name : names) {
       if (const auto id = parse_segment_name(name)) verify_segment(name, *id, *id == last_id);
@@ -49,27 +53,43 @@ class Verifier {
     const std::string path = path_in(dir_, kMetaName);
     auto copies = MetaFile::read_copies(disk_, dir_);
     if (!copies.is_ok()) return error(path, 0, copies.error().message);
-    size_t whole_count = 0;
-    for (const auto& copy : *copies) whole_count += copy.is_ok() ? 1 : 0;
+    for (const auto& copy : *copies) {
+      const bool is_newest = copy.is_ok() && (!meta_ || copy->generation > meta_->generation);
+      if (is_newest) meta_ = *copy;
+    }
     for (size_t i = 0; i < copies->size(); ++i) {
       if ((*copies)[i].is_ok()) continue;
-      // A generation torn by a crash is no loss as long as the other one is whole.
-      const bool is_twin_whole = (*copies)[i ^ 1].is_ok();
       const std::string& words = (*copies)[i].error().message;
-      if (whole_count == 2 && !is_twin_whole) {
+      if (may_be_torn(*copies, i)) {
         note(path, i * kMetaBlockBytes, words);
       } else {
         error(path, i * kMetaBlockBytes, words);
       }
     }
-    for (const auto& copy : *copies) {
-      const bool is_newest = copy.is_ok() && (!meta_ || copy->generation > meta_->generation);
-      if (is_newest) meta_ = *copy;
-    }
+  }
+
+  // A crash in a write tears one copy of a generation, or both, and never touches the other
+  // generation. A stop that was clean tears none.
+  bool may_be_torn(const std::vector<base::Result<Meta>>& copies, size_t bad) const {
+    const size_t other = bad < kMetaCopiesPerGeneration ? kMetaCopiesPerGeneration : 0;
+    const bool is_other_whole = copies[other].is_ok() && copies[other + 1].is_ok();
+    const bool is_twin_whole = copies[bad ^ 1].is_ok();
+    return is_other_whole && (!is_twin_whole || !meta_->is_clean);
+  }
+
+  // A header that cannot be read is reported when its segment's turn comes.
+  void find_replaced(const std::string& path) {
+    const auto file = disk_.open(path, {});
+    if (!file.is_ok()) return;
+    const auto header = read_segment_header(**file, path);
+    if (header.is_ok() && header->replaces_id != 0) replaced_.insert(header->replaces_id);
   }
 
   void verify_segment(const std::string& name, uint64_t id, bool is_last) {
     const std::string path = path_in(dir_, name);
+    if (replaced_.contains(id)) {
+      return note(path, 0, "copied into a later segment; the next start takes it away");
+    }
     result_.segment_count += 1;
     auto opened = open_segment(disk_, path, id);
     if (!opened.is_ok()) return error(path, 0, opened.error().message);
@@ -116,6 +136,7 @@ class Verifier {
   const std::string& dir_;
   const Report& report_;
   std::optional<Meta> meta_;
+  std::set<uint64_t> replaced_;  // segments whose whole copy is there: a crash came before the end
   Inspection result_;
 };
 

@@ -293,6 +293,42 @@ TEST(Inspect, EveryRottenBlockOfASealedSegmentIsFound) {
   }
 }
 
+// Kills a log, and then its restart at change `at` of the disk, and looks at what is left.
+Verdict inspect_killed_restart(uint64_t seed, uint64_t at) {
+  LogWorld world(seed);
+  world.segment_bytes = 8 * 4096;
+  world.open();
+  world.append_many(1, 9, 1);
+  world.log.reset();
+  world.disk.crash();
+  const uint64_t crash_at = world.disk.change_count() + at;
+  world.disk.set_operation_hook([&](const sim::DiskOperation& operation) {
+    return operation.change_number == crash_at ? sim::DiskOrder::kCrashDuring
+                                               : sim::DiskOrder::kProceed;
+  });
+  EXPECT_FALSE(world.try_open().is_ok());
+  world.disk.set_operation_hook(nullptr);
+  world.log.reset();
+  world.disk.crash({.keep_sector_ppm = 300'000, .torn_sector_ppm = 500'000});
+  return inspect(world);
+}
+
+// Each crash state of docs/formats is a healthy directory.
+TEST(Inspect, WhatACrashLeavesIsNoError) {
+  constexpr uint64_t kChangesOfARestart = 14;
+  uint64_t notes = 0;
+  for (uint64_t at = 1; at <= kChangesOfARestart; ++at) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      const Verdict verdict = inspect_killed_restart(seed, at);
+      for (const Problem& problem : verdict.errors) {
+        ADD_FAILURE() << "change " << at << ": " << problem.path << ": " << problem.words;
+      }
+      notes += verdict.inspection.note_count;
+    }
+  }
+  EXPECT_GT(notes, 100u);
+}
+
 TEST(Inspect, RottenMetaCopiesAreFound) {
   LogWorld world;
   world.open();
