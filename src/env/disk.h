@@ -3,7 +3,7 @@
 // A Disk names files by path; a File is one open file, read and written at offsets.
 // What is durable when:
 //   - bytes of write_at: after the next successful sync() of a File of that file;
-//   - bytes of write_at_durable: when it returns;
+//   - bytes of write_at_durable, and the file's length with them: when it returns;
 //   - a name (create, rename, unlink, link, make_dir): after sync_dir of its directory.
 // A failed sync or durable write finishes the File: nobody may retry it, because the page
 // cache may have dropped the bytes (promise 2). The owner stops the node.

@@ -5,10 +5,14 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +157,47 @@ TEST(PosixDisk, a_failed_buffered_write_is_an_error_but_the_file_goes_on) {
     return (*file)->sync().is_ok() ? 0 : 4;
   });
   EXPECT_EQ(code, 0);
+}
+
+// Lets this process's calls of `number` fail with `error` from now on, as a file system would.
+bool refuse_system_calls(std::initializer_list<std::pair<int, int>> refused) {
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const auto& [number, error] : refused) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+// Where blocks cannot be reserved they are written. They must be durable with their length: the
+// durable write that follows syncs its own bytes, and a file that a crash cut short is corrupt.
+TEST(PosixDisk, a_file_system_without_allocation_gets_zeros_that_are_durable) {
+  const TemporaryDirectory directory(testing::TempDir());
+  constexpr uint64_t kSizeBytes = 200'000;
+  const auto allocate = [&](const std::string& name, bool syncs_fail) {
+    return exit_code_with_file_limit(RLIM_INFINITY, [&] {
+      const int sync_error = syncs_fail ? EIO : 0;
+      PosixDisk disk;
+      auto file = disk.open(directory.path + name, kNew);
+      if (!file.is_ok()) return 1;
+      if (!(*file)->write_at(0, "begin").is_ok()) return 2;
+      if (!refuse_system_calls({{SYS_fallocate, EOPNOTSUPP}, {SYS_fdatasync, sync_error}}))
+        return 3;
+      const bool is_allocated = (*file)->allocate(kSizeBytes).is_ok();
+      if (is_allocated == syncs_fail) return 4;
+      // After a failed sync the file is finished.
+      if ((*file)->write_at(0, "again").is_ok() == syncs_fail) return 5;
+      if (*(*file)->size_bytes() != kSizeBytes) return 6;
+      std::string out(kSizeBytes, '?');
+      if (*(*file)->read_at(5, {out.data(), out.size()}) != kSizeBytes - 5) return 7;
+      return out.find_first_not_of('\0') == kSizeBytes - 5 ? 0 : 8;
+    });
+  };
+  EXPECT_EQ(allocate("/sound", false), 0);
+  EXPECT_EQ(allocate("/failing", true), 0);
 }
 
 TEST(PosixDisk, a_device_without_room_answers_no_space) {

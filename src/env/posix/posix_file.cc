@@ -201,7 +201,9 @@ base::Status PosixFile::allocate(uint64_t size_bytes) {
   return failure("allocate", 0, size_bytes, errno);
 }
 
-// The slow way to reserve blocks: write them. Holes before the present end stay holes.
+// The slow way to reserve blocks: write them. Holes before the present end stay holes. The sync
+// keeps the promise that a durable write makes the length durable too: it would sync its own
+// bytes only, and a length that is owed to pages still in memory goes with them in a crash.
 base::Status PosixFile::fill_with_zeros(uint64_t size_bytes) {
   static constexpr std::array<char, 64 * base::kKiB> kZeros{};
   ALF_TRY(uint64_t end, this->size_bytes());
@@ -210,7 +212,7 @@ base::Status PosixFile::fill_with_zeros(uint64_t size_bytes) {
     ALF_TRY_STATUS(write_all(buffered_.number(), end, base::ByteView(kZeros.data(), length)));
     end += length;
   }
-  return base::ok();
+  return sync();
 }
 
 base::Status PosixFile::truncate(uint64_t size_bytes) {
