@@ -205,19 +205,31 @@ base::Status Log::close() {
 }
 
 // A footer goes on listing entries that a later segment truncated. When that later one is
-// dropped, META takes over its knowledge; else they would come back at the next open.
-base::Status LogState::save_trims(uint64_t dropped_id) {
+// dropped, META takes over its knowledge; else they would come back at the next open. What a
+// segment that stays tells needs no room in META, which is small. Dropped and retired files may be
+// there after a crash or not, so they are noted, but nothing is left for them to tell.
+std::vector<SegmentTrim> LogState::trims_without(uint64_t dropped_id) const {
   std::vector<SegmentTrim> trims;
-  const auto note = [&](const SegmentPtr& segment) {
-    if (!segment->is_trimmed()) return;
-    trims.push_back({segment->header.id, segment->table.last_index()});
+  const auto note = [&](const SegmentPtr& trimmed) {
+    if (!trimmed->is_trimmed()) return;
+    const LogIndex last = trimmed->table.last_index();
+    const auto tells = [&](const SegmentPtr& later) {
+      return later->header.id > trimmed->header.id && later->header.id != dropped_id &&
+             later->header.first_index <= last.next();
+    };
+    const std::vector<SegmentPtr>& all = shared.set->segments();
+    if (std::any_of(all.begin(), all.end(), tells)) return;
+    trims.push_back({trimmed->header.id, last});
   };
-  {
-    const std::shared_lock lock(mutex);
-    for (const SegmentPtr& segment : shared.set->segments()) note(segment);
-    const std::lock_guard retired_lock(retired.mutex);
-    for (const SegmentPtr& segment : retired.segments) note(segment);
-  }
+  const std::shared_lock lock(mutex);
+  for (const SegmentPtr& segment : shared.set->segments()) note(segment);
+  const std::lock_guard retired_lock(retired.mutex);
+  for (const SegmentPtr& segment : retired.segments) note(segment);
+  return trims;
+}
+
+base::Status LogState::save_trims(uint64_t dropped_id) {
+  const std::vector<SegmentTrim> trims = trims_without(dropped_id);
   if (trims == meta->current().trims) return base::ok();
   if (trims.size() > kMetaTrimsMax) {
     return base::Error{ErrorCode::kLimit,

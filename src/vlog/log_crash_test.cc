@@ -42,6 +42,7 @@ class CrashLoop {
  private:
   struct Truth {
     std::map<uint64_t, raft::Entry> entries;  // all indices, also below the log's start
+    std::map<uint64_t, raft::Entry> dropped;  // a crash may bring their segments back
     uint64_t first = 1;
     uint64_t last = 0;
     base::Term previous_term;
@@ -148,7 +149,7 @@ class CrashLoop {
     if (droppable.empty()) return;
     const SegmentInfo info = droppable[chance_.below(droppable.size())];
     for (uint64_t i = info.first_index.value; i <= info.last_index.value; ++i) {
-      truth_.entries.erase(i);
+      truth_.dropped.insert(truth_.entries.extract(i));
     }
     note(world_.log->drop_segment(info.id));
   }
@@ -208,6 +209,11 @@ class CrashLoop {
       if (index >= truth_.first) {
         ASSERT_EQ(log.term_at({index}), entry.term);
       }
+    }
+    // What a dropped segment had truncated in an older one must not come back in its place.
+    for (const auto& [index, entry] : truth_.dropped) {
+      auto found = log.read_entry({index});
+      ASSERT_TRUE(!found.is_ok() || is_same(*found, entry)) << "entry " << index;
     }
     uint64_t next = truth_.first;
     auto replayed = log.replay({truth_.first}, [&](raft::Entry entry) -> base::Status {

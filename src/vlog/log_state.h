@@ -56,7 +56,7 @@ struct LogState {
 
   // Dropped segments whose file is still there, because a pin may hold them.
   struct Retired {
-    std::mutex mutex;  // guards segments; never held over I/O
+    mutable std::mutex mutex;  // guards segments; never held over I/O
     std::vector<SegmentPtr> segments;
     void add(SegmentPtr segment) {
       const std::lock_guard lock(mutex);
@@ -101,6 +101,7 @@ struct LogState {
     bool is_found() const { return entry.has_value() || segment != nullptr; }
   };
   Found find(const SegmentSet* pinned, base::LogIndex index) const;
+  std::vector<SegmentTrim> trims_without(uint64_t dropped_id) const;
   base::Status save_trims(uint64_t dropped_id);
 
   env::Disk& disk;

@@ -168,6 +168,46 @@ TEST(Log, ATruncatedEntryStaysGoneWhenItsTruncatorIsDropped) {
   EXPECT_TRUE(world.log->read_entry({8}).is_ok());
 }
 
+// Appends until a segment was sealed, then truncates its last entry.
+void seal_and_trim_one(LogWorld& world, uint64_t term) {
+  const auto newest_end = [&] { return world.log->sealed_segments().back().last_index.value; };
+  const uint64_t rolls = world.log->stats().roll_count;
+  uint64_t next = world.log->last_index().value + 1;
+  while (world.log->stats().roll_count < rolls + 1) world.append(next++, term, "old");
+  world.append(newest_end(), term + 1, "new");
+}
+
+// META has room for few trims; segments that are there tell of their truncations themselves. Here
+// every other segment goes, each the only witness of a truncation in one that stays.
+TEST(Log, MoreTruncatedSegmentsThanMetaHoldsCanStillBeDropped) {
+  LogWorld world;
+  world.segment_bytes = 8 * 4096;
+  world.open();
+  world.append(1, 1, "first");
+  for (uint64_t i = 0; i < 2 * kMetaTrimsMax + 10; ++i) seal_and_trim_one(world, i + 1);
+  const uint64_t last = world.log->last_index().value;
+  ASSERT_TRUE(world.log->set_log_start({last}, *world.log->term_at({last - 1})).is_ok());
+  const std::vector<SegmentInfo> sealed = world.log->sealed_segments();
+  ASSERT_GT(sealed.size(), 2 * kMetaTrimsMax + 2);
+  for (size_t i = 0; i < kMetaTrimsMax; ++i) {
+    const auto dropped = world.log->drop_segment(sealed[2 * i + 1].id);
+    ASSERT_TRUE(dropped.is_ok()) << dropped.error().message;
+  }
+  // One more finds META full: it stays until one that was truncated has gone.
+  const SegmentInfo& one_more = sealed[2 * kMetaTrimsMax + 1];
+  const auto refused = world.log->drop_segment(one_more.id);
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
+  EXPECT_EQ(world.payload_at(one_more.first_index.value), "new");
+  ASSERT_TRUE(world.log->drop_segment(sealed[0].id).is_ok());
+  EXPECT_TRUE(world.log->drop_segment(one_more.id).is_ok());
+  world.crash_and_reopen();
+  for (size_t i = 2; i <= 2 * kMetaTrimsMax; i += 2) {
+    EXPECT_EQ(world.payload_at(sealed[i].last_index.value), "old");
+    EXPECT_FALSE(world.log->read_entry(sealed[i].last_index.next()).is_ok()) << i;
+  }
+}
+
 TEST(Log, ASnapshotBeyondTheEndLeavesAnEmptyLog) {
   LogWorld world;
   world.open();
