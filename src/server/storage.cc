@@ -11,6 +11,11 @@ namespace {
 // Kinds of records that the index keeps in order in memory: deadlines are walked all the time.
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
 
+base::Result<upkeep::PersistedState> persisted_state(types::RecordSource& records) {
+  ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
+  return upkeep::PersistedState{state.applied, std::move(state.databases)};
+}
+
 base::Result<types::DatabaseTable> database_table(types::RecordSource& records) {
   ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
   return std::move(state.databases);
@@ -70,7 +75,7 @@ base::Status open_index(const StorageHands& hands, const Options& options, Stora
   memory.dirty_budget_bytes = options.storage.dirty_budget_bytes;
   memory.ordered_kinds = kOrderedKinds;
   ALF_TRY(storage.index, index::Index::open(*storage.store, hands.clock, memory));
-  storage.filter->attach({storage.index.get(), storage.store.get(), database_table});
+  storage.filter->attach({storage.index.get(), storage.store.get(), persisted_state});
   return base::ok();
 }
 
@@ -87,8 +92,7 @@ base::Result<Storage> open_storage(const StorageHands& hands, const Options& opt
   ALF_TRY_STATUS(open_log(hands, options, storage));
   ALF_TRY_STATUS(open_index(hands, options, storage));
   ALF_TRY_STATUS(hands.disk.sync_dir(options.storage.dir));  // the names of log and index
-  ALF_TRY(storage.machine,
-          machine::Machine::open({*storage.index, *storage.log, hands.table}));
+  ALF_TRY(storage.machine, machine::Machine::open({*storage.index, *storage.log, hands.table}));
   storage.keeper = std::make_unique<upkeep::SegmentKeeper>(
       upkeep::SegmentKeeper::Hands{*storage.log, *storage.store, database_table});
   return storage;

@@ -21,19 +21,18 @@ void OrphanFilter::detach() {
 std::shared_ptr<const OrphanFilter::Judged> OrphanFilter::current() {
   const std::lock_guard lock(mutex_);
   if (hands_.index == nullptr) return nullptr;
-  if (judged_ == nullptr || judged_->applied < hands_.index->persisted_applied()) {
+  if (judged_ == nullptr || judged_->state.applied.value < hands_.index->persisted_applied()) {
     auto fresh = std::make_shared<Judged>();
-    // The number first: the snapshot may then be newer, which only makes it keep more.
-    fresh->applied = hands_.index->persisted_applied();
     fresh->snapshot = hands_.store->snapshot();
     PersistedSource source(*fresh->snapshot);
-    base::Result<types::DatabaseTable> table = hands_.database_table(source);
-    if (!table) return nullptr;  // the owner meets the same error where it can act on it
-    fresh->table = std::move(table).value();
+    base::Result<PersistedState> state = hands_.persisted_state(source);
+    if (!state) return nullptr;  // the owner meets the same error where it can act on it
+    fresh->state = std::move(state).value();
     judged_ = std::move(fresh);
   }
-  // A view that is older than the state judged by may still see what is dead in it.
-  if (hands_.index->filter_horizon() < judged_->applied) return nullptr;
+  // A view that is older than the state judged by may still see what is dead in it. Between an
+  // ingest and its finish the horizon is older, too, and everything is kept.
+  if (hands_.index->filter_horizon() < judged_->state.applied.value) return nullptr;
   return judged_;
 }
 
@@ -70,8 +69,8 @@ bool OrphanFilter::is_dead_owner(const Judged& judged, base::ByteView record_key
   base::ByteView user_key;
   if (!types::parse_key_record_key(record_key, epoch, slot, user_key)) return false;
   // Given after the state judged by: not known there, and alive.
-  if (epoch.value >= judged.table.next_epoch) return false;
-  return !judged.table.is_live(epoch);
+  if (epoch.value >= judged.state.databases.next_epoch) return false;
+  return !judged.state.databases.is_live(epoch);
 }
 
 bool OrphanFilter::is_orphan_chunk(const Judged& judged, base::ByteView key) {
@@ -80,7 +79,7 @@ bool OrphanFilter::is_orphan_chunk(const Judged& judged, base::ByteView key) {
   if (!reader.get_u64_be(version.index.value) || !reader.get_u32_be(version.mutation)) {
     return false;
   }
-  if (version.index.value > judged.applied) return false;  // made after the state judged by
+  if (version.index > judged.state.applied) return false;  // made after the state judged by
   PersistedSource source(*judged.snapshot);
   base::Bytes scratch;
   const base::Result<std::optional<base::ByteView>> owner =

@@ -21,12 +21,19 @@
 
 namespace alfheim::upkeep {
 
+// What a persisted state says of itself; both from one snapshot, or they do not belong together.
+struct PersistedState {
+  base::LogIndex applied;
+  types::DatabaseTable databases;
+};
+
 class OrphanFilter {
  public:
   struct Hands {
     index::Index* index = nullptr;
     index::Store* store = nullptr;
-    std::function<base::Result<types::DatabaseTable>(types::RecordSource&)> database_table;
+    // Reads it from the machine's record, which upkeep cannot read.
+    std::function<base::Result<PersistedState>(types::RecordSource&)> persisted_state;
   };
   void attach(const Hands& hands);
   // From here on it keeps everything and holds no snapshot: before the store is closed.
@@ -36,9 +43,8 @@ class OrphanFilter {
 
  private:
   struct Judged {
-    uint64_t applied = 0;
     std::shared_ptr<const index::StoreSnapshot> snapshot;
-    types::DatabaseTable table;
+    PersistedState state;
   };
   std::shared_ptr<const Judged> current();
   static bool is_dead_owner(const Judged& judged, base::ByteView record_key);

@@ -11,25 +11,47 @@ namespace {
 
 using types::Epoch;
 
+// What the fixture's states say of themselves, under the machine's name for it.
+base::Bytes state_bytes(uint64_t applied, uint64_t flush_count) {
+  base::Bytes bytes;
+  base::put_u64(bytes, applied);
+  base::put_u64(bytes, flush_count);
+  return bytes;
+}
+
+base::Result<PersistedState> read_state(types::RecordSource& records) {
+  PersistedState state{{}, types::DatabaseTable::make_new()};
+  base::Bytes scratch;
+  ALF_TRY(const std::optional<base::ByteView> bytes,
+          records.get(types::meta_key("state"), scratch));
+  if (!bytes) return state;
+  base::Reader reader(*bytes);
+  uint64_t flush_count = 0;
+  EXPECT_TRUE(reader.get_u64(state.applied.value) && reader.get_u64(flush_count));
+  for (uint64_t i = 0; i < flush_count; ++i) state.databases.flush(base::DatabaseIndex{0});
+  return state;
+}
+
 // An index whose persisted state has one flushed database: epoch 1 is dead, 17 took its place.
 class OrphanFilterTest : public testing::Test {
  protected:
   void SetUp() override {
-    table_.flush(base::DatabaseIndex{0});
     auto opened = index::Index::open(store_, clock_, {});
     ASSERT_TRUE(opened.is_ok());
     index_ = std::move(opened).value();
+    persist("Kb", "1", 1);
   }
   void TearDown() override { filter_.detach(); }
 
-  void attach() {
-    filter_.attach({index_.get(), &store_, [this](types::RecordSource&) {
-                      return base::Result<types::DatabaseTable>(table_);
-                    }});
+  void attach() { filter_.attach({index_.get(), &store_, read_state}); }
+  void write(base::ByteView key, base::ByteView value, uint64_t applied, uint64_t flush_count = 1) {
+    const base::Bytes state_key = types::meta_key("state");
+    const base::Bytes state = state_bytes(applied, flush_count);
+    const index::Mutation mutations[] = {{key, value}, {state_key, state}};
+    index_->write(mutations, applied);
   }
   void persist(base::ByteView key, base::ByteView value, uint64_t applied) {
-    const index::Mutation mutation{key, value};
-    index_->write({&mutation, 1}, applied);
+    write(key, value, applied);
     auto job = index_->freeze(applied);
     ASSERT_TRUE(job->run().is_ok());
     index_->finish(*job);
@@ -38,7 +60,6 @@ class OrphanFilterTest : public testing::Test {
   static base::Bytes alive() { return types::key_record_key(Epoch{17}, "k"); }
   static base::Bytes unborn() { return types::key_record_key(Epoch{99}, "k"); }
 
-  types::DatabaseTable table_ = types::DatabaseTable::make_new();
   sim::SimClock clock_;
   index::TwinStore store_{std::make_shared<index::TwinDisk>()};
   OrphanFilter filter_;
@@ -67,8 +88,7 @@ TEST_F(OrphanFilterTest, DropsWhatBelongsToDeadEpochsAloneWhateverItsKind) {
     EXPECT_EQ(filter_.should_drop(given.owner, "v"), given.is_dropped) << given.name;
     EXPECT_EQ(filter_.should_drop(types::expiry_key(7, given.owner), ""), given.is_dropped)
         << given.name;
-    EXPECT_EQ(filter_.should_drop(types::reference_key(address, given.owner), ""),
-              given.is_dropped)
+    EXPECT_EQ(filter_.should_drop(types::reference_key(address, given.owner), ""), given.is_dropped)
         << given.name;
     EXPECT_EQ(filter_.should_drop(types::version_key(version), given.owner), given.is_dropped)
         << given.name;
@@ -92,6 +112,30 @@ TEST_F(OrphanFilterTest, DropsADeadKeyOnceTheOldViewIsClosed) {
   ASSERT_FALSE(filter_.should_drop(dead(), "v"));
   view.reset();
   EXPECT_TRUE(filter_.should_drop(dead(), "v"));
+}
+
+TEST_F(OrphanFilterTest, KeepsWhatAnIngestThatIsNotFinishedFlushedUnderAViewThatReadsIt) {
+  attach();
+  persist(alive(), "v", 10);
+  std::shared_ptr<index::View> view = index_->open_view();
+  write("Kc", "1", 11, 2);  // the second flush: 17 is dead from here on
+  const auto job = index_->freeze(11);
+  ASSERT_TRUE(job->run().is_ok());
+  // The store knows of the flush, the index does not know that it does, and the view reads 17.
+  EXPECT_FALSE(filter_.should_drop(alive(), "v"));
+  view.reset();
+  EXPECT_FALSE(filter_.should_drop(alive(), "v"));
+  view = index_->open_view();  // sees the flush
+  index_->finish(*job);
+  EXPECT_TRUE(filter_.should_drop(alive(), "v"));
+}
+
+TEST_F(OrphanFilterTest, KeepsEverythingWhereThePersistedStateCannotBeRead) {
+  filter_.attach({index_.get(), &store_, [](types::RecordSource&) {
+                    return base::Result<PersistedState>(
+                        base::Error{base::ErrorCode::kCorruption, "told to fail"});
+                  }});
+  EXPECT_FALSE(filter_.should_drop(dead(), "v"));
 }
 
 TEST_F(OrphanFilterTest, JudgesChunksByTheVersionRecordOfAStateThatCouldKnowIt) {
