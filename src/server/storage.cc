@@ -74,6 +74,8 @@ base::Status open_index(const StorageHands& hands, const Options& options, Stora
   memory.memory_budget_bytes = options.storage.memory_budget_bytes;
   memory.dirty_budget_bytes = options.storage.dirty_budget_bytes;
   memory.ordered_kinds = kOrderedKinds;
+  // Clients choose the keys: under a seed that they know they could make them all collide.
+  memory.hash_seed = hands.random.next_u64();
   ALF_TRY(storage.index, index::Index::open(*storage.store, hands.clock, memory));
   storage.filter->attach({storage.index.get(), storage.store.get(), persisted_state});
   return base::ok();
