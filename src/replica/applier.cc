@@ -35,8 +35,8 @@ class Applier::Sink : public machine::ReplySink {
   }
   void end(size_t ordinal, machine::Outcome outcome) override {
     ReplyBatch& batch = batch_of(waiters_[ordinal]);
-    reply_.kind = outcome == machine::Outcome::kReplied ? ReplyKind::kReplied
-                                                        : ReplyKind::kWatchFailed;
+    reply_.kind =
+        outcome == machine::Outcome::kReplied ? ReplyKind::kReplied : ReplyKind::kWatchFailed;
     reply_.end = batch.bytes.size();
     reply_.parts_end = batch.part_ends.size();
     batch.replies.push_back(reply_);
@@ -87,9 +87,10 @@ void Applier::offer(base::LogIndex commit, std::vector<CommittedEntry> entries) 
 }
 
 void Applier::run_slice() {
+  if (has_failed_) return;  // the node stops: nothing more is applied, nor asked for
   is_running_ = true;
   size_t bytes_begin = log_bytes_since_freeze_;
-  for (size_t i = 0; i < kSliceEntriesMax && !has_failed_; ++i) {
+  for (size_t i = 0; i < kSliceEntriesMax; ++i) {
     base::Result<bool> applied = apply_next();
     if (!applied) return fail(std::move(applied).error());
     if (!*applied) {
@@ -150,7 +151,8 @@ base::Result<CommittedEntry> Applier::next_entry() {
 
 void Applier::maybe_freeze(bool is_forced) {
   index::Index& index = hands_.machine.index();
-  if (index.is_freezing()) return;
+  // After a failure a part of an entry may stand in the index: that must not be persisted (I2).
+  if (index.is_freezing() || has_failed_) return;
   const bool is_log_long = log_bytes_since_freeze_ >= options_.log_bytes_per_freeze;
   if (!is_forced && !is_log_long && !index.wants_freeze()) return;
   log_bytes_since_freeze_ = 0;
@@ -170,7 +172,7 @@ void Applier::retry_freeze() {
   hands_.strand.post_after(kFreezeRetryMs, [this] {
     is_retry_set_ = false;
     maybe_freeze(false);
-    if (!is_running_ && !has_failed_) run_slice();
+    if (!is_running_) run_slice();
   });
 }
 

@@ -53,8 +53,7 @@ class Life : public ReplyRouter {
         index::Index::open(*store_, clock_, {.ordered_kinds = std::string(1, types::kKindExpiry)}));
     machine_ = must(machine::Machine::open({*index_, *log_, *table_}));
     keeper_ = std::make_unique<upkeep::SegmentKeeper>(upkeep::SegmentKeeper::Hands{
-        *log_, *store_,
-        [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {
+        *log_, *store_, [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {
           ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
           return std::move(state.databases);
         }});
@@ -103,7 +102,8 @@ class Life : public ReplyRouter {
     run_for_ms(20);
     return reply(slot);
   }
-  void run_for_ms(uint64_t duration_ms) { scheduler_.run_for_ms(duration_ms); }
+  // How many events that took.
+  uint64_t run_for_ms(uint64_t duration_ms) { return scheduler_.run_for_ms(duration_ms); }
   void stop() {
     replica_->stop([this](base::Status status) {
       EXPECT_TRUE(status.is_ok()) << status.error().message;
@@ -310,6 +310,29 @@ TEST(Replica, AFailedIngestStopsTheNodeOnce) {
   EXPECT_EQ(life.fatal_errors[0].code, base::ErrorCode::kIo);
 }
 
+TEST(Replica, AFailedIngestEndsTheApplyingThatIsUnderWay) {
+  World world;
+  {
+    Life life(world);
+    life.serve();
+    for (size_t i = 0; i < 4000; ++i) life.run({"SET", "k", value_of(i, 1000)});
+  }
+  world.log_bytes_per_freeze = 32 * 1024;
+  world.fails_ingest = true;
+  // A replay takes several slices of the apply strand: in some lives the failure comes between
+  // two of them.
+  size_t ended_early_count = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Life life(world, seed);
+    life.serve();
+    ASSERT_EQ(life.fatal_errors.size(), 1u);
+    EXPECT_EQ(life.fatal_errors[0].code, base::ErrorCode::kIo);
+    if (life.machine().applied() < life.log().last_index()) ++ended_early_count;
+    EXPECT_LT(life.run_for_ms(1000), 100u) << "more than ticks: something runs on for nothing";
+  }
+  EXPECT_GT(ended_early_count, 0u);
+}
+
 TEST(Replica, ACleanStopLeavesNothingToReplay) {
   World world;
   {
@@ -471,8 +494,7 @@ TEST(Replica, AnIndexAheadOfItsLogIsRefused) {
   sim::SimRandom random(1);
   ASSERT_TRUE(other.make_dir("/log").is_ok());
   const auto log = must(vlog::Log::open(
-      other, random,
-      {.dir = "/log", .identity = {.cluster_uid = 1, .node = {1}, .group = {1}}}));
+      other, random, {.dir = "/log", .identity = {.cluster_uid = 1, .node = {1}, .group = {1}}}));
   Life life(world);
   sim::SimScheduler scheduler(life.clock(), 1);
   sim::SimExecutor executor(scheduler);
