@@ -79,6 +79,26 @@ class RocksStoreTest : public testing::Test {
     return static_cast<size_t>(
         std::distance(fs::directory_iterator(dir() + "/ingest"), fs::directory_iterator()));
   }
+  // All that lies in the directory: name and content.
+  std::map<std::string, std::string> files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(dir())) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream file(entry.path(), std::ios::binary);
+      all[entry.path()] = std::string(std::istreambuf_iterator<char>(file), {});
+    }
+    return all;
+  }
+  std::string flip_a_bit_of_one_file() const {
+    for (const auto& entry : fs::directory_iterator(dir())) {
+      if (entry.path().extension() != ".sst") continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(200);
+      file.put('\x55');
+      return entry.path();
+    }
+    return "(no file)";
+  }
   static MapSource::Records many(size_t count, const Bytes& value) {
     MapSource::Records records;
     for (size_t i = 0; i < count; ++i) records["\x01" + std::to_string(i)] = value;
@@ -271,6 +291,44 @@ TEST_F(RocksStoreTest, a_flipped_bit_is_corruption_and_never_a_value) {
   while (cursor->is_valid()) cursor->next();
   ASSERT_FALSE(cursor->status().is_ok());
   EXPECT_EQ(cursor->status().error().code, base::ErrorCode::kCorruption);
+}
+
+TEST_F(RocksStoreTest, opened_to_be_read_only_it_shows_the_state_and_changes_no_file) {
+  ingest(*open(), many(500, Bytes(100, 'v')), 3);
+  std::ofstream(dir() + "/ingest/000000.sst") << "what an interrupted ingest left";
+  const std::map<std::string, std::string> before = files();
+  {
+    const auto store = open({.is_read_only = true});
+    EXPECT_EQ(store->persisted_applied(), 3u);
+    EXPECT_EQ(get(*store,
+                  "\x01"
+                  "499"),
+              Bytes(100, 'v'));
+    size_t bad_count = 0;
+    const auto count = [&bad_count](const std::string&, const std::string&) { ++bad_count; };
+    EXPECT_TRUE(store->verify_files(count).is_ok());
+    EXPECT_EQ(bad_count, 0u);
+    EXPECT_EQ(files(), before);
+  }
+  EXPECT_EQ(files(), before);
+}
+
+TEST_F(RocksStoreTest, opened_to_be_read_only_it_makes_no_directory) {
+  EXPECT_FALSE(RocksStore::open({.dir = dir(), .is_read_only = true}).is_ok());
+  EXPECT_FALSE(fs::exists(dir()));
+}
+
+TEST_F(RocksStoreTest, each_file_with_a_flipped_bit_is_reported_and_no_other) {
+  ingest(*open(), many(500, Bytes(100, 'v')), 1);
+  ingest(*open(), many(500, Bytes(100, 'w')), 2);
+  const std::string bad = flip_a_bit_of_one_file();
+  const auto store = open({.is_read_only = true});
+  std::vector<std::string> reported;
+  const base::Status status = store->verify_files(
+      [&reported](const std::string& path, const std::string&) { reported.push_back(path); });
+  EXPECT_TRUE(status.is_ok());
+  ASSERT_EQ(reported.size(), 1u);
+  EXPECT_EQ(fs::path(reported.front()).lexically_normal(), fs::path(bad).lexically_normal());
 }
 
 TEST_F(RocksStoreTest, a_directory_is_opened_once_at_a_time) {
