@@ -136,8 +136,10 @@ void Index::write(std::span<const Mutation> mutations, uint64_t applied) {
   begin_slice().publish(mutations, applied);
 }
 
+bool Index::can_freeze() const { return frozen_ == nullptr && store_.can_ingest(); }
+
 bool Index::wants_freeze() const {
-  return frozen_ == nullptr && dirty_bytes() >= options_.dirty_budget_bytes && store_.can_ingest();
+  return dirty_bytes() >= options_.dirty_budget_bytes && can_freeze();
 }
 
 bool Index::is_overfull() const {

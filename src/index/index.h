@@ -144,7 +144,9 @@ class Index {
   void write(std::span<const Mutation> mutations, uint64_t applied);
   WriteSlice begin_slice() { return WriteSlice(*this); }
 
-  // The dirty part has reached its budget, no freeze is under way and the Store can take one.
+  // No freeze is under way, and the Store can take one (level 0 is not full).
+  bool can_freeze() const;
+  // The dirty part has reached its budget, and a freeze is possible.
   bool wants_freeze() const;
   // The dirty part has reached its budget again while a freeze is under way or has to wait:
   // the owner slows its clients down.

@@ -93,15 +93,18 @@ TEST(Index, a_freeze_is_wanted_at_the_budget_and_overfull_at_the_next_or_when_le
     for (uint64_t i = 0; i < 100; ++i) world.put(key_of('\x01', i), Bytes(100, 'v'));
   };
   EXPECT_FALSE(world.index->wants_freeze());
+  EXPECT_TRUE(world.index->can_freeze());
   fill();
   EXPECT_TRUE(world.index->wants_freeze());
   EXPECT_FALSE(world.index->is_overfull());
   world.store.set_full(true);
   EXPECT_FALSE(world.index->wants_freeze());
+  EXPECT_FALSE(world.index->can_freeze());
   EXPECT_TRUE(world.index->is_overfull());
   world.store.set_full(false);
   const auto job = world.index->freeze(world.applied);
   EXPECT_TRUE(world.index->is_freezing());
+  EXPECT_FALSE(world.index->can_freeze());
   EXPECT_FALSE(world.index->has_dirty());
   EXPECT_FALSE(world.index->is_overfull());
   fill();

@@ -153,8 +153,10 @@ void Applier::maybe_freeze(bool is_forced) {
   index::Index& index = hands_.machine.index();
   // After a failure a part of an entry may stand in the index: that must not be persisted (I2).
   if (index.is_freezing() || has_failed_) return;
+  // A stop alone goes before compaction.
   const bool is_log_long = log_bytes_since_freeze_ >= options_.log_bytes_per_freeze;
-  if (!is_forced && !is_log_long && !index.wants_freeze()) return;
+  const bool is_due = is_log_long ? index.can_freeze() : index.wants_freeze();
+  if (!is_due && !is_forced) return;
   log_bytes_since_freeze_ = 0;
   needed_from_ = hands_.machine.log_needed_from();
   std::unique_ptr<index::FreezeJob> job = index.freeze(hands_.machine.applied().value);

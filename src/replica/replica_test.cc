@@ -298,6 +298,21 @@ TEST(Replica, AFailedSyncStopsTheNodeOnceAndForAll) {
   EXPECT_EQ(life.reply_count, replies_before);
 }
 
+TEST(Replica, AFreezeForALongLogWaitsWhileLevel0IsFull) {
+  World world;
+  world.log_bytes_per_freeze = 32 * 1024;
+  Life life(world);
+  life.serve();
+  life.store().set_full(true);
+  const base::LogIndex before{life.machine().index().persisted_applied()};
+  for (size_t i = 0; i < 50; ++i) EXPECT_EQ(life.run({"SET", "k", value_of(i, 4000)}), "+OK\r\n");
+  EXPECT_EQ(life.machine().index().persisted_applied(), before.value);
+  life.store().set_full(false);
+  life.run({"SET", "k", "1"});
+  life.run_for_ms(100);
+  EXPECT_GT(life.machine().index().persisted_applied(), before.value);
+}
+
 TEST(Replica, AFailedIngestStopsTheNodeOnce) {
   World world;
   world.log_bytes_per_freeze = 32 * 1024;
