@@ -58,7 +58,8 @@ std::optional<base::DatabaseIndex> database_or_reply(ByteView word, ReplyWriter&
   const std::optional<int64_t> number = number_or_reply(word, reply);
   if (!number) return std::nullopt;
   if (*number < INT32_MIN || *number > INT32_MAX) {
-    reply.error(kNotIntegerWords);  // Redis reads an int here
+    // Redis reads an int here.
+    reply.error("value is out of range, value must between -2147483648 and 2147483647");
     return std::nullopt;
   }
   if (*number < 0 || *number >= base::kDatabaseCount) {

@@ -54,7 +54,7 @@ class Commands:
             "ttl": (5, lambda: [self.pick([b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME"]), self.key()]),
             "persist": (2, lambda: [b"PERSIST", self.key()]), "type": (2, lambda: [b"TYPE", self.key()]),
             "keys": (1, lambda: [b"KEYS", self.pattern()]), "rename": (3, self.rename), "copy": (3, self.copy),
-            "move": (2, lambda: [b"MOVE", self.key(), self.pick(DATABASES + [b"0", b"16", b"abc"])]),
+            "move": (2, lambda: [b"MOVE", self.key(), self.pick(DATABASES + [b"0", b"16", b"abc", b"-4294967296"])]),
             "object": (3, self.object), "memory": (1, lambda: [b"MEMORY", b"USAGE", self.key()]),
             "select": (2, lambda: [b"SELECT", self.pick(DATABASES * 3 + [b"15", b"16", b"-1", b"abc"])]),
             "swapdb": (0.3, lambda: [b"SWAPDB", self.pick(DATABASES), self.pick(DATABASES + [b"16", b"x"])]),
@@ -283,7 +283,7 @@ class Commands:
             word = self.option(b"DB", b"REPLACE", b"REPLACE", b"BOGUS")
             arguments.append(word)
             if word.upper() == b"DB":
-                arguments.append(self.pick(DATABASES * 2 + [b"16", b"abc", b"-1"]))
+                arguments.append(self.pick(DATABASES * 2 + [b"16", b"abc", b"-1", b"4294967296"]))
         return arguments
 
     def object(self):
