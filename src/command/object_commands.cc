@@ -128,7 +128,8 @@ Status run_memory_usage(Context& context, const Arguments& args, ReplyWriter& re
   if (!found) return base::ok();
   const uint64_t key_bytes = types::kKeyPrefixBytes + args[2].size();
   uint64_t total_bytes = key_bytes + found->record_bytes.size();
-  if (found->record.deadline_ms) total_bytes += 1 + sizeof(uint64_t) + key_bytes;
+  if (found->record.deadline_ms)
+    total_bytes += 1 + types::kEpochBytes + sizeof(uint64_t) + key_bytes;
   ALF_TRY(const auto addresses, types::addresses_of(found->record));
   total_bytes += addresses.size() * (1 + vlog::kAddressBytes + key_bytes);
   const bool lies_beside =

@@ -34,8 +34,8 @@ base::Result<std::unique_ptr<Machine>> Machine::open(const Hands& hands) {
         base::format("open state machine: its record says applied={}, the index says {}",
                      machine->state_.applied.value, hands.index.persisted_applied())};
   }
-  machine->published_ = Published{machine->state_.applied, machine->state_.log_time,
-                                  machine->state_.databases};
+  machine->published_ =
+      Published{machine->state_.applied, machine->state_.log_time, machine->state_.databases};
   machine->applied_.store(machine->state_.applied.value, std::memory_order_release);
   const base::LogIndex log_first = hands.log.first_index();
   if (log_first <= machine->state_.applied) machine->fragments_.restore(log_first);
@@ -104,9 +104,7 @@ base::Status Machine::apply_operation(const Operation& operation, size_t ordinal
     fragments_.claim(fragments);
   }
   switch (operation.kind) {
-    case OperationKind::kStateHash:
-      sink.on_state_hash(ordinal);
-      return base::ok();
+    case OperationKind::kStateHash: sink.on_state_hash(ordinal); return base::ok();
     case OperationKind::kBlock: {
       if (!is_fragments) {
         return apply_block(operation.body, operation.body_offset_bytes, ordinal, sink, context);
@@ -171,8 +169,7 @@ base::Status Machine::apply_block(base::ByteView body, std::optional<uint32_t> o
   return base::ok();
 }
 
-base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches,
-                                         ApplyContext& context) {
+base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches, ApplyContext& context) {
   for (const Watch& watch : watches) {
     ALF_TRY(const std::optional<types::FoundKey> found,
             context.database(watch.database).find(watch.key));
@@ -192,7 +189,8 @@ base::Status Machine::remove_due_keys(ApplyContext& context) {
 
 base::Status Machine::find_next_deadline() {
   ALF_CHECK(transaction_.is_empty());
-  ALF_TRY(const std::optional<uint64_t> deadline_ms, types::next_deadline(source_));
+  ALF_TRY(const std::optional<uint64_t> deadline_ms,
+          types::next_deadline(source_, state_.databases));
   next_deadline_ms_.store(deadline_ms.value_or(UINT64_MAX), std::memory_order_release);
   return base::ok();
 }

@@ -1,5 +1,8 @@
 #include "types/expiry.h"
 
+#include <absl/functional/function_ref.h>
+
+#include <algorithm>
 #include <vector>
 
 #include "base/check.h"
@@ -22,78 +25,92 @@ Error corrupt_expiry(ByteView key, const char* what) {
                base::format("take the expiry record {}: {}", base::to_quoted(key), what)};
 }
 
-// Keys of the due records. Collected before the first of them goes: what a cursor shows
-// while its source is written to is nobody's promise.
-Result<std::vector<Bytes>> due_records(RecordSource& records, base::Stamp log_time,
-                                       uint64_t records_max) {
-  std::vector<Bytes> due;
-  const std::unique_ptr<RecordCursor> cursor = records.walk();
-  if (!cursor) return Error{ErrorCode::kInternal, "take expiry records: the source cannot walk"};
-  for (cursor->seek(ByteView(&kKindExpiry, 1)); cursor->is_valid(); cursor->next()) {
-    const ByteView key = cursor->key();
-    if (due.size() == records_max || key.front() != kKindExpiry) break;
+struct DueRecord {
+  uint64_t deadline_ms = 0;
+  Bytes record_key;
+  friend auto operator<=>(const DueRecord&, const DueRecord&) = default;
+};
+
+// Walks the expiry records of one database in order of deadline, until `visit` says false.
+using Visitor = absl::FunctionRef<bool(uint64_t deadline_ms, ByteView record_key)>;
+Status walk_deadlines(RecordCursor& cursor, Epoch epoch, Visitor visit) {
+  const Bytes begin = expiry_begin(epoch);
+  for (cursor.seek(begin); cursor.is_valid() && cursor.key().starts_with(begin); cursor.next()) {
     uint64_t deadline_ms = 0;
     ByteView record_key;
-    if (!parse_expiry_key(key, deadline_ms, record_key)) return corrupt_expiry(key, "no deadline");
-    if (deadline_ms > log_time.ms) break;
-    due.emplace_back(key);
+    if (!parse_expiry_key(cursor.key(), deadline_ms, record_key)) {
+      return corrupt_expiry(cursor.key(), "its key has not the shape of its kind");
+    }
+    if (!visit(deadline_ms, record_key)) return base::ok();
   }
-  ALF_TRY_STATUS(cursor->status());
+  return cursor.status();
+}
+
+// The due records, oldest first. Collected before the first of them goes: what a cursor shows
+// while its source is written to is nobody's promise.
+Result<std::vector<DueRecord>> due_records(RecordSource& records, const DatabaseTable& table,
+                                           base::Stamp log_time, uint64_t records_max) {
+  std::vector<DueRecord> due;
+  const std::unique_ptr<RecordCursor> cursor = records.walk();
+  if (!cursor) return Error{ErrorCode::kInternal, "take expiry records: the source cannot walk"};
+  for (const DatabaseEntry& database : table.databases) {
+    if (database.deadline_count == 0) continue;
+    uint64_t count = 0;
+    ALF_TRY_STATUS(
+        walk_deadlines(*cursor, database.epoch, [&](uint64_t deadline_ms, ByteView record_key) {
+          if (count == records_max || deadline_ms > log_time.ms) return false;
+          due.push_back(DueRecord{deadline_ms, Bytes(record_key)});
+          ++count;
+          return true;
+        }));
+  }
+  std::sort(due.begin(), due.end());
+  if (due.size() > records_max) due.resize(records_max);
   return due;
 }
 
 }  // namespace
 
-Result<DueKeys> remove_due_keys(const Database::Hands& hands, base::Stamp log_time,
-                                uint64_t records_max) {
+Result<uint64_t> remove_due_keys(const Database::Hands& hands, base::Stamp log_time,
+                                 uint64_t records_max) {
   ALF_CHECK(hands.sink != nullptr);
-  ALF_TRY(const std::vector<Bytes> due, due_records(hands.records, log_time, records_max));
-  DueKeys taken;
-  for (const Bytes& key : due) {
-    ++taken.record_count;
-    uint64_t deadline_ms = 0;
-    ByteView record_key;
+  ALF_TRY(const std::vector<DueRecord> due,
+          due_records(hands.records, hands.table, log_time, records_max));
+  for (const DueRecord& record : due) {
     Epoch epoch;
     uint16_t slot = 0;
     ByteView user_key;
-    if (!parse_expiry_key(key, deadline_ms, record_key) ||
-        !parse_key_record_key(record_key, epoch, slot, user_key)) {
-      return corrupt_expiry(key, "it names no key record");
+    if (!parse_key_record_key(record.record_key, epoch, slot, user_key)) {
+      return corrupt_expiry(record.record_key, "it names no key record");
     }
     const std::optional<base::DatabaseIndex> index = hands.table.database_of(epoch);
-    if (!index) {
-      hands.sink->erase(key);
-      continue;
-    }
+    ALF_CHECK(index.has_value());  // only live epochs were walked
     Bytes scratch;
-    ALF_TRY(const std::optional<ByteView> bytes, hands.records.get(record_key, scratch));
-    if (!bytes) return corrupt_expiry(key, "its key is gone");
-    ALF_TRY(const KeyRecord record, parse_key_record(*bytes));
-    if (record.deadline_ms != deadline_ms) {
-      return corrupt_expiry(key, "its key has another deadline");
+    ALF_TRY(const std::optional<ByteView> bytes, hands.records.get(record.record_key, scratch));
+    if (!bytes) return corrupt_expiry(record.record_key, "its key is gone");
+    ALF_TRY(const KeyRecord key, parse_key_record(*bytes));
+    if (key.deadline_ms != record.deadline_ms) {
+      return corrupt_expiry(record.record_key, "its key has another deadline");
     }
     Database database(hands, *index, Moment{log_time, log_time});
     ALF_TRY(const bool was_alive, database.erase(user_key));
     ALF_CHECK(!was_alive);
-    ++taken.key_count;
   }
-  return taken;
+  return uint64_t{due.size()};
 }
 
-Result<std::optional<uint64_t>> next_deadline(RecordSource& records) {
+Result<std::optional<uint64_t>> next_deadline(RecordSource& records, const DatabaseTable& table) {
   const std::unique_ptr<RecordCursor> cursor = records.walk();
   if (!cursor) return Error{ErrorCode::kWouldBlock, "find the next deadline: cannot walk"};
-  cursor->seek(ByteView(&kKindExpiry, 1));
-  ALF_TRY_STATUS(cursor->status());
-  if (!cursor->is_valid() || cursor->key().front() != kKindExpiry) {
-    return std::optional<uint64_t>();
+  std::optional<uint64_t> earliest;
+  for (const DatabaseEntry& database : table.databases) {
+    if (database.deadline_count == 0) continue;
+    ALF_TRY_STATUS(walk_deadlines(*cursor, database.epoch, [&](uint64_t deadline_ms, ByteView) {
+      earliest = std::min(earliest.value_or(deadline_ms), deadline_ms);
+      return false;
+    }));
   }
-  uint64_t deadline_ms = 0;
-  ByteView record_key;
-  if (!parse_expiry_key(cursor->key(), deadline_ms, record_key)) {
-    return corrupt_expiry(cursor->key(), "no deadline");
-  }
-  return std::optional<uint64_t>(deadline_ms);
+  return earliest;
 }
 
 }  // namespace alfheim::types

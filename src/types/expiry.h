@@ -19,18 +19,15 @@ namespace alfheim::types {
 // Format: it decides what apply writes.
 inline constexpr uint64_t kExpiryRecordsPerEntryMax = 64;
 
-struct DueKeys {
-  uint64_t record_count = 0;  // expiry records taken
-  uint64_t key_count = 0;     // keys removed; the other records were of flushed databases
-};
-
-// Takes up to `records_max` expiry records with deadline <= log_time, oldest first.
+// Removes up to `records_max` keys with deadline <= log_time, oldest first; the result is how
+// many. Looks at the deadlines of living databases only: what a flushed one left behind goes
+// with compaction, at another time on each node, so it must not count here.
 // kCorruption where an expiry record and its key do not agree.
-base::Result<DueKeys> remove_due_keys(const Database::Hands& hands, base::Stamp log_time,
-                                      uint64_t records_max = kExpiryRecordsPerEntryMax);
+base::Result<uint64_t> remove_due_keys(const Database::Hands& hands, base::Stamp log_time,
+                                       uint64_t records_max = kExpiryRecordsPerEntryMax);
 
-// The earliest deadline of any expiry record (that of a flushed database counts too, for it
-// waits to be taken); nullopt where there is none.
-base::Result<std::optional<uint64_t>> next_deadline(RecordSource& records);
+// The earliest deadline in any living database; nullopt where there is none.
+base::Result<std::optional<uint64_t>> next_deadline(RecordSource& records,
+                                                    const DatabaseTable& table);
 
 }  // namespace alfheim::types

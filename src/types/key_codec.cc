@@ -1,5 +1,6 @@
 #include "types/key_codec.h"
 
+#include "base/check.h"
 #include "base/slot.h"
 
 namespace alfheim::types {
@@ -112,19 +113,33 @@ bool parse_reference_key(ByteView key, vlog::ValueAddress& address, ByteView& ow
 }
 
 Bytes expiry_key(uint64_t deadline_ms, ByteView record_key) {
+  ALF_CHECK(record_key.size() >= kKeyPrefixBytes);
   Bytes out;
-  out.reserve(1 + sizeof deadline_ms + record_key.size());
+  out.reserve(1 + kEpochBytes + sizeof deadline_ms + record_key.size());
   out.push_back(kKindExpiry);
+  out.append(record_key.substr(1, kEpochBytes));
   base::put_u64_be(out, deadline_ms);
   out.append(record_key);
   return out;
 }
 
+Bytes expiry_begin(Epoch epoch) {
+  Bytes out(1, kKindExpiry);
+  base::put_u32_be(out, epoch.value);
+  return out;
+}
+
 bool parse_expiry_key(ByteView key, uint64_t& deadline_ms, ByteView& record_key) {
   base::Reader reader(key);
-  if (!get_kind(reader, kKindExpiry) || !reader.get_u64_be(deadline_ms)) return false;
+  uint32_t epoch = 0;
+  if (!get_kind(reader, kKindExpiry) || !reader.get_u32_be(epoch) ||
+      !reader.get_u64_be(deadline_ms)) {
+    return false;
+  }
   record_key = reader.rest();
-  return true;
+  // Said twice; a key in which the two differ was never written.
+  return record_key.size() >= kKeyPrefixBytes &&
+         record_key.substr(1, kEpochBytes) == key.substr(1, kEpochBytes);
 }
 
 Bytes meta_key(ByteView name) {

@@ -8,7 +8,7 @@
 //   'M' meta       name                                             -> what the name says
 //   'R' reference  address (20) | key of the owner's 'K' record     -> empty
 //   'V' version    version u64 be, u32 be                           -> key of the owner's 'K'
-//   record 'X' expiry     deadline ms u64 be | key of the 'K' record       -> empty
+//   record 'X' expiry     epoch u32 be | deadline ms u64 be | key of the 'K' record -> empty
 //
 // An epoch names one generation of one database: FLUSHDB gives the database a new epoch and
 // leaves the old records to the compaction filter. Format: docs/formats/index_records.md.
@@ -45,7 +45,8 @@ struct Version {
   friend auto operator<=>(const Version&, const Version&) = default;
 };
 
-inline constexpr size_t kKeyPrefixBytes = 1 + 4 + 2;  // kind, epoch, slot
+inline constexpr size_t kEpochBytes = 4;
+inline constexpr size_t kKeyPrefixBytes = 1 + kEpochBytes + 2;  // kind, epoch, slot
 
 base::Bytes key_record_key(Epoch epoch, base::ByteView user_key);
 // Appends instead of making a new string.
@@ -67,7 +68,10 @@ base::Bytes reference_key(const vlog::ValueAddress& address, base::ByteView owne
 base::Bytes reference_begin(base::LogIndex index);
 bool parse_reference_key(base::ByteView key, vlog::ValueAddress& address,
                          base::ByteView& owner_record_key);
+// `record_key` is a whole 'K' key; its epoch leads, so that each database's deadlines stand in
+// order by themselves, and those of a flushed one out of the way (docs/formats/index_records.md).
 base::Bytes expiry_key(uint64_t deadline_ms, base::ByteView record_key);
+base::Bytes expiry_begin(Epoch epoch);
 bool parse_expiry_key(base::ByteView key, uint64_t& deadline_ms, base::ByteView& record_key);
 base::Bytes meta_key(base::ByteView name);
 

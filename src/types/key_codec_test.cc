@@ -28,7 +28,7 @@ TEST(KeyCodec, TheWorkedBytesOfTheFormatPageStand) {
   const vlog::ValueAddress address{base::LogIndex{258}, 16, 1024, 0x01020304};
   EXPECT_EQ(reference_key(address, key),
             bytes_of({'R', 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 16, 0, 0, 4, 0, 1, 2, 3, 4}) + key);
-  EXPECT_EQ(expiry_key(1000, key), bytes_of({'X', 0, 0, 0, 0, 0, 0, 3, 0xe8}) + key);
+  EXPECT_EQ(expiry_key(1000, key), bytes_of({'X', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 0xe8}) + key);
   EXPECT_EQ(meta_key("applied"), "Mapplied");
 }
 
@@ -67,7 +67,11 @@ TEST(KeyCodec, EveryKeyReadsBackAndNoShortKeyIsTaken) {
   ASSERT_TRUE(parse_expiry_key(expiry, deadline_ms, owner));
   EXPECT_EQ(deadline_ms, 77u);
   EXPECT_EQ(owner, record_key);
+  EXPECT_TRUE(expiry.starts_with(expiry_begin(Epoch{1})));
   EXPECT_FALSE(parse_expiry_key("X123", deadline_ms, owner));
+  Bytes contradiction = expiry;
+  contradiction[4] = 2;  // one epoch in front, another in the owner's key
+  EXPECT_FALSE(parse_expiry_key(contradiction, deadline_ms, owner));
   const Version version{base::LogIndex{9}, 8};
   Version version_back;
   uint32_t number = 0;
