@@ -33,7 +33,11 @@ types::Database& Machine::ApplyContext::database(base::DatabaseIndex index) {
 
 void Machine::ApplyContext::swap_databases(base::DatabaseIndex a, base::DatabaseIndex b) {
   ALF_CHECK(!is_read_);
-  machine_.state_.databases.swap(a, b);
+  if (a == b) return;
+  types::DatabaseTable& table = machine_.state_.databases;
+  table.swap(a, b);
+  table.at(a).last_swap = point_.index;
+  table.at(b).last_swap = point_.index;
 }
 
 uint64_t Machine::ApplyContext::random() {

@@ -113,12 +113,14 @@ TEST(MachineGoldenTest, AMachineState) {
   state.log_time = base::Stamp{1'700'000'000'000};
   state.databases.at(base::DatabaseIndex{0}).key_count = 200;
   state.databases.at(base::DatabaseIndex{0}).deadline_count = 3;
+  state.databases.at(base::DatabaseIndex{1}).last_swap = base::LogIndex{258};
   state.databases.flush(base::DatabaseIndex{2});
   state.configuration = "conf";
   const auto decoded = MachineState::decode(golden("machine_state", state.encode()));
   ASSERT_TRUE(decoded.is_ok());
   EXPECT_EQ(decoded->applied, base::LogIndex{300});
   EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{0}).key_count, 200u);
+  EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{1}).last_swap, base::LogIndex{258});
   EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{2}).epoch, types::Epoch{17});
   EXPECT_EQ(decoded->configuration, "conf");
 }

@@ -171,9 +171,7 @@ base::Status Machine::apply_block(base::ByteView body, std::optional<uint32_t> o
 
 base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches, ApplyContext& context) {
   for (const Watch& watch : watches) {
-    ALF_TRY(const std::optional<types::FoundKey> found,
-            context.database(watch.database).find(watch.key));
-    const base::LogIndex version = found ? found->record.last_write : base::LogIndex{};
+    ALF_TRY(const base::LogIndex version, context.database(watch.database).version(watch.key));
     if (version != watch.version) return false;
   }
   return true;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "index/twin_store.h"
+#include "machine/read_context.h"
 #include "machine/testing_node.h"
 #include "sim/hands/sim_clock.h"
 #include "sim/hands/sim_disk.h"
@@ -181,6 +182,21 @@ TEST_F(MachineTest, ABlockWhoseWatchFailsDoesNothing) {
             "(watch failed)");
   EXPECT_EQ(node().view({"EXISTS", "done"}), ":0\r\n");
   EXPECT_EQ(run_block({{base::DatabaseIndex{0}, "w", base::LogIndex{2}}}, {call}), "+OK\r\n");
+}
+
+TEST_F(MachineTest, AWatchNoticesThatItsDatabaseWasSwappedForOneWrittenByTheSameEntry) {
+  const base::DatabaseIndex zero{0};
+  run_block({}, {call_of({"SET", "w", "zero"}), call_of({"COPY", "w", "w", "DB", "1"}),
+                 call_of({"SET", "w", "other"})});  // entry 1 wrote both
+  const base::Bytes call = call_of({"GET", "w"});
+  run({"SWAPDB", "0", "0"});  // nothing changes places
+  EXPECT_EQ(run_block({{zero, "w", base::LogIndex{1}}}, {call}), "$5\r\nother\r\n");
+  run({"SWAPDB", "0", "1"});  // entry 4
+  EXPECT_EQ(run_block({{zero, "w", base::LogIndex{1}}}, {call}), "(watch failed)");
+  EXPECT_EQ(*key_version(node().machine(), zero, "w", node().stamp), base::LogIndex{4});
+  EXPECT_EQ(*ReadView::open(node().machine())->version(zero, "w", node().stamp), base::LogIndex{4});
+  EXPECT_EQ(run_block({{zero, "w", base::LogIndex{4}}}, {call}), "$4\r\nzero\r\n");
+  EXPECT_EQ(*key_version(node().machine(), zero, "none", node().stamp), base::LogIndex{0});
 }
 
 TEST_F(MachineTest, AWatchedKeyThatFallsDueIsGone) {

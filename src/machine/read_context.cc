@@ -54,11 +54,6 @@ class ReadContext : public command::Context {
   std::array<std::optional<types::Database>, base::kDatabaseCount> databases_;
 };
 
-base::Result<base::LogIndex> version_of(types::Database& database, base::ByteView key) {
-  ALF_TRY(const std::optional<types::FoundKey> found, database.find(key));
-  return found ? found->record.last_write : base::LogIndex{};
-}
-
 }  // namespace
 
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
@@ -82,7 +77,7 @@ base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex i
   types::Database database({.records = records, .values = values, .table = published.databases},
                            index,
                            types::Moment{published.log_time, std::max(published.log_time, clock)});
-  ALF_TRY(const base::LogIndex version, version_of(database, key));
+  ALF_TRY(const base::LogIndex version, database.version(key));
   if (version > published.applied) return types::Database::needs_tick();
   return version;
 }
@@ -126,7 +121,7 @@ base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::
   const base::Stamp log_time = std::max(state.log_time, log_time_min_);
   types::Database database({.records = records, .values = values, .table = state.databases}, index,
                            types::Moment{log_time, std::max(log_time, clock)});
-  ALF_TRY(const base::LogIndex version, version_of(database, key));
+  ALF_TRY(const base::LogIndex version, database.version(key));
   // Of an entry that was being applied when the view was taken: a version that never holds, so
   // that EXEC finds the key changed.
   if (version > applied()) return base::LogIndex{UINT64_MAX};

@@ -18,6 +18,7 @@ base::Bytes MachineState::encode() const {
     base::put_varint(out, database.epoch.value);
     base::put_varint(out, database.key_count);
     base::put_varint(out, database.deadline_count);
+    base::put_varint(out, database.last_swap.value);
   }
   base::put_prefixed(out, configuration);
   return out;
@@ -53,7 +54,8 @@ base::Result<MachineState> MachineState::decode(base::ByteView bytes) {
   for (types::DatabaseEntry& database : state.databases.databases) {
     uint64_t epoch = 0;
     if (!reader.get_varint(epoch) || !reader.get_varint(database.key_count) ||
-        !reader.get_varint(database.deadline_count)) {
+        !reader.get_varint(database.deadline_count) ||
+        !reader.get_varint(database.last_swap.value)) {
       return malformed("database table is cut short");
     }
     if (epoch == 0 || epoch >= next_epoch) return malformed("an epoch that was never given");

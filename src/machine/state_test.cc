@@ -15,6 +15,7 @@ MachineState some_state() {
   state.log_time = base::Stamp{1'700'000'000'000};
   state.databases.at(base::DatabaseIndex{3}).key_count = 5;
   state.databases.at(base::DatabaseIndex{3}).deadline_count = 2;
+  state.databases.at(base::DatabaseIndex{4}).last_swap = base::LogIndex{299};
   state.databases.flush(base::DatabaseIndex{9});
   state.configuration = "members";
   return state;
@@ -30,6 +31,7 @@ TEST(MachineStateTest, ItComesBackAsItWas) {
   EXPECT_EQ(decoded->log_time, state.log_time);
   EXPECT_EQ(decoded->configuration, "members");
   EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{3}).key_count, 5u);
+  EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{4}).last_swap, base::LogIndex{299});
   EXPECT_EQ(decoded->databases.at(base::DatabaseIndex{9}).epoch, types::Epoch{17});
 }
 

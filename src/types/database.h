@@ -87,6 +87,9 @@ class Database {
   // ---- reading ----
   // The key, if it is there and alive.
   base::Result<std::optional<FoundKey>> find(base::ByteView key);
+  // What WATCH compares: the entry that last wrote the key, or put it here with a whole
+  // database; 0 where no live key is.
+  base::Result<base::LogIndex> version(base::ByteView key);
   // Whether a read of this kind must wait for a tick, as an Error that says so.
   static base::Error needs_tick();
   static bool is_needs_tick(const base::Error& error);

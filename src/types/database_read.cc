@@ -66,6 +66,12 @@ Result<std::optional<FoundKey>> Database::find(ByteView key) {
   return std::optional<FoundKey>(std::move(*found));
 }
 
+Result<base::LogIndex> Database::version(ByteView key) {
+  ALF_TRY(const std::optional<FoundKey> found, find(key));
+  if (!found) return base::LogIndex{};
+  return std::max(found->record.last_write, hands_.table.at(index_).last_swap);
+}
+
 Result<uint64_t> Database::string_length(const FoundKey& found) const {
   return string_length(found.record);
 }

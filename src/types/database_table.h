@@ -17,6 +17,8 @@ struct DatabaseEntry {
   Epoch epoch;
   uint64_t key_count = 0;       // keys whose record exists, due or not (as Redis counts)
   uint64_t deadline_count = 0;  // those of them that have a deadline
+  // The entry whose SWAPDB last brought this content here: to WATCH it wrote every key.
+  base::LogIndex last_swap{};
 };
 
 struct DatabaseTable {

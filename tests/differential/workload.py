@@ -87,7 +87,10 @@ class Workload:
         leave = [[b"DISCARD"]] if self.trackers[watcher].in_multi else []
         key, second = rng.sample(SMALL_KEYS, 2)
         database = rng.choice(DATABASES)
-        prepare = rng.choice([[[b"DEL", key]], [[b"SET", key, b"1"]], [[b"SET", key, b"v", b"EX", b"5000"]], []])
+        prepare = rng.choice([[[b"DEL", key]], [[b"SET", key, b"1"]], [[b"SET", key, b"v", b"EX", b"5000"]], [],
+                              # The same name in two databases, written by one entry: SWAPDB is the only write between.
+                              [[b"MULTI"], [b"SELECT", b"0"], [b"SET", key, b"zero"], [b"SELECT", b"1"], [b"SET", key, b"one"],
+                               [b"EXEC"], [b"SELECT", database]]])
         yield self.batch(watcher, leave + [[b"SELECT", database]] + prepare + [[b"WATCH", key] + ([second] if rng.random() < 0.3 else [])])
         meddle = rng.choice([
             [], [[b"GET", key]], [[b"SET", key, b"other"]], [[b"SET", key, b"1"]], [[b"DEL", key]], [[b"SET", key, b"x"], [b"DEL", key]],
