@@ -151,6 +151,16 @@ void Session::execute(std::span<const base::ByteView> words) {
 
 bool Session::is_refused(const command::Row* row, const command::Arguments& args) {
   const auto refuse = [&](std::string_view text) {
+    if (row != nullptr && row->name == "exec") {
+      // An EXEC that is refused ends its block all the same, and says why in its own words.
+      end_transaction();
+      const std::string_view words = text.substr(text.starts_with("ERR ") ? 4 : 0);
+      answer([&](resp::ReplyWriter& reply) {
+        reply.error_with_code(
+            base::format("EXECABORT Transaction discarded because of: {}", words));
+      });
+      return true;
+    }
     transaction_.mark_failed();
     answer([&](resp::ReplyWriter& reply) { reply.error_with_code(text); });
     return true;

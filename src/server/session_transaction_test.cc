@@ -72,6 +72,19 @@ TEST_F(SessionTransaction, ExecAfterFailedQueueingDoesNothing) {
   EXPECT_EQ(client.pipeline(kBlock), kOneOk);
 }
 
+// As redis-server 7.0.15 answers, byte for byte.
+TEST_F(SessionTransaction, AnExecWithTooManyWordsEndsTheBlockAndTheWatches) {
+  const std::string refused =
+      "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' "
+      "command\r\n";
+  TestClient client(node_);
+  EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "a", "1"}, {"EXEC", "x"}, {"GET", "a"}, {"EXEC"}}),
+            "+OK\r\n+QUEUED\r\n" + refused + "$-1\r\n-ERR EXEC without MULTI\r\n");
+  EXPECT_EQ(client.pipeline({{"WATCH", "a"}, {"SET", "a", "2"}, {"EXEC", "x"}, {"MULTI"},
+                             {"GET", "a"}, {"EXEC"}}),
+            "+OK\r\n+OK\r\n" + refused + "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n");
+}
+
 TEST_F(SessionTransaction, AnErrorInTheBlockStandsInItsPlaceAndTheRestIsDone) {
   TestClient client(node_);
   EXPECT_EQ(client.pipeline({{"SET", "a", "x"}, {"MULTI"}, {"INCR", "a"}, {"SET", "b", "1"},
