@@ -269,7 +269,18 @@ TEST_F(DatabaseTest, AFlushedDatabaseIsEmptyAtOnceAndItsRecordsAreOrphans) {
   });
 }
 
+TEST_F(DatabaseTest, FlushingAnEmptyDatabaseUsesUpNoEpoch) {
+  const uint32_t next_epoch = table.next_epoch;
+  for (int i = 0; i < 3; ++i) writer(1).flush();
+  EXPECT_EQ(table.next_epoch, next_epoch);
+  ASSERT_OK(writer(1).set_integer("k", 1, Deadline::kDrop));
+  for (int i = 0; i < 3; ++i) writer(1).flush();
+  EXPECT_EQ(table.next_epoch, next_epoch + 1);
+  EXPECT_EQ(get("k", 1), std::nullopt);
+}
+
 TEST_F(DatabaseTest, AnEpochNewerThanTheJudgingTableIsNoOrphan) {
+  ASSERT_OK(writer().set_integer("old", 1, Deadline::kDrop));
   const DatabaseTable old_table = table;
   writer(0).flush();
   ASSERT_OK(writer().set_string("k", give(pattern(2000)), Deadline::kDrop));

@@ -372,7 +372,9 @@ Status Database::move_to(ByteView from, Database& target, ByteView to) {
 
 void Database::flush() {
   ALF_CHECK(is_writable());
-  hands_.writable_table->flush(index_);
+  // Epochs are 32 bits and never given twice: a client that flushes nothing in a loop must not
+  // use them up, for every node would stop at the last one, and at each start again.
+  if (key_count() > 0) hands_.writable_table->flush(index_);
 }
 
 }  // namespace alfheim::types
