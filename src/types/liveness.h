@@ -20,9 +20,9 @@ namespace alfheim::types {
 base::Result<bool> is_reference_live(base::ByteView reference_key, RecordSource& records,
                                      const DatabaseTable& table);
 
-// Whether the record belongs to nobody: 'K', 'X' and 'V' of dead epochs, 'R' that are not live,
+// Whether the record may be dropped: 'K', 'X' and 'V' of dead epochs, 'R' that are not live,
 // 'C' whose version is gone or belongs to a dead epoch. Never 'M', nor a kind it does not know.
-// 'X' is nevertheless apply's alone to take (I9): it counts them, so all nodes must hold the same.
+// Nothing that apply reads depends on whether such a record is still there (I9).
 base::Result<bool> is_orphan(base::ByteView key, base::ByteView value, RecordSource& records,
                              const DatabaseTable& table);
 

@@ -39,8 +39,8 @@ std::shared_ptr<const OrphanFilter::Judged> OrphanFilter::current() {
 bool OrphanFilter::should_drop(base::ByteView key, base::ByteView value) {
   if (key.empty()) return false;
   const char kind = key.front();
-  if (kind != types::kKindKey && kind != types::kKindReference && kind != types::kKindVersion &&
-      kind != types::kKindChunk) {
+  if (kind != types::kKindKey && kind != types::kKindExpiry && kind != types::kKindReference &&
+      kind != types::kKindVersion && kind != types::kKindChunk) {
     return false;
   }
   const std::shared_ptr<const Judged> judged = current();
@@ -49,6 +49,11 @@ bool OrphanFilter::should_drop(base::ByteView key, base::ByteView value) {
     case types::kKindKey: return is_dead_owner(*judged, key);
     case types::kKindVersion: return is_dead_owner(*judged, value);
     case types::kKindChunk: return is_orphan_chunk(*judged, key);
+    case types::kKindExpiry: {
+      uint64_t deadline_ms = 0;
+      base::ByteView owner;
+      return types::parse_expiry_key(key, deadline_ms, owner) && is_dead_owner(*judged, owner);
+    }
     case types::kKindReference: {
       vlog::ValueAddress address;
       base::ByteView owner;

@@ -3,9 +3,8 @@
 // FLUSHDB gives a database a new epoch and leaves its records where they are; compaction
 // forgets them as it comes by. Judged by a persisted state that no open view is older than:
 // an epoch that is dead there stays dead, and a version whose record is gone there never
-// comes back. Keys that are alive are apply's alone, and so are all expiry records, also those
-// of dead epochs: apply takes a counted number of them per entry, so a node whose compaction
-// had forgotten some would remove other keys at an entry than a node whose had not.
+// comes back. Keys that are alive, and their deadlines, are apply's alone; those of a dead epoch
+// may go at any time, because apply only ever looks at the deadlines of living epochs.
 //
 // Thread: RocksDB's compaction threads; a mutex guards the state judged by.
 // Lifetime: attach before the first ingest, detach before index and store go; the filter itself

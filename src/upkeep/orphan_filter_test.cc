@@ -74,7 +74,7 @@ TEST_F(OrphanFilterTest, KeepsEverythingBeforeItIsAttachedAndAfterItIsDetached) 
   EXPECT_FALSE(filter_.should_drop(dead(), "v"));
 }
 
-TEST_F(OrphanFilterTest, DropsWhatBelongsToDeadEpochsAloneButNoExpiryRecord) {
+TEST_F(OrphanFilterTest, DropsWhatBelongsToDeadEpochsAloneWhateverItsKind) {
   attach();
   const vlog::ValueAddress address{.index = {5}, .offset_bytes = 1, .length_bytes = 2, .crc = 3};
   const types::Version version{base::LogIndex{5}, 1};
@@ -86,8 +86,8 @@ TEST_F(OrphanFilterTest, DropsWhatBelongsToDeadEpochsAloneButNoExpiryRecord) {
   for (const Case& given : {Case{"dead", dead(), true}, Case{"alive", alive(), false},
                             Case{"not known to the state judged by", unborn(), false}}) {
     EXPECT_EQ(filter_.should_drop(given.owner, "v"), given.is_dropped) << given.name;
-    // Apply counts them, whoever they belong to: the same ones must stand on every node.
-    EXPECT_FALSE(filter_.should_drop(types::expiry_key(7, given.owner), "")) << given.name;
+    EXPECT_EQ(filter_.should_drop(types::expiry_key(7, given.owner), ""), given.is_dropped)
+        << given.name;
     EXPECT_EQ(filter_.should_drop(types::reference_key(address, given.owner), ""), given.is_dropped)
         << given.name;
     EXPECT_EQ(filter_.should_drop(types::version_key(version), given.owner), given.is_dropped)
