@@ -59,13 +59,14 @@ void Model::begin_entry(uint64_t index, uint64_t stamp_ms) {
 }
 
 void Model::remove_due() {
-  for (size_t i = 0; i < kDueRecordsPerEntryMax && !due_.empty(); ++i) {
+  for (size_t taken = 0; taken < kDueRecordsPerEntryMax && !due_.empty();) {
     const Due first = *due_.begin();
     if (first.deadline_ms > log_time_ms_) return;
     if (is_live_epoch(first.name.epoch)) {
       erase(first.name);  // takes the record along
+      ++taken;
     } else {
-      due_.erase(due_.begin());
+      due_.erase(due_.begin());  // of a flushed database: nobody's work
     }
   }
 }
@@ -149,7 +150,9 @@ void Model::set_epochs(const Databases& databases) {
 
 uint64_t Model::version(uint32_t database, ByteView key, uint64_t position) const {
   const KeyState* state = live_at(database, key, position);
-  return state == nullptr ? 0 : state->last_write;
+  if (state == nullptr) return 0;
+  // A swap writes every key of both databases, to those who watch them.
+  return std::max(state->last_write, databases_.at(position)->last_swaps[database]);
 }
 
 bool Model::is_touched(uint32_t database, ByteView key, uint64_t after, uint64_t until) const {

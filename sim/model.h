@@ -80,6 +80,7 @@ class Model {
   };
   struct Databases {
     std::array<uint32_t, base::kDatabaseCount> epochs;
+    std::array<uint64_t, base::kDatabaseCount> last_swaps{};  // entries
   };
   using Keys = std::map<KeyName, History<KeyState>>;
   using Args = std::span<const base::Bytes>;

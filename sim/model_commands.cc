@@ -313,15 +313,21 @@ Bytes Model::run_move(uint32_t database, Args args) {
 
 Bytes Model::run_flush(std::span<const uint32_t> databases) {
   Databases changed = *databases_.newest();
-  for (const uint32_t database : databases) changed.epochs[database] = next_epoch_++;
+  for (const uint32_t database : databases) {
+    changed.epochs[database] = next_epoch_++;
+    changed.last_swaps[database] = 0;
+  }
   set_epochs(changed);
   return ok();
 }
 
 Bytes Model::run_swap(Args args) {
   Databases changed = *databases_.newest();
-  std::swap(changed.epochs[static_cast<size_t>(number(args[0]))],
-            changed.epochs[static_cast<size_t>(number(args[1]))]);
+  const auto first = static_cast<size_t>(number(args[0]));
+  const auto second = static_cast<size_t>(number(args[1]));
+  if (first == second) return ok();
+  std::swap(changed.epochs[first], changed.epochs[second]);
+  changed.last_swaps[first] = changed.last_swaps[second] = entry_index_;
   set_epochs(changed);
   return ok();
 }
