@@ -114,16 +114,18 @@ base::Status SimNode::open_storage() {
 
 base::Status SimNode::open_replica() {
   router_ = std::make_unique<Router>(*this);
-  const replica::Replica::Hands hands{.clock = clock_,
-                                      .random = random_,
-                                      .executor = executor_,
-                                      .core = *loops_[0],
-                                      .log_strand = *log_strand_,
-                                      .apply_strand = *apply_strand_,
-                                      .log = *log_,
-                                      .machine = *machine_,
-                                      .keeper = *keeper_,
-                                      .router = *router_};
+  const replica::Replica::Hands hands{
+      .clock = clock_,
+      .random = random_,
+      .executor = executor_,
+      .core = *loops_[0],
+      .log_strand = *log_strand_,
+      .apply_strand = *apply_strand_,
+      .log = *log_,
+      .machine = *machine_,
+      .keeper = *keeper_,
+      .router = *router_,
+      .near_apply = options_.applies_near_loop ? loops_[0] : nullptr};
   replica::Replica::Options replica;
   replica.id = kNodeId;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
@@ -185,7 +187,7 @@ void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::Reply
     replica::ReplyBatch batch;
     resp::ReplyWriter writer(batch.bytes, to.protocol);
     writer.bulk(base::format("{:016x}", *hash));
-    batch.replies.push_back(replica::Reply{.to = to, .end = batch.bytes.size()});
+    batch.add(to, 0);
     clients_.hosts[to.loop]->deliver(std::move(batch));
   });
 }

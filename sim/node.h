@@ -39,6 +39,7 @@ struct NodeOptions {
   uint64_t request_memory_bytes = 1 << 20;
   // More than one would hide the order in which replies leave apply from the oracle.
   uint32_t loop_count = 1;
+  bool applies_near_loop = false;
   uint32_t cold_index_per_1000 = 0;
   SimExecutor::Options executor;
 };

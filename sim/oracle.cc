@@ -211,21 +211,32 @@ void Oracle::on_deliver(const replica::ReplyBatch& batch) {
   for (const replica::Reply& reply : batch.replies) {
     if (reply.kind == replica::ReplyKind::kApplied) continue;
     if (reply.kind == replica::ReplyKind::kLost) continue;  // the connection will be closed
-    if (undelivered_.empty()) return fail("apply answered an operation that is not in the log");
-    LoggedOperation logged = std::move(undelivered_.front());
-    undelivered_.pop_front();
-    const ByteView bytes = ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
-    Bytes expected = logged.reply;
-    for (const Bytes& part : logged.parts) expected += part;
-    const bool has_failed_watch = reply.kind == replica::ReplyKind::kWatchFailed;
-    if (bytes != expected || has_failed_watch != logged.is_watch_failed) {
-      return fail(base::format("entry {}: apply answered {}, the model {}", logged.entry,
-                               shown(bytes), shown(expected)));
+    if (reply.is_block) {
+      check_delivered(reply, ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
+      continue;
     }
-    const auto trace = traces_.find(reply.to.session);
-    if (trace == traces_.end()) return fail("apply answered a session that is none");
-    trace->second->push_back(std::move(logged));
+    size_t begin = reply.begin;
+    for (size_t i = reply.ends_begin; i < reply.ends_end; ++i) {
+      check_delivered(reply, ByteView(batch.bytes).substr(begin, batch.ends[i] - begin));
+      begin = batch.ends[i];
+    }
   }
+}
+
+void Oracle::check_delivered(const replica::Reply& reply, ByteView bytes) {
+  if (undelivered_.empty()) return fail("apply answered an operation that is not in the log");
+  LoggedOperation logged = std::move(undelivered_.front());
+  undelivered_.pop_front();
+  Bytes expected = logged.reply;
+  for (const Bytes& part : logged.parts) expected += part;
+  const bool has_failed_watch = reply.kind == replica::ReplyKind::kWatchFailed;
+  if (bytes != expected || has_failed_watch != logged.is_watch_failed) {
+    return fail(base::format("entry {}: apply answered {}, the model {}", logged.entry,
+                             shown(bytes), shown(expected)));
+  }
+  const auto trace = traces_.find(reply.to.session);
+  if (trace == traces_.end()) return fail("apply answered a session that is none");
+  trace->second->push_back(std::move(logged));
 }
 
 void Oracle::on_state_hash(const replica::ReplyTo& to) {
@@ -236,7 +247,8 @@ void Oracle::on_state_hash(const replica::ReplyTo& to) {
   undelivered_hashes_.pop_front();
 }
 
-void Oracle::note_applied(uint64_t index) {
+void Oracle::note_applied(uint64_t index, bool is_within_next) {
+  if (is_within_next) ++index;  // readers see its first operations
   if (index > harvested_) return fail("an entry was applied that was not durable");
   applied_position_ = std::max(applied_position_, position_of_entry(index));
 }

@@ -78,8 +78,8 @@ class Oracle {
   void watch_session(uint64_t session, std::shared_ptr<Trace> trace);
   void on_deliver(const replica::ReplyBatch& batch);
   void on_state_hash(const replica::ReplyTo& to);
-  // The node says that entries up to here are applied.
-  void note_applied(uint64_t index);
+  // The node says that entries up to here are applied, and perhaps a part of the next.
+  void note_applied(uint64_t index, bool is_within_next);
   uint64_t applied_position() const { return applied_position_; }
 
   // ---- clients ----
@@ -99,6 +99,7 @@ class Oracle {
     uint64_t hash = 0;      // of kind, stamp, seed and payload
     uint64_t position = 0;  // of the model, after it
   };
+  void check_delivered(const replica::Reply& reply, base::ByteView bytes);
   void take_entry(const raft::Entry& entry);
   void take_operation(const raft::Entry& entry, const machine::Operation& operation);
   base::Bytes body_of(const machine::Operation& operation);

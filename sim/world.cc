@@ -62,6 +62,7 @@ void World::draw_options() {
   node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(13, 20);
   node_options_.value_threshold_bytes = chance(random, 4) ? 1 : 1u << random.between(4, 11);
   node_options_.request_memory_bytes = 1 << 20;
+  node_options_.applies_near_loop = random.coin();
   if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
   node_options_.executor.post_delay_ns_max = chance(random, 3) ? 500'000 : random.below(50'000);
   node_options_.executor.pool_delay_ns_max = chance(random, 3) ? 20 * kMsNs : kMsNs;
@@ -178,7 +179,7 @@ void World::after_event() {
   if (node_ != nullptr) {
     if (!disk_->is_down()) oracle_.harvest(node_->log());
     if (!has_failed() && oracle_.harvested() >= node_->machine().applied().value) {
-      oracle_.note_applied(node_->machine().applied().value);
+      oracle_.note_applied(node_->machine().applied().value, node_->machine().is_within_entry());
     } else if (!has_failed() && !disk_->is_down()) {
       oracle_.fail("an entry was applied that is not durable");
     }

@@ -35,15 +35,18 @@ inline void put_u16_be(Bytes& out, uint16_t value) { put_fixed(out, __builtin_bs
 inline void put_u32_be(Bytes& out, uint32_t value) { put_fixed(out, __builtin_bswap32(value)); }
 inline void put_u64_be(Bytes& out, uint64_t value) { put_fixed(out, __builtin_bswap64(value)); }
 
-inline void put_varint(Bytes& out, uint64_t value) {
-  char buffer[kVarintBytesMax];
-  size_t length = 0;
+// Writes at most kVarintBytesMax bytes; where they end.
+inline char* write_varint(char* out, uint64_t value) {
   while (value >= 0x80) {
-    buffer[length++] = static_cast<char>(value | 0x80);
+    *out++ = static_cast<char>(value | 0x80);
     value >>= 7;
   }
-  buffer[length++] = static_cast<char>(value);
-  out.append(buffer, length);
+  *out++ = static_cast<char>(value);
+  return out;
+}
+inline void put_varint(Bytes& out, uint64_t value) {
+  char buffer[kVarintBytesMax];
+  out.append(buffer, static_cast<size_t>(write_varint(buffer, value) - buffer));
 }
 inline void put_prefixed(Bytes& out, ByteView bytes) {
   put_varint(out, bytes.size());
@@ -75,6 +78,11 @@ class Reader {
     return true;
   }
   bool get_varint(uint64_t& value) {
+    if (!rest_.empty() && static_cast<uint8_t>(rest_.front()) < 0x80) {
+      value = static_cast<uint8_t>(rest_.front());
+      rest_.remove_prefix(1);
+      return true;
+    }
     value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       if (rest_.empty()) return false;

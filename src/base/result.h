@@ -45,7 +45,7 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   using Value = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool is_ok() const { return state_.index() == 0; }
@@ -113,14 +113,14 @@ inline Status ok() { return Status(); }
 // ALF_TRY(declaration, expression): on success `declaration = value`, else returns the Error.
 #define ALF_TRY(declaration, expression) \
   ALF_TRY_INNER(declaration, expression, ALF_CONCAT(alf_try_result_, __LINE__))
-#define ALF_TRY_INNER(declaration, expression, result) \
-  auto result = (expression);                          \
+#define ALF_TRY_INNER(declaration, expression, result)   \
+  auto result = (expression);                            \
   if (!result.is_ok()) return std::move(result).error(); \
   declaration = std::move(result).value()
 
 // ALF_TRY_STATUS(expression): returns the Error of a Status (or Result) that failed.
-#define ALF_TRY_STATUS(expression)                                           \
-  do {                                                                       \
-    auto alf_try_status = (expression);                                      \
-    if (!alf_try_status.is_ok()) return std::move(alf_try_status).error();   \
+#define ALF_TRY_STATUS(expression)                                         \
+  do {                                                                     \
+    auto alf_try_status = (expression);                                    \
+    if (!alf_try_status.is_ok()) return std::move(alf_try_status).error(); \
   } while (false)

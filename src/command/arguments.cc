@@ -1,29 +1,28 @@
 #include "command/arguments.h"
 
-#include <utility>
-
 #include "base/check.h"
 
 namespace alfheim::command {
 
-Arguments::Arguments(std::span<const base::ByteView> words) {
-  words_.reserve(words.size());
-  for (const base::ByteView word : words) {
-    words_.push_back(types::ValueInput{.bytes = word, .length_bytes = word.size()});
-  }
+Arguments::Arguments(std::span<const base::ByteView> words,
+                     std::span<const types::ValueInput> inputs)
+    : words_(words), inputs_(inputs) {
+  ALF_CHECK(words.size() == inputs.size());
 }
 
-Arguments::Arguments(absl::InlinedVector<types::ValueInput, 8> words) : words_(std::move(words)) {}
-
-base::ByteView Arguments::operator[](size_t index) const {
-  const types::ValueInput& word = value(index);
-  ALF_CHECK(word.bytes.size() == word.length_bytes);
-  return word.bytes;
-}
-
-const types::ValueInput& Arguments::value(size_t index) const {
+types::ValueInput Arguments::value(size_t index) const {
   ALF_CHECK(index < words_.size());
-  return words_[index];
+  if (!inputs_.empty()) return inputs_[index];
+  const base::ByteView word = words_[index];
+  types::ValueInput input{.bytes = word, .length_bytes = word.size()};
+  if (place_.payload != nullptr && word.size() >= place_.value_threshold_bytes) {
+    input.entry_offset_bytes = static_cast<uint32_t>(word.data() - place_.payload);
+  }
+  return input;
+}
+
+void Arguments::check_in_memory(size_t index) const {
+  ALF_CHECK(words_[index].size() == inputs_[index].length_bytes);
 }
 
 }  // namespace alfheim::command

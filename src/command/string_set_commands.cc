@@ -153,7 +153,7 @@ Status msetnx(Context& context, const Arguments& args, ReplyWriter& reply) {
 Row set_for_row(ByteView name, ByteView since, ByteView summary, Handler handler) {
   return {.name = name,
           .arity = 4,
-          .flags = kWrite | kDenyOom,
+          .flags = kWrite | kDenyOom | kPoint,
           .keys = {first_word_key(kKeyOW | kKeyUpdate)},
           .values = {.first = 3},
           .acl_categories = "@write @string @slow",
@@ -170,7 +170,7 @@ Row pairs_row(ByteView name, KeyFlag key_flag, ByteView response_tip, ByteView s
   const uint32_t key_flags = kKeyOW | key_flag;
   return {.name = name,
           .arity = -3,
-          .flags = kWrite | kDenyOom,
+          .flags = kWrite | kDenyOom | kPoint,
           .keys = {KeySpec{.flags = key_flags, .begin_index = 1, .last_key = -1, .step = 2}},
           .values = {.first = 2, .step = 2},
           .acl_categories = "@write @string @slow",
@@ -187,7 +187,7 @@ Row pairs_row(ByteView name, KeyFlag key_flag, ByteView response_tip, ByteView s
 void add_string_set_rows(std::vector<Row>& rows) {
   rows.push_back({.name = "set",
                   .arity = -3,
-                  .flags = kWrite | kDenyOom,
+                  .flags = kWrite | kDenyOom | kPoint,
                   .keys = {first_word_key(kKeyRW | kKeyAccess | kKeyUpdate | kKeyVariableFlags,
                                           "RW and ACCESS due to the optional `GET` argument")},
                   .values = {.first = 2},

@@ -102,11 +102,15 @@ class StringBench {
 
   base::Status apply(const Row& row, const std::vector<base::ByteView>& words,
                      resp::ReplyWriter& reply) {
-    absl::InlinedVector<types::ValueInput, 8> inputs;
+    std::vector<types::ValueInput> inputs;
+    std::vector<base::ByteView> bytes;
     world.next_entry(0);
-    for (size_t i = 0; i < words.size(); ++i) inputs.push_back(input(row, words[i], i));
+    for (size_t i = 0; i < words.size(); ++i) {
+      inputs.push_back(input(row, words[i], i));
+      bytes.push_back(inputs.back().bytes);
+    }
     TestingContext context(world.writer(), limits);
-    return row.handler(context, Arguments(std::move(inputs)), reply);
+    return row.handler(context, Arguments(bytes, inputs), reply);
   }
 
   types::ValueInput input(const Row& row, base::ByteView word, size_t position) {

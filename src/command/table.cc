@@ -16,8 +16,6 @@ namespace {
 
 // Redis shows so much of what a client called.
 constexpr size_t kShownBytesMax = 128;
-// No name is longer; longer words are not even looked up.
-constexpr size_t kNameBytesMax = 64;
 
 // As "%.*s" prints: up to the bound, or to a NUL.
 ByteView shown(ByteView word, size_t bytes_max) {
@@ -55,27 +53,20 @@ Table::Table(std::vector<Row> rows) : storage_(std::move(rows)) {
       ALF_CHECK((subcommand.handler != nullptr) != subcommand.is_session());
     }
     order_.push_back(&row);
-    ALF_CHECK_MSG(by_name_.emplace(row.name, &row).second, row.name);
+    by_name_.add(row.name, &row);
   }
 }
 
 const Row* Table::find(std::string_view name) const {
   const size_t bar = name.find('|');
-  const ByteView first = name.substr(0, bar);
-  if (first.size() > kNameBytesMax) return nullptr;
-  char lower[kNameBytesMax];
-  std::transform(first.begin(), first.end(), lower, base::ascii_lower);
-  const auto found = by_name_.find(ByteView(lower, first.size()));
-  if (found == by_name_.end()) return nullptr;
-  if (bar == ByteView::npos) return found->second;
-  return find_subcommand(*found->second, name.substr(bar + 1));
+  const Row* row = by_name_.find(name.substr(0, bar));
+  if (row == nullptr || bar == ByteView::npos) return row;
+  return find_subcommand(*row, name.substr(bar + 1));
 }
 
 const Row* Table::find(const Arguments& args) const {
   ALF_CHECK(args.count() > 0);
-  const ByteView name = args[0];
-  if (name.find('|') != ByteView::npos) return nullptr;  // a subcommand's name is no command
-  const Row* row = find(name);
+  const Row* row = by_name_.find(args[0]);  // a subcommand's name is no command
   if (row == nullptr || row->subcommands.empty() || args.count() < 2) return row;
   const Row* subcommand = find_subcommand(*row, args[1]);
   return subcommand != nullptr ? subcommand : row;

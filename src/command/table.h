@@ -12,8 +12,6 @@
 // Thread: immutable after make(); any thread. Lifetime: outlives everything that looks up.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/hash.h"
 #include "command/context.h"
+#include "command/name_index.h"
 #include "command/usage.h"
 
 namespace alfheim::command {
@@ -51,6 +49,7 @@ enum Flag : uint32_t {
   // Ours, not printed:
   kLong = 1u << 24,     // work without a small bound: always on the reader pool (KEYS, ...)
   kSession = 1u << 25,  // executed by the server room, not by a Handler
+  kPoint = 1u << 26,    // looks at its own keys only, and work is bounded by its words' bytes
 };
 
 // Flags of one key specification, named as COMMAND INFO prints them.
@@ -110,6 +109,7 @@ struct Row {
 
   bool is_write() const { return (flags & kWrite) != 0; }
   bool is_read() const { return (flags & kReadOnly) != 0; }
+  bool is_point() const { return (flags & (kPoint | kFast)) != 0; }
   bool is_session() const { return (flags & kSession) != 0; }
 };
 
@@ -133,7 +133,7 @@ class Table {
  private:
   std::vector<Row> storage_;
   std::vector<const Row*> order_;
-  absl::flat_hash_map<std::string, const Row*, base::BytesHash, base::BytesEqual> by_name_;
+  NameIndex by_name_;
 };
 
 // Redis's words (without "ERR ") for a request that names no command, or has the wrong number

@@ -71,11 +71,11 @@ struct CommandWorld : types::TestingWorld {
       return out;
     }
     next_entry(entry_ms);
-    absl::InlinedVector<types::ValueInput, 8> inputs;
+    std::vector<types::ValueInput> inputs;
     for (const base::ByteView view : views) inputs.push_back(give(view));
     TestContext context(*this, true, selected, 0);
     context.test_limits = limits;
-    last_status = row->handler(context, Arguments(std::move(inputs)), reply);
+    last_status = row->handler(context, Arguments(views, inputs), reply);
     return out;
   }
   std::string run(std::initializer_list<const char*> words) {

@@ -37,6 +37,7 @@ base::Result<std::optional<ByteView>> ReadGuard::get(ByteView key, Bytes& scratc
     record->touch();
     return record->content();
   }
+  if (index_->holds_all()) return std::optional<ByteView>();
   return index_->snapshot_->get(key, ReadMode::kMemoryOnly, scratch);
 }
 
@@ -105,19 +106,24 @@ Index::Index(Store& store, const env::Clock& clock, Options options)
       snapshot_(store.snapshot()),
       persisted_applied_(store.persisted_applied()) {
   progress_.applied = persisted_applied();
+  began_empty_ = persisted_applied() == 0;
 }
+
+bool Index::holds_all() const { return began_empty_ && memory_->eviction_count() == 0; }
 
 Index::~Index() { ALF_CHECK_MSG(view_count() == 0, "the index outlives its views"); }
 
 // ---- Apply strand ---------------------------------------------------------------------
 
-base::Result<std::optional<ByteView>> Index::get_for_write(ByteView key, Bytes& scratch) {
+base::Result<std::optional<ByteView>> Index::get_for_write(ByteView key, Bytes& scratch,
+                                                           ReadMode mode) {
   const uint64_t hash = memory_->hash(key);
   if (Record* record = memory_->find(key, hash); record != nullptr) {
     record->touch();
     return record->content();
   }
-  const ReadMode mode = progress_.is_slice_open ? ReadMode::kMemoryOnly : ReadMode::kMayBlock;
+  if (holds_all()) return std::optional<ByteView>();
+  if (progress_.is_slice_open) mode = ReadMode::kMemoryOnly;
   ALF_TRY(const std::optional<ByteView> found, snapshot_->get(key, mode, scratch));
   std::unique_lock guard(lock_, std::defer_lock);
   if (!progress_.is_slice_open) {
@@ -131,6 +137,14 @@ base::Result<std::optional<ByteView>> Index::get_for_write(ByteView key, Bytes& 
   }
   return found;
 }
+
+uint64_t Index::prefetch(ByteView key) const {
+  const uint64_t hash = memory_->hash(key);
+  memory_->prefetch(hash);
+  return hash;
+}
+
+void Index::prefetch_record(uint64_t number) const { memory_->prefetch_record(number); }
 
 void Index::write(std::span<const Mutation> mutations, uint64_t applied) {
   begin_slice().publish(mutations, applied);

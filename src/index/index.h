@@ -133,10 +133,16 @@ class Index {
 
   // ---- Apply strand -------------------------------------------------------------------
   // The newest state, own writes included. Asks the Store where memory does not know (without
-  // any lock) and keeps the answer as a clean record. Inside a WriteSlice nothing may block:
-  // there the answer is kWouldBlock; end the slice and ask again. The result borrows from the
-  // index or from `scratch`, until the next write or get_for_write.
-  base::Result<std::optional<ByteView>> get_for_write(ByteView key, Bytes& scratch);
+  // any lock) and keeps the answer as a clean record. With kMemoryOnly, and always inside a
+  // WriteSlice, nothing may block: there the answer is kWouldBlock; ask again where it may. The
+  // result borrows from the index or from `scratch`, until the next write or get_for_write.
+  base::Result<std::optional<ByteView>> get_for_write(ByteView key, Bytes& scratch,
+                                                      ReadMode mode = ReadMode::kMayBlock);
+
+  // Hints for whoever will ask for the key some keys later: first for its place in the table,
+  // whose number is the result, then, once that has come, for the record.
+  uint64_t prefetch(ByteView key) const;
+  void prefetch_record(uint64_t number) const;
 
   // Publishes all mutations as one; a later one of the same key wins. Keys and values must not
   // borrow from the index (a mutation may move what the next one names). `applied` is opaque and
@@ -187,6 +193,8 @@ class Index {
   friend class MergedCursor;
   Index(Store& store, const env::Clock& clock, Options options);
 
+  // Whether every record there is stands in memory: what is not found there, is not.
+  bool holds_all() const;
   void refresh_held();
   void close_view(View& view) noexcept;
 
@@ -201,6 +209,7 @@ class Index {
   std::shared_ptr<Run> frozen_;  // shared with views and the job; null while none runs
   std::shared_ptr<const StoreSnapshot> snapshot_;  // shared with views
   Progress progress_;
+  bool began_empty_ = false;  // nothing was ever ingested before this life
   std::atomic<uint64_t> dirty_bytes_ = 0;
   std::atomic<uint64_t> persisted_applied_;
   // Guards views_, which stands in the order of opening.

@@ -176,15 +176,38 @@ TEST(Index, a_record_that_was_evicted_and_loaded_again_is_not_shown_to_a_view_fr
 }
 
 TEST(Index, what_only_the_disk_knows_would_block_in_a_guard_and_in_a_slice) {
-  World world({}, {.seed = 1, .would_block_per_1000 = 1000});
+  World world({.memory_budget_bytes = 2, .dirty_budget_bytes = 1},
+              {.seed = 1, .would_block_per_1000 = 1000});
+  world.put("\x01k", "v");
+  world.persist();
+  for (int i = 0; i < 4; ++i) world.put("\x01other", "");
+  ASSERT_GT(world.index->stats().eviction_count, 0u);
   Bytes scratch;
+  EXPECT_EQ(world.index->get_for_write("\x01k", scratch, ReadMode::kMemoryOnly).error().code,
+            base::ErrorCode::kWouldBlock);
   EXPECT_EQ(world.index->read().get("\x01k", scratch).error().code, base::ErrorCode::kWouldBlock);
   {
     WriteSlice slice = world.index->begin_slice();
     EXPECT_EQ(world.index->get_for_write("\x01k", scratch).error().code,
               base::ErrorCode::kWouldBlock);
   }
-  EXPECT_TRUE(world.index->get_for_write("\x01k", scratch).is_ok());
+  EXPECT_EQ(world.index->get_for_write("\x01k", scratch).value(), "v");
+}
+
+TEST(Index, as_long_as_memory_has_held_everything_a_missing_key_is_known_without_the_store) {
+  const index::TwinStore::Options cold{.seed = 1, .would_block_per_1000 = 1000};
+  World world({}, cold);
+  world.put("\x01k", "v");
+  world.persist();
+  Bytes scratch;
+  EXPECT_FALSE(world.index->read().get("\x01none", scratch).value().has_value());
+  EXPECT_FALSE(
+      world.index->get_for_write("\x01none", scratch, ReadMode::kMemoryOnly).value().has_value());
+  // An index that begins with a full store knows nothing.
+  world.index.reset();
+  world.index = Index::open(world.store, world.clock, {}).value();
+  EXPECT_EQ(world.index->read().get("\x01none", scratch).error().code,
+            base::ErrorCode::kWouldBlock);
 }
 
 TEST(Index, a_scan_in_memory_only_refuses_to_sort_a_long_tail_but_not_an_ordered_kind) {

@@ -41,6 +41,7 @@ class Memory {
 
   uint64_t hash(ByteView key) const { return table_.hash(key); }
   void prefetch(uint64_t hash) const { table_.prefetch(hash); }
+  void prefetch_record(uint64_t hash) const { table_.prefetch_record(hash); }
   Record* find(ByteView key, uint64_t hash) const { return table_.find(key, hash); }
   // The version of `key` that a view at `sequence`, over a Store that holds all up to
   // `persisted`, must see; null where the Store's snapshot has it.

@@ -1,5 +1,7 @@
 #include "index/record_table.h"
 
+// Inlined: the call costs as much as the hash of a short key.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/check.h"
@@ -31,6 +33,17 @@ Record* RecordTable::find(base::ByteView key, uint64_t hash) const {
 
 void RecordTable::prefetch(uint64_t hash) const {
   __builtin_prefetch(&segment_of(hash)->slots[home_of(tag_of(hash))]);
+}
+
+void RecordTable::prefetch_record(uint64_t hash) const {
+  const Segment& segment = *segment_of(hash);
+  const uint64_t tag = tag_of(hash);
+  for (size_t at = home_of(tag); segment.slots[at] != 0; at = at + 1 == kSlotCount ? 0 : at + 1) {
+    if (segment.slots[at] >> 48 != tag) continue;
+    __builtin_prefetch(record_of(segment.slots[at]));
+    __builtin_prefetch(record_of(segment.slots[at])->bytes() + 32);
+    return;
+  }
 }
 
 void RecordTable::insert(Record* record, uint64_t hash) {

@@ -26,6 +26,8 @@ class RecordTable {
   Record* find(base::ByteView key, uint64_t hash) const;
   // Asks the processor for the memory that find() will touch.
   void prefetch(uint64_t hash) const;
+  // The same for the record, once its place has come.
+  void prefetch_record(uint64_t hash) const;
   // The key must not be there yet.
   void insert(Record* record, uint64_t hash);
   // `old_record` must be there, and `record` have its key.

@@ -115,6 +115,8 @@ class RocksSnapshot final : public StoreSnapshot {
   const rocksdb::Snapshot* const snapshot_;
 };
 
+constexpr int kCacheShardBits = 2;
+
 rocksdb::CompressionType best_compression() {
   const auto supported = rocksdb::GetSupportedCompressions();
   const bool has_lz4 =
@@ -125,9 +127,14 @@ rocksdb::CompressionType best_compression() {
 rocksdb::Options rocks_options(const RocksStore::Options& options,
                                const rocksdb::CompactionFilter* filter) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  // Few shards: each must hold whole filter partitions and still have room for blocks.
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
+  // In partitions of a block each: a lookup that misses memory then reads kilobytes, where a
+  // file's filter as a whole is more than a megabyte.
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   // Filters and indexes of all files may be far larger than memory, so they live in the cache.
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;

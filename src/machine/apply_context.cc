@@ -25,10 +25,8 @@ types::Database::Hands Machine::ApplyContext::hands() {
 }
 
 types::Database& Machine::ApplyContext::database(base::DatabaseIndex index) {
-  ALF_CHECK(index.value < databases_.size());
-  std::optional<types::Database>& database = databases_[index.value];
-  if (!database) database.emplace(hands(), index, moment_);
-  return *database;
+  if (types::Database* database = databases_.find(index)) return *database;
+  return databases_.add(hands(), index, moment_);
 }
 
 void Machine::ApplyContext::swap_databases(base::DatabaseIndex a, base::DatabaseIndex b) {

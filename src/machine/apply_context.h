@@ -3,11 +3,8 @@
 // Private to the machine. Thread: apply strand. Lifetime: of one entry.
 #pragma once
 
-#include <array>
-#include <optional>
-
-#include "base/limits.h"
 #include "command/context.h"
+#include "machine/database_set.h"
 #include "machine/machine.h"
 
 namespace alfheim::machine {
@@ -25,6 +22,7 @@ class Machine::ApplyContext : public command::Context {
   const PayloadHeader& header() const { return header_; }
   types::Database::Hands hands();
   const types::Moment& moment() const { return moment_; }
+  types::ApplyPoint& point() { return point_; }
   // Which call comes next: its database, and whether its chance may not touch the count of
   // mutations, because other nodes do not run it.
   void start_call(base::DatabaseIndex selected, bool is_read);
@@ -37,7 +35,7 @@ class Machine::ApplyContext : public command::Context {
   base::DatabaseIndex selected_;
   bool is_read_ = false;
   uint64_t read_random_ = 0;
-  std::array<std::optional<types::Database>, base::kDatabaseCount> databases_;
+  DatabaseSet databases_;
 };
 
 }  // namespace alfheim::machine

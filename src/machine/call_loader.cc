@@ -61,7 +61,21 @@ FragmentList exact_places(const FragmentList& body, uint64_t from, base::ByteVie
   return part;
 }
 
+// What a LoadedCall keeps between calls.
+constexpr size_t kArenaBytesKeptMax = 64 * base::kKiB;
+constexpr size_t kWordsKeptMax = 4096;
+
 }  // namespace
+
+void LoadedCall::clear() {
+  row = nullptr;
+  inputs.clear();
+  words.clear();
+  arena.clear();
+  if (arena.capacity() > kArenaBytesKeptMax) base::Bytes().swap(arena);
+  if (inputs.capacity() > kWordsKeptMax) std::vector<ValueInput>().swap(inputs);
+  if (words.capacity() > kWordsKeptMax) std::vector<base::ByteView>().swap(words);
+}
 
 base::Result<const command::Row*> CallLoader::row_of(const command::Arguments& args) const {
   const command::Row* row = table_.find(args);
@@ -73,26 +87,13 @@ base::Result<const command::Row*> CallLoader::row_of(const command::Arguments& a
   return row;
 }
 
-base::Result<LoadedCall> CallLoader::load(base::ByteView body, uint32_t offset_bytes,
-                                          const PayloadHeader& header) const {
-  ALF_TRY(const CallShape shape, parse_call_shape(body, body.size()));
-  absl::InlinedVector<ValueInput, 8> words;
-  words.reserve(shape.word_bytes.size());
-  uint64_t at = shape.words_offset_bytes;
-  for (const uint64_t length : shape.word_bytes) {
-    ValueInput& word = words.emplace_back();
-    word.bytes = body.substr(at, length);
-    word.length_bytes = length;
-    if (length >= header.value_threshold_bytes) {
-      word.entry_offset_bytes = static_cast<uint32_t>(offset_bytes + at);
-    }
-    at += length;
-  }
-  LoadedCall call;
-  call.database = shape.database;
-  call.args.emplace(std::move(words));
-  ALF_TRY(call.row, row_of(*call.args));
-  return call;
+base::Status CallLoader::load(base::ByteView body, uint32_t offset_bytes,
+                              const PayloadHeader& header, LoadedCall& call) const {
+  call.clear();
+  call.place = {body.data() - offset_bytes, header.value_threshold_bytes};
+  ALF_TRY_STATUS(parse_call(body, call.database, call.words));
+  ALF_TRY(call.row, row_of(call.args()));
+  return base::ok();
 }
 
 base::Status CallLoader::append_range(const FragmentList& body, uint64_t from, uint64_t length,
@@ -119,8 +120,8 @@ base::Result<base::Bytes> CallLoader::read_fragments(const FragmentList& body) c
   return bytes;
 }
 
-base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
-                                                    const PayloadHeader& header) const {
+base::Status CallLoader::load_fragments(const FragmentList& body, const PayloadHeader& header,
+                                        LoadedCall& call) const {
   // The lengths of all words stand in front; a million words fill several pieces.
   base::Bytes front;
   std::optional<CallShape> shape;
@@ -136,7 +137,7 @@ base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
     }
   }
   // The name decides which words may stay unread.
-  LoadedCall call;
+  call.clear();
   call.database = shape->database;
   base::Bytes names;
   absl::InlinedVector<base::ByteView, 2> first_words;
@@ -158,11 +159,10 @@ base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
   const auto is_unread = [&](size_t i) {
     return shape->word_bytes[i] >= kUnreadWordBytesMin && is_value_position(call.row->values, i);
   };
-  call.arena = std::make_unique<base::Bytes>();
   uint64_t at = shape->words_offset_bytes;
   for (size_t i = 0; i < shape->word_bytes.size(); ++i) {
     if (!is_unread(i)) {
-      ALF_TRY_STATUS(append_range(body, at, shape->word_bytes[i], *call.arena));
+      ALF_TRY_STATUS(append_range(body, at, shape->word_bytes[i], call.arena));
     }
     at += shape->word_bytes[i];
   }
@@ -170,28 +170,27 @@ base::Result<LoadedCall> CallLoader::load_fragments(const FragmentList& body,
 
   // Words point into the arena only now: a read may move it, whatever was reserved, because a
   // source that tests a checksum reads more than it was asked for and cuts it off again.
-  absl::InlinedVector<ValueInput, 8> words;
-  words.reserve(shape->word_bytes.size());
+  call.inputs.reserve(shape->word_bytes.size());
   at = shape->words_offset_bytes;
   size_t arena_begin = 0;
   for (size_t i = 0; i < shape->word_bytes.size(); ++i) {
     const uint64_t length = shape->word_bytes[i];
-    ValueInput& word = words.emplace_back();
+    ValueInput& word = call.inputs.emplace_back();
     word.length_bytes = length;
     if (is_unread(i)) {
-      word.fragments = slice(body, at, length);
+      word.fragments = std::make_shared<const FragmentList>(slice(body, at, length));
     } else {
-      word.bytes = base::ByteView(*call.arena).substr(arena_begin, length);
+      word.bytes = base::ByteView(call.arena).substr(arena_begin, length);
       arena_begin += length;
       if (is_value_position(call.row->values, i) && length >= header.value_threshold_bytes) {
-        word.fragments = exact_places(body, at, word.bytes);
+        word.fragments = std::make_shared<const FragmentList>(exact_places(body, at, word.bytes));
       }
     }
     at += length;
   }
-  ALF_CHECK(arena_begin == call.arena->size());
-  call.args.emplace(std::move(words));
-  return call;
+  ALF_CHECK(arena_begin == call.arena.size());
+  for (const ValueInput& word : call.inputs) call.words.push_back(word.bytes);
+  return base::ok();
 }
 
 }  // namespace alfheim::machine

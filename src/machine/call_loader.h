@@ -4,11 +4,11 @@
 // entries. Words of a call in fragments are read into memory here, except long values that
 // the row says may stay unread: those are handed on as their places in the log.
 //
-// Thread: apply strand. Lifetime: a LoadedCall borrows the payload it was loaded from.
+// Thread: apply strand. Lifetime: a LoadedCall borrows the payload it was loaded from; its own
+// arguments borrow from it, until it is loaded again.
 #pragma once
 
-#include <memory>
-#include <optional>
+#include <vector>
 
 #include "base/result.h"
 #include "command/table.h"
@@ -20,11 +20,20 @@ namespace alfheim::machine {
 // A word of a call in fragments stays unread from this length on, where it may.
 inline constexpr uint64_t kUnreadWordBytesMin = 64 * 1024;
 
+// One call at a time; the memory is used again from call to call.
 struct LoadedCall {
   base::DatabaseIndex database;
   const command::Row* row = nullptr;
-  std::optional<command::Arguments> args;
-  std::unique_ptr<base::Bytes> arena;  // words that had to be read; stays put when this moves
+  std::vector<base::ByteView> words;
+  command::Arguments::EntryPlace place;   // of the words, where they are slices of an entry
+  std::vector<types::ValueInput> inputs;  // of a call in fragments: one for each word
+  base::Bytes arena;                      // words that had to be read
+
+  // Forgets the call, and gives back what a large one left behind.
+  void clear();
+  command::Arguments args() const {
+    return inputs.empty() ? command::Arguments(words, place) : command::Arguments(words, inputs);
+  }
 };
 
 class CallLoader {
@@ -33,10 +42,10 @@ class CallLoader {
       : table_(table), values_(values) {}
 
   // `offset_bytes` is the place of `body` in the payload: values in it can be separated.
-  base::Result<LoadedCall> load(base::ByteView body, uint32_t offset_bytes,
-                                const PayloadHeader& header) const;
-  base::Result<LoadedCall> load_fragments(const types::FragmentList& body,
-                                          const PayloadHeader& header) const;
+  base::Status load(base::ByteView body, uint32_t offset_bytes, const PayloadHeader& header,
+                    LoadedCall& call) const;
+  base::Status load_fragments(const types::FragmentList& body, const PayloadHeader& header,
+                              LoadedCall& call) const;
   // The bytes of a whole body in fragments (blocks).
   base::Result<base::Bytes> read_fragments(const types::FragmentList& body) const;
 

@@ -53,18 +53,19 @@ TEST(CallLoader, WordsOfACallInFragmentsStayGoodWhileLaterOnesAreRead) {
   CheckingValues values;
   const types::FragmentList list = cut_up(body, values);
   const CallLoader loader(*table, values);
-  const base::Result<LoadedCall> call = loader.load_fragments(list, PayloadHeader{64, 1 << 20});
-  ASSERT_TRUE(call);
-  EXPECT_EQ(call->database.value, 3u);
-  ASSERT_EQ(call->args->count(), words.size());
-  for (const size_t i : {0u, 1u, 3u, 4u, 5u}) EXPECT_EQ((*call->args)[i], words[i]);
+  LoadedCall call;
+  ASSERT_TRUE(loader.load_fragments(list, PayloadHeader{64, 1 << 20}, call));
+  EXPECT_EQ(call.database.value, 3u);
+  const command::Arguments args = call.args();
+  ASSERT_EQ(args.count(), words.size());
+  for (const size_t i : {0u, 1u, 3u, 4u, 5u}) EXPECT_EQ(args[i], words[i]);
   for (const size_t i : {2u, 6u}) {
-    ASSERT_TRUE(call->args->value(i).fragments.has_value());
-    EXPECT_EQ(call->args->value(i).length_bytes, value.size());
+    ASSERT_NE(args.value(i).fragments, nullptr);
+    EXPECT_EQ(args.value(i).length_bytes, value.size());
   }
   // The short value has its exact place.
-  ASSERT_TRUE(call->args->value(4).fragments.has_value());
-  EXPECT_EQ(call->args->value(4).fragments->pieces[0].crc, base::crc32c(short_value));
+  ASSERT_NE(args.value(4).fragments, nullptr);
+  EXPECT_EQ(args.value(4).fragments->pieces[0].crc, base::crc32c(short_value));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "machine/entry_codec.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "base/format.h"
@@ -12,13 +13,9 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
+// Seven bits a byte, at least one byte.
 size_t varint_bytes(uint64_t value) {
-  size_t count = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++count;
-  }
-  return count;
+  return value < 0x80 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7;
 }
 
 Error malformed(std::string_view what, size_t offset_bytes) {
@@ -37,9 +34,19 @@ size_t call_bytes(const CallView& call) {
 void put_call(base::Bytes& out, const CallView& call) {
   ALF_CHECK(!call.words.empty());
   ALF_CHECK(call.database.value < base::kDatabaseCount);
-  base::put_varint(out, call.database.value);
-  base::put_varint(out, call.words.size());
-  for (base::ByteView word : call.words) base::put_varint(out, word.size());
+  // The numbers of a short call are put together first: one append instead of many.
+  constexpr size_t kFrontWordsMax = 8;
+  if (call.words.size() <= kFrontWordsMax) {
+    char front[(2 + kFrontWordsMax) * base::kVarintBytesMax];
+    char* end = base::write_varint(front, call.database.value);
+    end = base::write_varint(end, call.words.size());
+    for (base::ByteView word : call.words) end = base::write_varint(end, word.size());
+    out.append(front, static_cast<size_t>(end - front));
+  } else {
+    base::put_varint(out, call.database.value);
+    base::put_varint(out, call.words.size());
+    for (base::ByteView word : call.words) base::put_varint(out, word.size());
+  }
   for (base::ByteView word : call.words) out.append(word);
 }
 
@@ -55,21 +62,24 @@ void put_block(base::Bytes& out, std::span<const Watch> watches,
   for (const base::Bytes& call : calls) base::put_prefixed(out, call);
 }
 
-void BatchBuilder::start(const PayloadHeader& header) {
+void BatchBuilder::start(const PayloadHeader& header, size_t expected_bytes) {
   ALF_CHECK(payload_.empty());
+  payload_.reserve(expected_bytes);
   base::put_u8(payload_, kPayloadVersion);
   base::put_varint(payload_, header.value_threshold_bytes);
   base::put_varint(payload_, header.string_bytes_max);
 }
 
-void BatchBuilder::add_call(const CallView& call, bool is_read) {
+void BatchBuilder::add_call(const CallView& call, bool is_read, size_t body_bytes) {
   ALF_CHECK(is_started());
-  base::put_u8(payload_, static_cast<uint8_t>(OperationKind::kCommand));
-  base::put_u8(payload_, is_read ? kOperationIsRead : 0);
-  base::put_varint(payload_, call_bytes(call));
+  char front[2 + base::kVarintBytesMax];
+  front[0] = static_cast<char>(OperationKind::kCommand);
+  front[1] = is_read ? static_cast<char>(kOperationIsRead) : '\0';
+  const char* const end = base::write_varint(front + 2, body_bytes);
+  payload_.append(front, static_cast<size_t>(end - front));
   const size_t begin = payload_.size();
   put_call(payload_, call);
-  ALF_CHECK(payload_.size() - begin == call_bytes(call));
+  ALF_CHECK(payload_.size() - begin == body_bytes);
   ++operation_count_;
 }
 
@@ -161,8 +171,7 @@ base::Result<Operation> PayloadReader::next() {
   }
   operation.kind = static_cast<OperationKind>(kind);
   ALF_CHECK(operation.body.data() >= payload_.data());
-  operation.body_offset_bytes =
-      static_cast<uint32_t>(operation.body.data() - payload_.data());
+  operation.body_offset_bytes = static_cast<uint32_t>(operation.body.data() - payload_.data());
   position_ += reader.position();
   ALF_CHECK(position_ <= payload_.size());
   ALF_CHECK(operation.body_offset_bytes + operation.body.size() == position_);
@@ -199,6 +208,57 @@ base::Result<CallShape> parse_call_shape(base::ByteView prefix, uint64_t body_by
     return malformed("words do not add up to the call", reader.position());
   }
   return shape;
+}
+
+base::Status parse_call(base::ByteView body, base::DatabaseIndex& database,
+                        std::vector<base::ByteView>& words) {
+  base::Reader reader(body);
+  uint64_t database_number = 0;
+  uint64_t count = 0;
+  if (!reader.get_varint(database_number) || !reader.get_varint(count)) {
+    return malformed("call is cut short", reader.position());
+  }
+  if (database_number >= base::kDatabaseCount) return malformed("no such database", 0);
+  if (count == 0 || count > body.size()) return malformed("bad word count", reader.position());
+  database = base::DatabaseIndex{static_cast<uint32_t>(database_number)};
+  words.clear();
+  words.reserve(count);
+  const char* at = body.data();
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t length = 0;
+    if (!reader.get_varint(length)) return malformed("call is cut short", reader.position());
+    if (length > body.size() - total) return malformed("word too long", reader.position());
+    total += length;
+    words.emplace_back(at, length);
+    at += length;
+  }
+  if (reader.position() + total != body.size()) {
+    return malformed("words do not add up to the call", reader.position());
+  }
+  // Only now is it known where the lengths end and the first word begins.
+  const size_t words_offset_bytes = reader.position();
+  for (base::ByteView& word : words) word = {word.data() + words_offset_bytes, word.size()};
+  return base::ok();
+}
+
+bool peek_key(base::ByteView body, base::DatabaseIndex& database, base::ByteView& key) {
+  constexpr uint64_t kWordsMax = 32;
+  base::Reader reader(body);
+  uint64_t database_number = 0;
+  uint64_t count = 0;
+  if (!reader.get_varint(database_number) || !reader.get_varint(count)) return false;
+  if (database_number >= base::kDatabaseCount || count < 2 || count > kWordsMax) return false;
+  database = base::DatabaseIndex{static_cast<uint32_t>(database_number)};
+  uint64_t name_bytes = 0;
+  uint64_t key_bytes = 0;
+  uint64_t other_bytes = 0;
+  if (!reader.get_varint(name_bytes) || !reader.get_varint(key_bytes)) return false;
+  for (uint64_t i = 2; i < count; ++i) {
+    if (!reader.get_varint(other_bytes)) return false;
+  }
+  base::ByteView name;
+  return reader.get_bytes(name_bytes, name) && reader.get_bytes(key_bytes, key);
 }
 
 base::Result<BlockView> parse_block(base::ByteView body) {

@@ -31,7 +31,7 @@ enum class OperationKind : uint8_t {
   kStateHash = 3,  // RAFT HASH
 };
 // Bits of an operation's flags byte (format).
-inline constexpr uint8_t kOperationIsRead = 1;      // only the node that owes the reply runs it
+inline constexpr uint8_t kOperationIsRead = 1;       // only the node that owes the reply runs it
 inline constexpr uint8_t kOperationIsFragments = 2;  // the body went ahead in fragment entries
 
 // What holds for the whole payload.
@@ -62,8 +62,11 @@ class BatchBuilder {
  public:
   BatchBuilder() = default;
 
-  void start(const PayloadHeader& header);
-  void add_call(const CallView& call, bool is_read);
+  // `expected_bytes` is a guess at how long the payload will be.
+  void start(const PayloadHeader& header, size_t expected_bytes = 0);
+  void add_call(const CallView& call, bool is_read) { add_call(call, is_read, call_bytes(call)); }
+  // `body_bytes` is call_bytes(call), which whoever asks for room knows already.
+  void add_call(const CallView& call, bool is_read, size_t body_bytes);
   void add_body(OperationKind kind, uint8_t flags, base::ByteView body);
   size_t size_bytes() const { return payload_.size(); }
   uint32_t operation_count() const { return operation_count_; }
@@ -112,6 +115,14 @@ struct CallShape {
 // Parses the front of a call; `prefix` may be only the body's beginning. kWouldBlock: the
 // prefix is too short to tell.
 base::Result<CallShape> parse_call_shape(base::ByteView prefix, uint64_t body_bytes);
+
+// The same of a whole body, at once: its words are views into it.
+base::Status parse_call(base::ByteView body, base::DatabaseIndex& database,
+                        std::vector<base::ByteView>& words);
+
+// The second word of a call, which nearly always is its key, without judging the rest; false
+// where there is none, or the call is an unusual one (for hints only).
+bool peek_key(base::ByteView body, base::DatabaseIndex& database, base::ByteView& key);
 
 struct BlockCall {
   base::ByteView body;

@@ -3,27 +3,41 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "machine/apply_context.h"
+#include "machine/key_ahead.h"
 #include "types/expiry.h"
 
 namespace alfheim::machine {
 namespace {
 
 constexpr size_t kDiscardedBytesKeptMax = 64 * 1024;
-
-bool has_same_epochs(const types::DatabaseTable& a, const types::DatabaseTable& b) {
-  for (size_t i = 0; i < a.databases.size(); ++i) {
-    if (a.databases[i].epoch != b.databases[i].epoch) return false;
-  }
-  return true;
-}
+// A longer call is not one for a loop's turn.
+constexpr size_t kNearBodyBytesMax = 32 * 1024;
 
 }  // namespace
 
+struct Machine::InEntry {
+  InEntry(Machine& machine, const raft::Entry& entry, const PayloadReader& operations)
+      : index(entry.index),
+        reader(operations),
+        context(machine, entry, reader.header()),
+        ahead(operations) {}
+
+  base::LogIndex index;
+  PayloadReader reader;
+  ApplyContext context;
+  std::optional<Operation> operation;  // taken from the reader, not yet published
+  size_t ordinal = 0;                  // its
+  uint32_t undo_mutation_count = 0;    // before it began
+  KeyAhead ahead;
+};
+
 Machine::Machine(const Hands& hands)
     : hands_(hands),
-      source_(hands.index),
-      values_(hands.log, nullptr, LogValues::Options{}),
-      transaction_(source_) {}
+      slice_(hands.index),
+      source_(hands.index, slice_),
+      values_(hands.log, slice_),
+      transaction_(source_),
+      loader_(hands.table, values_) {}
 
 base::Result<std::unique_ptr<Machine>> Machine::open(const Hands& hands) {
   auto machine = std::unique_ptr<Machine>(new Machine(hands));
@@ -61,55 +75,119 @@ const Published& Machine::published(const index::ReadGuard& guard) const {
 }
 
 base::Status Machine::apply(const raft::Entry& entry, ReplySink& sink) {
+  ALF_TRY(const Progress progress, apply_part(entry, sink, Budget{}));
+  ALF_CHECK(progress == Progress::kWhole);
+  return base::ok();
+}
+
+base::Result<Machine::Progress> Machine::apply_part(const raft::Entry& entry, ReplySink& sink,
+                                                    Budget budget) {
   ALF_CHECK_MSG(entry.index == state_.applied.next(), "entries are applied in order");
+  source_.set_mode(budget.may_block ? env::ReadMode::kMayBlock : env::ReadMode::kMemoryOnly);
+  values_.set_mode(budget.may_block ? env::ReadMode::kMayBlock : env::ReadMode::kMemoryOnly);
+  if (in_entry_ == nullptr) {
+    const bool is_due = entry.kind == raft::EntryKind::kCommands &&
+                        next_deadline_ms_.load(std::memory_order_relaxed) <= entry.stamp.ms;
+    if (is_due && !budget.may_block) return Progress::kWouldBlock;
+    ALF_TRY_STATUS(begin_entry(entry));
+  }
+  ALF_CHECK(in_entry_->index == entry.index);
+  if (entry.kind == raft::EntryKind::kCommands) {
+    ALF_TRY(const Progress progress, apply_commands(sink, budget));
+    if (progress != Progress::kWhole) {
+      slice_.close();
+      return progress;
+    }
+  }
+  end_entry(entry);
+  return Progress::kWhole;
+}
+
+base::Status Machine::begin_entry(const raft::Entry& entry) {
   ALF_CHECK(entry.term >= state_.applied_term);
   ALF_CHECK(transaction_.is_empty());
   if (entry.term > state_.applied_term) fragments_.start_term();
   if (entry.kind == raft::EntryKind::kFragment) fragments_.add(entry.index);
+  PayloadReader reader;
   if (entry.kind == raft::EntryKind::kCommands) {
     ALF_CHECK_MSG(entry.stamp >= state_.log_time, "log time never goes back");
+    ALF_TRY(reader, PayloadReader::open(entry.bytes()));
     state_.log_time = entry.stamp;
-    ALF_TRY_STATUS(apply_commands(entry, sink));
   } else if (entry.kind == raft::EntryKind::kConfiguration) {
     state_.configuration = base::Bytes(entry.bytes());
   }
+  in_entry_ = std::make_unique<InEntry>(*this, entry, reader);
+  if (entry.kind != raft::EntryKind::kCommands) return base::ok();
+  return remove_due_keys(in_entry_->context);
+}
+
+void Machine::end_entry(const raft::Entry& entry) {
+  in_entry_.reset();
   state_.applied = entry.index;
   state_.applied_term = entry.term;
   transaction_.put(types::meta_key(kStateRecordName), state_.encode());
   publish(entry.index);
+  slice_.close();
   ALF_CHECK(published_.applied == state_.applied);
   applied_.store(entry.index.value, std::memory_order_release);
-  return base::ok();
 }
 
-base::Status Machine::apply_commands(const raft::Entry& entry, ReplySink& sink) {
-  ALF_TRY(PayloadReader reader, PayloadReader::open(entry.bytes()));
-  ApplyContext context(*this, entry, reader.header());
-  ALF_TRY_STATUS(remove_due_keys(context));
-  for (size_t ordinal = 0; reader.has_next(); ++ordinal) {
-    ALF_TRY(const Operation operation, reader.next());
-    ALF_TRY_STATUS(apply_operation(operation, ordinal, sink, context));
+base::Result<Machine::Progress> Machine::apply_commands(ReplySink& sink, Budget budget) {
+  InEntry& at = *in_entry_;
+  while (at.operation || at.reader.has_next()) {
+    if (budget.operations-- == 0) return Progress::kPart;
+    if (!at.operation) {
+      ALF_TRY(at.operation, at.reader.next());
+      at.ahead.step(hands_.index, state_.databases);
+    }
+    if (!budget.may_block && !is_near(*at.operation)) return Progress::kWouldBlock;
+    at.undo_mutation_count = at.context.point().mutation_count;
+    base::Status applied = apply_operation(*at.operation, at.ordinal, sink, at.context);
+    if (!applied) {
+      if (budget.may_block || applied.error().code != base::ErrorCode::kWouldBlock)
+        return applied.error();
+      undo_operation(sink);
+      return Progress::kWouldBlock;
+    }
     publish(state_.applied);
+    at.operation.reset();
+    ++at.ordinal;
   }
-  return base::ok();
+  return Progress::kWhole;
+}
+
+// What one loop may apply between two looks at its connections: one command with a small bound.
+bool Machine::is_near(const Operation& operation) const {
+  return operation.kind == OperationKind::kCommand && operation.body.size() <= kNearBodyBytesMax &&
+         (operation.flags & kOperationIsFragments) == 0;
+}
+
+// Nothing of it was published, so the state goes back to what is.
+void Machine::undo_operation(ReplySink& sink) {
+  transaction_.clear();
+  state_.databases = published_.databases;
+  in_entry_->context.point().mutation_count = in_entry_->undo_mutation_count;
+  sink.abandon(in_entry_->ordinal);
 }
 
 base::Status Machine::apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,
                                       ApplyContext& context) {
   const bool is_fragments = (operation.flags & kOperationIsFragments) != 0;
-  const CallLoader loader(hands_.table, values_);
   types::FragmentList fragments;
   if (is_fragments) {
     ALF_TRY(fragments, parse_fragmented_body(operation.body));
     fragments_.claim(fragments);
   }
   switch (operation.kind) {
-    case OperationKind::kStateHash: sink.on_state_hash(ordinal); return base::ok();
+    case OperationKind::kStateHash:
+      slice_.close();  // the sink takes a view
+      sink.on_state_hash(ordinal);
+      return base::ok();
     case OperationKind::kBlock: {
       if (!is_fragments) {
         return apply_block(operation.body, operation.body_offset_bytes, ordinal, sink, context);
       }
-      ALF_TRY(const base::Bytes body, loader.read_fragments(fragments));
+      ALF_TRY(const base::Bytes body, loader_.read_fragments(fragments));
       return apply_block(body, std::nullopt, ordinal, sink, context);
     }
     case OperationKind::kCommand: break;
@@ -118,31 +196,33 @@ base::Status Machine::apply_operation(const Operation& operation, size_t ordinal
   const bool is_read = (operation.flags & kOperationIsRead) != 0;
   if (is_read && reply == nullptr) return base::ok();
   if (is_fragments) {
-    ALF_TRY(const LoadedCall call, loader.load_fragments(fragments, context.header()));
-    ALF_CHECK_MSG(!is_read || !call.row->is_write(), "other nodes skip it: it may not write");
-    ALF_TRY_STATUS(apply_call(call, reply, context));
+    ALF_TRY_STATUS(loader_.load_fragments(fragments, context.header(), call_));
   } else {
-    ALF_TRY(const LoadedCall call,
-            loader.load(operation.body, operation.body_offset_bytes, context.header()));
-    ALF_CHECK_MSG(!is_read || !call.row->is_write(), "other nodes skip it: it may not write");
-    ALF_TRY_STATUS(apply_call(call, reply, context));
+    ALF_TRY_STATUS(
+        loader_.load(operation.body, operation.body_offset_bytes, context.header(), call_));
   }
+  ALF_CHECK_MSG(!is_read || !call_.row->is_write(), "other nodes skip it: it may not write");
+  ALF_TRY_STATUS(apply_call(reply, context));
   if (reply != nullptr) sink.end(ordinal, Outcome::kReplied);
   return base::ok();
 }
 
-base::Status Machine::apply_call(const LoadedCall& call, resp::ReplyWriter* reply,
-                                 ApplyContext& context) {
-  ALF_CHECK(call.row != nullptr);
-  ALF_CHECK(call.args.has_value());
-  context.start_call(call.database, !call.row->is_write());
-  if (reply != nullptr) return call.row->handler(context, *call.args, *reply);
+base::Status Machine::apply_call(resp::ReplyWriter* reply, ApplyContext& context) {
+  ALF_CHECK(call_.row != nullptr);
+  context.start_call(call_.database, !call_.row->is_write());
+  if (!call_.row->is_point()) {
+    slice_.close();
+    if (source_.mode() != env::ReadMode::kMayBlock) {
+      return base::Error{base::ErrorCode::kWouldBlock, "a command without a small bound"};
+    }
+  }
+  if (reply != nullptr) return call_.row->handler(context, call_.args(), *reply);
   // Not run at all where nobody waits and nothing changes.
-  if (!call.row->is_write()) return base::ok();
+  if (!call_.row->is_write()) return base::ok();
   discarded_.clear();
   if (discarded_.capacity() > kDiscardedBytesKeptMax) base::Bytes().swap(discarded_);
   resp::ReplyWriter nobody(discarded_, resp::ProtocolVersion::kResp2);
-  return call.row->handler(context, *call.args, nobody);
+  return call_.row->handler(context, call_.args(), nobody);
 }
 
 base::Status Machine::apply_block(base::ByteView body, std::optional<uint32_t> offset_bytes,
@@ -154,18 +234,17 @@ base::Status Machine::apply_block(base::ByteView body, std::optional<uint32_t> o
     if (reply != nullptr) sink.end(ordinal, Outcome::kWatchFailed);
     return base::ok();
   }
-  const CallLoader loader(hands_.table, values_);
   PayloadHeader header = context.header();
   // A block that was itself in fragments was put together in memory: its values have no
   // place in this entry.
   if (!offset_bytes) header.value_threshold_bytes = UINT64_MAX;
   for (const BlockCall& member : block.calls) {
     const auto offset = static_cast<uint32_t>(offset_bytes.value_or(0) + member.offset_bytes);
-    ALF_TRY(const LoadedCall call, loader.load(member.body, offset, header));
-    ALF_TRY_STATUS(apply_call(call, reply, context));
+    ALF_TRY_STATUS(loader_.load(member.body, offset, header, call_));
+    ALF_TRY_STATUS(apply_call(reply, context));
     if (reply != nullptr) sink.end_part(ordinal);
   }
-  if (reply != nullptr) sink.end(ordinal, Outcome::kReplied);
+  if (reply != nullptr) sink.end(ordinal, Outcome::kBlockReplied);
   return base::ok();
 }
 
@@ -187,6 +266,7 @@ base::Status Machine::remove_due_keys(ApplyContext& context) {
 
 base::Status Machine::find_next_deadline() {
   ALF_CHECK(transaction_.is_empty());
+  slice_.close();
   ALF_TRY(const std::optional<uint64_t> deadline_ms,
           types::next_deadline(source_, state_.databases));
   next_deadline_ms_.store(deadline_ms.value_or(UINT64_MAX), std::memory_order_release);
@@ -215,7 +295,8 @@ void Machine::publish(base::LogIndex applied, Observed observed) {
   mutations_.clear();
   mutations_.reserve(transaction_.change_count() + 1);
   // Epochs are published with the records that stand under them, never later.
-  if (applied == published_.applied && !has_same_epochs(state_.databases, published_.databases)) {
+  if (applied == published_.applied &&
+      state_.databases.epoch_changes != published_.databases.epoch_changes) {
     // The record still says what is wholly applied; only the epochs are ahead.
     MachineState ahead = state_;
     ahead.applied = applied;
@@ -225,15 +306,15 @@ void Machine::publish(base::LogIndex applied, Observed observed) {
     mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
   }
   note_written_keys(observed);
-  {
-    index::WriteSlice slice = hands_.index.begin_slice();
-    slice.publish(mutations_, applied.value);
-    published_.applied = applied;
-    published_.log_time = state_.log_time;
-    published_.databases = state_.databases;
-  }
+  slice_.open().publish(mutations_, applied.value);
+  published_.applied = applied;
+  published_.log_time = state_.log_time;
+  published_.databases = state_.databases;
+  slice_.count_command();
   transaction_.clear();
 }
+
+Machine::~Machine() = default;
 
 void Machine::check_invariants() const {
   ALF_CHECK(published_.applied == state_.applied);

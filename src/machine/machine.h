@@ -53,11 +53,23 @@ class Machine {
   };
   // Continues from the state that the index persisted; a new one starts before entry 1.
   static base::Result<std::unique_ptr<Machine>> open(const Hands& hands);
+  ~Machine();
 
   // ---- apply strand ----
-  // Applies the next entry (its index is applied() + 1).
+  // Applies the next entry (its index is applied() + 1), whole.
   base::Status apply(const raft::Entry& entry, ReplySink& sink);
+  // The same in parts: until `budget` is used up, or, where it may not block, up to what may
+  // wait for the disk or has no small bound. After kPart and kWouldBlock call again with the
+  // same entry, whose payload stays where it is; only after kWhole comes the next one.
+  enum class Progress : uint8_t { kWhole, kPart, kWouldBlock };
+  struct Budget {
+    size_t operations = SIZE_MAX;
+    bool may_block = true;
+  };
+  base::Result<Progress> apply_part(const raft::Entry& entry, ReplySink& sink, Budget budget);
   const MachineState& state() const { return state_; }
+  // Whether an entry is applied in part.
+  bool is_within_entry() const { return in_entry_ != nullptr; }
   // Where the log must be kept from, once the index is persisted as it is now: behind what is
   // applied, or at the first fragment that a later command will name.
   base::LogIndex log_needed_from() const;
@@ -81,16 +93,20 @@ class Machine {
 
  private:
   class ApplyContext;
+  struct InEntry;  // how far the entry that is being applied has come
   explicit Machine(const Hands& hands);
 
   // Whether the observer is told of the keys that are published.
   enum class Observed : uint8_t { kNo, kYes };
 
-  base::Status apply_commands(const raft::Entry& entry, ReplySink& sink);
+  base::Status begin_entry(const raft::Entry& entry);
+  void end_entry(const raft::Entry& entry);
+  base::Result<Progress> apply_commands(ReplySink& sink, Budget budget);
+  bool is_near(const Operation& operation) const;
+  void undo_operation(ReplySink& sink);
   base::Status apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,
                                ApplyContext& context);
-  base::Status apply_call(const LoadedCall& call, resp::ReplyWriter* reply,
-                          ApplyContext& context);
+  base::Status apply_call(resp::ReplyWriter* reply, ApplyContext& context);
   base::Status apply_block(base::ByteView body, std::optional<uint32_t> offset_bytes,
                            size_t ordinal, ReplySink& sink, ApplyContext& context);
   base::Result<bool> watches_hold(const std::vector<Watch>& watches, ApplyContext& context);
@@ -101,11 +117,15 @@ class Machine {
   void publish(base::LogIndex applied, Observed observed = Observed::kYes);
 
   Hands hands_;
-  MachineState state_;    // apply's own, ahead of published_ within a command
-  Published published_;   // guarded by the index's lock
+  MachineState state_;   // apply's own, ahead of published_ within a command
+  Published published_;  // guarded by the index's lock
+  Slice slice_;
   IndexSource source_;
-  LogValues values_;
+  ApplyValues values_;
   Transaction transaction_;
+  CallLoader loader_;
+  LoadedCall call_;  // the one that is being applied
+  std::unique_ptr<InEntry> in_entry_;
   UnclaimedFragments fragments_;
   WriteObserver* observer_ = nullptr;
   base::Bytes discarded_;  // replies that nobody waits for

@@ -27,7 +27,8 @@ struct World {
   void restart() {
     node.reset();
     disk.kill_process();
-    store = std::make_unique<index::TwinStore>(twin);
+    store = std::make_unique<index::TwinStore>(
+        twin, index::TwinStore::Options{.would_block_per_1000 = would_block_per_1000});
     node = std::make_unique<TestingNode>(TestingNode::Options{
         .disk = disk, .store = *store, .random = random, .clock = clock, .log_dir = "/node/log"});
   }
@@ -40,6 +41,7 @@ struct World {
   sim::SimDisk disk;
   sim::SimClock clock;
   sim::SimRandom random{3};
+  uint32_t would_block_per_1000 = 0;  // of what the store knows, from the next start on
   std::shared_ptr<index::TwinDisk> twin = std::make_shared<index::TwinDisk>();
   std::unique_ptr<index::TwinStore> store;
   std::unique_ptr<TestingNode> node;
@@ -321,19 +323,18 @@ TEST_F(MachineTest, AViewStaysAtItsEntry) {
             base::LogIndex{0});
 }
 
-// Sees what readers see while an entry is applied.
-class PeekingSink : public NoReplies {
- public:
-  explicit PeekingSink(TestingNode& node) : node_(node) {}
-  resp::ReplyWriter* begin(size_t) override {
-    seen.push_back(node_.view({"EXISTS", "k"}));
-    return nullptr;
-  }
+// Entries in parts of one operation: between them readers see what they see in its midst.
+std::vector<std::string> look_between_operations(TestingNode& node, const raft::Entry& entry) {
   std::vector<std::string> seen;
-
- private:
-  TestingNode& node_;
-};
+  NoReplies nobody;
+  for (size_t operations = 0;; operations = 1) {
+    const auto progress =
+        node.machine().apply_part(entry, nobody, Machine::Budget{.operations = operations});
+    EXPECT_TRUE(progress.is_ok());
+    if (*progress == Machine::Progress::kWhole) return seen;
+    seen.push_back(node.view({"EXISTS", "k"}));
+  }
+}
 
 TEST_F(MachineTest, AKeyThatAnEntryFoundDeadIsDeadForViewsInItsMidst) {
   // More due keys than one entry removes: the last are dead, and still there.
@@ -342,10 +343,9 @@ TEST_F(MachineTest, AKeyThatAnEntryFoundDeadIsDeadForViewsInItsMidst) {
   node().stamp.ms += 20;
   BatchBuilder builder = node().batch();
   for (int i = 0; i < 2; ++i) builder.add_call({base::DatabaseIndex{0}, Words{"INCR", "n"}}, false);
-  PeekingSink sink(node());
-  node().propose(builder.take(), sink);
+  const raft::Entry entry = node().next_entry(raft::EntryKind::kCommands, builder.take());
+  EXPECT_THAT(look_between_operations(node(), entry), testing::ElementsAre(":0\r\n", ":0\r\n"));
   EXPECT_TRUE(node().look("k").has_value());
-  EXPECT_THAT(sink.seen, testing::ElementsAre(":0\r\n", ":0\r\n"));
 }
 
 class NotedKeys : public WriteObserver {
@@ -461,6 +461,42 @@ TEST_P(HistoryTest, ReplicasThatRestartFromAFreezeHoldTheSame) {
   EXPECT_EQ(steady.node->hash(), restarted.node->hash());
   EXPECT_EQ(steady.node->machine().state().encode(), restarted.node->machine().state().encode());
   EXPECT_EQ(steady.frozen_records(), restarted.frozen_records());
+}
+
+// Near a loop entries are applied in parts, up to what might wait; then by a thread that may.
+TEST_P(HistoryTest, AnEntryInPartsAnswersAndLeavesTheSame) {
+  sim::SimRandom dice(GetParam());
+  World whole;
+  World parts;
+  parts.would_block_per_1000 = 500;
+  size_t would_block_count = 0;
+  for (uint64_t i = 0; i < 200; ++i) {
+    if (i % 40 == 39) {
+      parts.node->freeze();
+      parts.restart();  // nothing but the store knows the keys now
+    }
+    whole.node->stamp.ms += dice.below(40);
+    const raft::Entry entry =
+        whole.node->next_entry(raft::EntryKind::kCommands, some_entry(*whole.node, dice));
+    KeptReplies expected;
+    KeptReplies replies;
+    whole.node->apply(entry, expected);
+    parts.node->append(entry);
+    Machine::Budget budget{.operations = dice.below(3), .may_block = false};
+    for (;;) {
+      const auto progress = parts.node->machine().apply_part(entry, replies, budget);
+      ASSERT_TRUE(progress.is_ok()) << progress.error().message;
+      if (*progress == Machine::Progress::kWhole) break;
+      if (*progress == Machine::Progress::kWouldBlock) ++would_block_count;
+      budget = {.operations = dice.below(3),
+                .may_block = *progress == Machine::Progress::kWouldBlock};
+    }
+    parts.node->machine().check_invariants();
+    for (size_t at = 0; at < 5; ++at) ASSERT_EQ(replies.at(at), expected.at(at)) << i;
+  }
+  EXPECT_GT(would_block_count, 10u);
+  EXPECT_EQ(whole.node->hash(), parts.node->hash());
+  EXPECT_EQ(whole.node->machine().state().encode(), parts.node->machine().state().encode());
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, HistoryTest, testing::Range<uint64_t>(1, 16));

@@ -1,10 +1,10 @@
 #include "machine/read_context.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "base/check.h"
+#include "machine/database_set.h"
 #include "types/logical_hash.h"
 
 namespace alfheim::machine {
@@ -23,15 +23,11 @@ class ReadContext : public command::Context {
 
   types::Database& database() override { return database(request_.database); }
   types::Database& database(base::DatabaseIndex index) override {
-    ALF_CHECK(index.value < databases_.size());
-    std::optional<types::Database>& database = databases_[index.value];
-    if (!database) {
-      database.emplace(
-          types::Database::Hands{
-              .records = state_.records, .values = state_.values, .table = state_.table},
-          index, moment());
-    }
-    return *database;
+    if (types::Database* database = databases_.find(index)) return *database;
+    return databases_.add(
+        types::Database::Hands{
+            .records = state_.records, .values = state_.values, .table = state_.table},
+        index, moment());
   }
   void swap_databases(base::DatabaseIndex, base::DatabaseIndex) override {
     ALF_CHECK_MSG(false, "a read changed the databases");
@@ -51,14 +47,15 @@ class ReadContext : public command::Context {
   State state_;
   const ReadRequest& request_;
   uint64_t random_;
-  std::array<std::optional<types::Database>, base::kDatabaseCount> databases_;
+  DatabaseSet databases_;
 };
 
 }  // namespace
 
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
   ALF_CHECK(!request.row.is_write());
-  LogValues values(machine.log(), machine.log().pin(),
+  // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
+  LogValues values(machine.log(), nullptr,
                    LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);
@@ -69,7 +66,8 @@ base::Status read_point(Machine& machine, const ReadRequest& request, resp::Repl
 
 base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex index,
                                          base::ByteView key, base::Stamp clock) {
-  LogValues values(machine.log(), machine.log().pin(),
+  // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
+  LogValues values(machine.log(), nullptr,
                    LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);

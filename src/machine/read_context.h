@@ -28,9 +28,6 @@ struct ReadRequest {
   command::Limits limits;
 };
 
-// Separated values up to this size are read by the loop itself (from memory or page cache).
-inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
-
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply);
 
 // Log index of the last write of a key that is alive, 0 where there is none (WATCH). needs_tick

@@ -14,8 +14,9 @@
 namespace alfheim::machine {
 
 enum class Outcome : unsigned char {
-  kReplied,      // the reply was written
-  kWatchFailed,  // a block whose watched keys had changed: nothing was done or written
+  kReplied,       // the reply was written
+  kBlockReplied,  // the same of a block: a reply for each call, parted by end_part
+  kWatchFailed,   // a block whose watched keys had changed: nothing was done or written
 };
 
 class ReplySink {
@@ -26,6 +27,8 @@ class ReplySink {
   // One call of a block is done: what was written since begin or the last part is its reply.
   virtual void end_part(size_t ordinal) = 0;
   virtual void end(size_t ordinal, Outcome outcome) = 0;
+  // What was begun (if it was) is dropped: the operation will be run again.
+  virtual void abandon(size_t ordinal) = 0;
   // RAFT HASH at this place: whoever waits hashes the state as it is now (a view).
   virtual void on_state_hash(size_t ordinal) = 0;
 };
@@ -36,6 +39,7 @@ class NoReplies : public ReplySink {
   resp::ReplyWriter* begin(size_t) override { return nullptr; }
   void end_part(size_t) override {}
   void end(size_t, Outcome) override {}
+  void abandon(size_t) override {}
   void on_state_hash(size_t) override {}
 };
 

@@ -1,16 +1,18 @@
 // machine/sources: the index and the value log, as the types want to see them.
 //
 // Adapters only. PointSource is a loop's read guard: it cannot walk. ViewSource is a view:
-// it may block, by its mode. IndexSource is apply's own reading. LogValues reads separated
-// values; with a byte limit it leaves large ones to the reader pool.
+// it may block, by its mode. LogValues reads separated values; with a byte limit it leaves
+// large ones to the reader pool. IndexSource and ApplyValues are apply's own reading.
 //
-// Thread and lifetime: of what they borrow; one command, but IndexSource (the machine's).
+// Thread and lifetime: of what they borrow; one command, but IndexSource and
+// ApplyValues (the machine's).
 #pragma once
 
 #include <memory>
 #include <optional>
 
 #include "index/index.h"
+#include "machine/slice.h"
 #include "types/record_source.h"
 #include "vlog/log.h"
 
@@ -64,20 +66,8 @@ class ViewSource : public types::RecordSource {
   env::ReadMode mode_;
 };
 
-class IndexSource : public types::RecordSource {
- public:
-  explicit IndexSource(index::Index& index) : index_(index) {}
-  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
-                                                  base::Bytes& scratch) override {
-    return index_.get_for_write(key, scratch);
-  }
-  std::unique_ptr<types::RecordCursor> walk() override {
-    return std::make_unique<WalkCursor>(index_.open_view(), env::ReadMode::kMayBlock);
-  }
-
- private:
-  index::Index& index_;
-};
+// Separated values up to this size are read by a loop itself (from memory or page cache).
+inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
 
 class LogValues : public types::ValueSource {
  public:
@@ -87,13 +77,61 @@ class LogValues : public types::ValueSource {
   };
   LogValues(const vlog::Log& log, vlog::Pin pin, Options options)
       : log_(log), pin_(std::move(pin)), options_(options) {}
+  void set_options(Options options) { options_ = options; }
   base::Status read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
                     base::Bytes& out) override;
 
  private:
   const vlog::Log& log_;
-  vlog::Pin pin_;  // null: nothing is dropped meanwhile (apply, which alone makes garbage)
+  vlog::Pin pin_;  // null: nothing is dropped meanwhile (apply, and whoever keeps it out)
   Options options_;
+};
+
+class IndexSource : public types::RecordSource {
+ public:
+  IndexSource(index::Index& index, Slice& slice) : index_(index), slice_(slice) {}
+  env::ReadMode mode() const { return mode_; }
+  void set_mode(env::ReadMode mode) { mode_ = mode; }
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override {
+    auto found = index_.get_for_write(key, scratch, mode_);
+    const bool would_block = !found.is_ok() && found.error().code == base::ErrorCode::kWouldBlock;
+    if (!would_block || mode_ == env::ReadMode::kMemoryOnly) return found;
+    slice_.close();  // nothing may wait inside it
+    return index_.get_for_write(key, scratch, mode_);
+  }
+  // Null, which is kWouldBlock, where nothing may wait.
+  std::unique_ptr<types::RecordCursor> walk() override {
+    if (mode_ == env::ReadMode::kMemoryOnly) return nullptr;
+    slice_.close();
+    return std::make_unique<WalkCursor>(index_.open_view(), env::ReadMode::kMayBlock);
+  }
+
+ private:
+  index::Index& index_;
+  Slice& slice_;
+  env::ReadMode mode_ = env::ReadMode::kMayBlock;
+};
+
+// Apply's own reading of values, which may wait for the disk: never inside a slice.
+class ApplyValues : public types::ValueSource {
+ public:
+  ApplyValues(const vlog::Log& log, Slice& slice)
+      : values_(log, nullptr, LogValues::Options{}), slice_(slice) {}
+  // Without waiting only values that a loop would read, too.
+  void set_mode(env::ReadMode mode) {
+    const bool may_block = mode == env::ReadMode::kMayBlock;
+    values_.set_options({mode, may_block ? UINT64_MAX : kLoopValueBytesMax});
+  }
+  base::Status read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
+                    base::Bytes& out) override {
+    slice_.close();
+    return values_.read(address, from, length, out);
+  }
+
+ private:
+  LogValues values_;
+  Slice& slice_;
 };
 
 }  // namespace alfheim::machine

@@ -7,19 +7,24 @@ namespace alfheim::machine {
 
 base::Bytes MachineState::encode() const {
   ALF_CHECK(databases.next_epoch > base::kDatabaseCount);
-  base::Bytes out;
-  base::put_u8(out, kStateVersion);
-  base::put_varint(out, applied.value);
-  base::put_varint(out, applied_term.value);
-  base::put_varint(out, log_time.ms);
-  base::put_varint(out, feature_level);
-  base::put_varint(out, databases.next_epoch);
-  for (const types::DatabaseEntry& database : databases.databases) {
-    base::put_varint(out, database.epoch.value);
-    base::put_varint(out, database.key_count);
-    base::put_varint(out, database.deadline_count);
-    base::put_varint(out, database.last_swap.value);
+  // Written with every entry, so the numbers are put together without an append for each.
+  constexpr size_t kNumbers = 5 + 4 * base::kDatabaseCount;
+  char numbers[1 + kNumbers * base::kVarintBytesMax];
+  char* end = numbers;
+  *end++ = static_cast<char>(kStateVersion);
+  for (const uint64_t number : {applied.value, applied_term.value, log_time.ms,
+                                uint64_t{feature_level}, uint64_t{databases.next_epoch}}) {
+    end = base::write_varint(end, number);
   }
+  for (const types::DatabaseEntry& database : databases.databases) {
+    end = base::write_varint(end, database.epoch.value);
+    end = base::write_varint(end, database.key_count);
+    end = base::write_varint(end, database.deadline_count);
+    end = base::write_varint(end, database.last_swap.value);
+  }
+  base::Bytes out;
+  out.reserve(static_cast<size_t>(end - numbers) + base::kVarintBytesMax + configuration.size());
+  out.append(numbers, static_cast<size_t>(end - numbers));
   base::put_prefixed(out, configuration);
   return out;
 }

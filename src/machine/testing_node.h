@@ -30,6 +30,7 @@ class KeptReplies : public ReplySink {
   }
   void end_part(size_t ordinal) override { ++kept_[ordinal].part_count; }
   void end(size_t ordinal, Outcome outcome) override { kept_[ordinal].outcome = outcome; }
+  void abandon(size_t ordinal) override { kept_.erase(ordinal); }
   void on_state_hash(size_t) override { ++hash_count; }
 
   std::string at(size_t ordinal) const {
@@ -120,8 +121,9 @@ class TestingNode {
     entry.payload = std::make_shared<const base::Bytes>(std::move(payload));
     return entry;
   }
+  void append(const raft::Entry& entry) { must(log_->append(std::span(&entry, 1))); }
   base::Status try_apply(const raft::Entry& entry, ReplySink& sink) {
-    must(log_->append(std::span(&entry, 1)));
+    append(entry);
     return machine_->apply(entry, sink);
   }
   void apply(const raft::Entry& entry, ReplySink& sink) {

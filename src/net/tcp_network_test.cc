@@ -130,8 +130,7 @@ class TcpNetworkTest : public testing::Test {
     for (const auto& loop : loops_) loop->drop_tasks();
   }
   // On the connection's own loop.
-  std::shared_ptr<env::ConnectionHandler> accept(env::Strand& strand,
-                                                 env::Connection& connection) {
+  std::shared_ptr<env::ConnectionHandler> accept(env::Strand& strand, env::Connection& connection) {
     EXPECT_TRUE(strand.is_current());
     if (is_refusing_) return nullptr;
     auto echo = std::make_shared<Echo>(connection, closed_count_);
@@ -171,7 +170,7 @@ class TcpNetworkTest : public testing::Test {
   std::atomic<bool> is_trouble_expected_ = false;
   std::atomic<int> trouble_count_ = 0;
   std::atomic<int> closed_count_ = 0;
-  std::mutex mutex_;  // guards last_ and last_strand_
+  std::mutex mutex_;            // guards last_ and last_strand_
   std::shared_ptr<Echo> last_;  // shared with its connection
   env::Strand* last_strand_ = nullptr;
 };

@@ -6,9 +6,11 @@
 namespace alfheim::replica {
 namespace {
 
-// One slice applies at most this much, then lets other tasks of the strand run.
+// One slice applies at most this much, then lets other tasks of the strand run. On a loop it is
+// a fraction of a millisecond: connections, and raft, wait behind it.
 constexpr size_t kSliceEntriesMax = 512;
 constexpr size_t kSliceBytesMax = 4 * 1024 * 1024;
+constexpr size_t kNearOperationsMax = 256;
 // How often a freeze that waits for compaction is tried again.
 constexpr uint64_t kFreezeRetryMs = 10;
 
@@ -24,22 +26,35 @@ class Applier::Sink : public machine::ReplySink {
     const ReplyTo* to = waiter(ordinal);
     if (to == nullptr) return nullptr;
     ReplyBatch& batch = batch_of(*to);
-    reply_ = Reply{.to = *to, .begin = batch.bytes.size(), .parts_begin = batch.part_ends.size()};
+    reply_ = Reply{.to = *to, .begin = batch.bytes.size(), .ends_begin = batch.ends.size()};
     writer_.emplace(batch.bytes, to->protocol);
     return &*writer_;
   }
   void end_part(size_t ordinal) override {
     ReplyBatch& batch = batch_of(waiters_[ordinal]);
-    batch.part_ends.push_back(batch.bytes.size());
-    reply_.is_block = true;
+    batch.ends.push_back(batch.bytes.size());
   }
   void end(size_t ordinal, machine::Outcome outcome) override {
     ReplyBatch& batch = batch_of(waiters_[ordinal]);
     reply_.kind =
-        outcome == machine::Outcome::kReplied ? ReplyKind::kReplied : ReplyKind::kWatchFailed;
+        outcome == machine::Outcome::kWatchFailed ? ReplyKind::kWatchFailed : ReplyKind::kReplied;
+    reply_.is_block = outcome != machine::Outcome::kReplied;
     reply_.end = batch.bytes.size();
-    reply_.parts_end = batch.part_ends.size();
-    batch.replies.push_back(reply_);
+    if (!reply_.is_block) batch.ends.push_back(reply_.end);
+    reply_.ends_end = batch.ends.size();
+    writer_.reset();
+    if (!batch.replies.empty() && follows(batch.replies.back())) {
+      batch.replies.back().end = reply_.end;
+      batch.replies.back().ends_end = reply_.ends_end;
+    } else {
+      batch.replies.push_back(reply_);
+    }
+  }
+  void abandon(size_t ordinal) override {
+    if (!writer_) return;
+    ReplyBatch& batch = batch_of(waiters_[ordinal]);
+    batch.bytes.resize(reply_.begin);
+    batch.ends.resize(reply_.ends_begin);
     writer_.reset();
   }
   void on_state_hash(size_t ordinal) override {
@@ -58,6 +73,13 @@ class Applier::Sink : public machine::ReplySink {
     return applier_.outgoing_[to.loop];
   }
 
+  // Whether the reply is the next of the run that `last` is.
+  bool follows(const Reply& last) const {
+    return last.kind == ReplyKind::kReplied && reply_.kind == ReplyKind::kReplied &&
+           !last.is_block && !reply_.is_block && last.to.session == reply_.to.session &&
+           last.to.slot + (last.ends_end - last.ends_begin) == reply_.to.slot;
+  }
+
   Applier& applier_;
   const std::vector<ReplyTo>& waiters_;
   Reply reply_;
@@ -66,6 +88,7 @@ class Applier::Sink : public machine::ReplySink {
 
 Applier::Applier(const Hands& hands, const Options& options, Events events)
     : hands_(hands),
+      strand_(hands.near, hands.far),
       options_(options),
       events_(std::move(events)),
       target_(hands.machine.applied()),
@@ -75,7 +98,7 @@ void Applier::offer(base::LogIndex commit, std::vector<CommittedEntry> entries) 
   uint64_t bytes = 0;
   for (const CommittedEntry& item : entries) bytes += item.entry.bytes().size();
   backlog_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  hands_.strand.post([this, commit, entries = std::move(entries)]() mutable {
+  strand_.post([this, commit, entries = std::move(entries)]() mutable {
     ALF_CHECK(commit >= target_);
     target_ = commit;
     for (CommittedEntry& item : entries) {
@@ -87,50 +110,74 @@ void Applier::offer(base::LogIndex commit, std::vector<CommittedEntry> entries) 
 }
 
 void Applier::run_slice() {
-  if (has_failed_) return;  // the node stops: nothing more is applied, nor asked for
+  if (has_failed_) return;
   is_running_ = true;
   size_t bytes_begin = log_bytes_since_freeze_;
-  for (size_t i = 0; i < kSliceEntriesMax; ++i) {
-    base::Result<bool> applied = apply_next();
-    if (!applied) return fail(std::move(applied).error());
-    if (!*applied) {
-      is_running_ = false;
-      break;
-    }
-    maybe_freeze(false);
+  Step step = Step::kApplied;
+  for (size_t i = 0; i < kSliceEntriesMax && step == Step::kApplied; ++i) {
+    base::Result<Step> next = apply_next();
+    if (!next) return fail(std::move(next).error());
+    step = *next;
+    if (step != Step::kApplied) break;
+    maybe_freeze(!persist_waiters_.empty());
     if (log_bytes_since_freeze_ < bytes_begin) bytes_begin = 0;
-    if (log_bytes_since_freeze_ - bytes_begin > kSliceBytesMax) break;
+    if (log_bytes_since_freeze_ - bytes_begin > kSliceBytesMax || is_near()) break;
   }
+  is_running_ = step != Step::kNothing;
   flush_replies();
   if (events_.on_progress) events_.on_progress(hands_.machine.applied(), target_);
   events_.on_applied(hands_.machine.applied());
-  if (is_running_) hands_.strand.post([this] { run_slice(); });
+  choose_place(step);
+  if (is_running_) strand_.post([this] { run_slice(); });
 }
 
-base::Result<bool> Applier::apply_next() {
-  if (is_stopping_) return false;  // the log closes behind the last freeze
-  if (hands_.machine.applied() >= target_) return false;
-  // The dirty part must not grow without bound while a freeze runs, or while the store has
-  // too much to compact to take another run.
-  if (hands_.machine.index().is_overfull()) {
-    if (!hands_.machine.index().is_freezing()) retry_freeze();
-    return false;
+// Far only for what asks for it: what comes behind that may be small again.
+void Applier::choose_place(Step step) {
+  if (step == Step::kNeedsFar) {
+    strand_.go(ApplyStrand::Place::kFar);
+  } else if (!current_ && (entries_.empty() || has_next_in_memory())) {
+    strand_.go(ApplyStrand::Place::kNear);
   }
-  ALF_TRY(const CommittedEntry item, next_entry());
-  const size_t bytes = item.entry.bytes().size();
-  log_bytes_since_freeze_ += bytes;
-  Sink sink(*this, item.waiters);
-  ALF_TRY_STATUS(hands_.machine.apply(item.entry, sink));
-  for (const ReplyTo& follower : item.followers) {
+}
+
+bool Applier::is_near() const { return strand_.place() == ApplyStrand::Place::kNear; }
+
+base::Result<Applier::Step> Applier::apply_next() {
+  if (is_stopping_ && !current_) return Step::kNothing;  // the log closes behind the last freeze
+  if (!current_) {
+    if (hands_.machine.applied() >= target_) return Step::kNothing;
+    // The dirty part must not grow without bound while a freeze runs, or while the store has
+    // too much to compact to take another run.
+    if (hands_.machine.index().is_overfull()) {
+      if (!hands_.machine.index().is_freezing()) retry_freeze();
+      return Step::kNothing;
+    }
+    if (is_near() && !has_next_in_memory()) return Step::kNeedsFar;
+    ALF_TRY(current_, next_entry());
+    log_bytes_since_freeze_ += current_->entry.bytes().size();
+  }
+  Sink sink(*this, current_->waiters);
+  machine::Machine::Budget budget;
+  if (is_near()) budget = {.operations = kNearOperationsMax, .may_block = false};
+  using Progress = machine::Machine::Progress;
+  ALF_TRY(const Progress progress, hands_.machine.apply_part(current_->entry, sink, budget));
+  if (progress == Progress::kPart) return Step::kPart;
+  if (progress == Progress::kWouldBlock) return Step::kNeedsFar;
+  for (const ReplyTo& follower : current_->followers) {
     if (follower.session == 0) continue;  // nobody: log time was to move, no more
     outgoing_[follower.loop].replies.push_back(Reply{.to = follower, .kind = ReplyKind::kApplied});
   }
-  return true;
+  current_.reset();
+  return Step::kApplied;
+}
+
+bool Applier::has_next_in_memory() const {
+  return !entries_.empty() && entries_.front().entry.index == hands_.machine.applied().next();
 }
 
 base::Result<CommittedEntry> Applier::next_entry() {
   const base::LogIndex wanted = hands_.machine.applied().next();
-  if (!entries_.empty() && entries_.front().entry.index == wanted) {
+  if (has_next_in_memory()) {
     CommittedEntry item = std::move(entries_.front());
     entries_.pop_front();
     backlog_bytes_.fetch_sub(item.entry.bytes().size(), std::memory_order_relaxed);
@@ -151,8 +198,8 @@ base::Result<CommittedEntry> Applier::next_entry() {
 
 void Applier::maybe_freeze(bool is_forced) {
   index::Index& index = hands_.machine.index();
-  // After a failure a part of an entry may stand in the index: that must not be persisted (I2).
-  if (index.is_freezing() || has_failed_) return;
+  // A part of an entry may stand in the index: that must not be persisted (I2).
+  if (index.is_freezing() || current_ || has_failed_) return;
   // A stop alone goes before compaction.
   const bool is_log_long = log_bytes_since_freeze_ >= options_.log_bytes_per_freeze;
   const bool is_due = is_log_long ? index.can_freeze() : index.wants_freeze();
@@ -162,7 +209,7 @@ void Applier::maybe_freeze(bool is_forced) {
   std::unique_ptr<index::FreezeJob> job = index.freeze(hands_.machine.applied().value);
   hands_.executor.post_to_pool([this, job = std::move(job)]() mutable {
     base::Status status = job->run();
-    hands_.strand.post([this, job = std::move(job), status = std::move(status)]() mutable {
+    strand_.post([this, job = std::move(job), status = std::move(status)]() mutable {
       on_frozen(std::move(status), std::move(job));
     });
   });
@@ -171,7 +218,7 @@ void Applier::maybe_freeze(bool is_forced) {
 void Applier::retry_freeze() {
   if (is_retry_set_) return;
   is_retry_set_ = true;
-  hands_.strand.post_after(kFreezeRetryMs, [this] {
+  strand_.post_after(kFreezeRetryMs, [this] {
     is_retry_set_ = false;
     maybe_freeze(false);
     if (!is_running_) run_slice();
@@ -183,7 +230,7 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
   hands_.machine.index().finish(*job);
   events_.on_persisted(needed_from_);
   if (!persist_waiters_.empty()) {
-    if (hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {
+    if (!current_ && hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {
       std::vector<std::function<void()>> waiters = std::move(persist_waiters_);
       persist_waiters_.clear();
       for (std::function<void()>& done : waiters) done();
@@ -195,11 +242,12 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
 }
 
 void Applier::persist_now(std::function<void()> done) {
-  hands_.strand.post([this, done = std::move(done)]() mutable {
+  strand_.post([this, done = std::move(done)]() mutable {
     if (has_failed_) return;
     is_stopping_ = true;
     index::Index& index = hands_.machine.index();
-    if (!index.is_freezing() && index.persisted_applied() == hands_.machine.applied().value) {
+    if (!index.is_freezing() && !current_ &&
+        index.persisted_applied() == hands_.machine.applied().value) {
       done();
       return;
     }

@@ -4,17 +4,19 @@
 // Takes entries from the core while they are in memory, and reads them from the log where
 // they are not (replay at start). Works in slices, so that it never holds its thread for long.
 //
-// Thread: apply strand, but start, offer and the numbers. Lifetime: of the replica.
+// Thread: apply strand, near or far, but start, offer and the numbers. Lifetime: of the replica.
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "env/executor.h"
 #include "machine/machine.h"
+#include "replica/apply_strand.h"
 #include "replica/batcher.h"
 #include "replica/reply.h"
 #include "vlog/log.h"
@@ -31,7 +33,8 @@ struct CommittedEntry {
 class Applier {
  public:
   struct Hands {
-    env::Strand& strand;
+    env::Strand& far;   // a thread that may wait
+    env::Strand* near;  // the only loop, to apply small entries on; null: never
     env::Executor& executor;
     const vlog::Log& log;
     machine::Machine& machine;
@@ -63,7 +66,16 @@ class Applier {
  private:
   class Sink;
   void run_slice();
-  base::Result<bool> apply_next();  // false: nothing left to apply
+  enum class Step : uint8_t {
+    kApplied,   // an entry, whole
+    kPart,      // of an entry; it goes on in the next slice
+    kNeedsFar,  // where it may wait
+    kNothing,   // there is nothing to apply, or not now
+  };
+  base::Result<Step> apply_next();
+  void choose_place(Step step);
+  bool is_near() const;
+  bool has_next_in_memory() const;
   base::Result<CommittedEntry> next_entry();
   void maybe_freeze(bool is_forced);
   void on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job);
@@ -72,10 +84,12 @@ class Applier {
   void fail(base::Error error);
 
   Hands hands_;
+  ApplyStrand strand_;
   Options options_;
   Events events_;
   base::LogIndex target_;
   std::deque<CommittedEntry> entries_;
+  std::optional<CommittedEntry> current_;  // applied in part
   std::unique_ptr<vlog::EntryCursor> replay_;
   std::vector<ReplyBatch> outgoing_;  // by loop
   std::vector<std::function<void()>> persist_waiters_;

@@ -17,7 +17,11 @@ Batcher::Open& Batcher::open_for(size_t body_bytes) {
   const size_t size = open_.back().builder.size_bytes();
   if (size > 0 && size + body_bytes > kBatchBytesMax) open_.emplace_back();
   Open& open = open_.back();
-  if (!open.builder.is_started()) open.builder.start(header_);
+  if (!open.builder.is_started()) {
+    // As large as the last: growing step by step costs more than the operations.
+    open.builder.start(header_, last_.payload_bytes);
+    open.batch.waiters.reserve(last_.waiter_count);
+  }
   return open;
 }
 
@@ -26,7 +30,7 @@ void Batcher::added(size_t bytes) {
   has_work_.store(true, std::memory_order_release);
 }
 
-void Batcher::add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter) {
+bool Batcher::add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter) {
   const size_t bytes = machine::call_bytes(call);
   if (bytes > kInlineBodyBytesMax) {
     base::Bytes body;
@@ -36,13 +40,14 @@ void Batcher::add_call(const machine::CallView& call, bool is_read, const ReplyT
     large_.push_back(
         LargeOperation{machine::OperationKind::kCommand, is_read, std::move(body), waiter});
     added(bytes);
-    return;
+    return true;
   }
   const std::lock_guard lock(mutex_);
   Open& open = open_for(bytes);
-  open.builder.add_call(call, is_read);
+  open.builder.add_call(call, is_read, bytes);
   open.batch.waiters.push_back(waiter);
   added(bytes);
+  return false;
 }
 
 void Batcher::add_body(machine::OperationKind kind, base::Bytes body, const ReplyTo& waiter) {
@@ -92,6 +97,7 @@ std::vector<Batch> Batcher::take_batches(size_t bytes_max) {
     if (!taken.empty() && bytes + open.builder.size_bytes() > bytes_max) break;
     open.batch.payload = open.builder.take();
     bytes += open.batch.payload.size();
+    last_ = {open.batch.payload.size(), open.batch.waiters.size()};
     taken.push_back(std::move(open.batch));
     open_.pop_front();
   }

@@ -30,8 +30,8 @@ inline constexpr size_t kQueuedBytesMax = 64 * 1024 * 1024;
 
 // A closed batch: the payload of one entry, and who waits for what.
 struct Batch {
-  base::Bytes payload;            // empty: a tick
-  std::vector<ReplyTo> waiters;   // by ordinal; session 0 means nobody
+  base::Bytes payload;             // empty: a tick
+  std::vector<ReplyTo> waiters;    // by ordinal; session 0 means nobody
   std::vector<ReplyTo> followers;  // told when the entry is applied (reads that need a tick)
 };
 
@@ -47,7 +47,8 @@ class Batcher {
   explicit Batcher(const machine::PayloadHeader& header) : header_(header) {}
 
   // ---- any thread ----
-  void add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter);
+  // Says whether the call goes ahead in fragments: then nothing of its connection may pass it.
+  bool add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter);
   // A block's body as put_block made it, or the empty body of a state hash.
   void add_body(machine::OperationKind kind, base::Bytes body, const ReplyTo& waiter);
   // Whoever reads again after the next entry is applied. Makes a tick where nothing else goes.
@@ -70,6 +71,10 @@ class Batcher {
     machine::BatchBuilder builder;
     Batch batch;
   };
+  struct Size {
+    size_t payload_bytes = 0;
+    size_t waiter_count = 0;
+  };
   Open& open_for(size_t body_bytes);  // under mutex_
   void added(size_t bytes);           // under mutex_
 
@@ -78,6 +83,7 @@ class Batcher {
   std::deque<Open> open_;
   std::deque<LargeOperation> large_;
   std::vector<ReplyTo> followers_;
+  Size last_;  // of the last batch that was taken
   std::atomic<uint64_t> queued_bytes_{0};
   std::atomic<bool> has_work_{false};
 };

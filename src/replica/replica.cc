@@ -23,8 +23,8 @@ base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
   state.hard_state.term = log.hard_state().term;
   state.hard_state.vote = log.hard_state().vote;
   state.log_first = log.first_index();
-  state.previous_term = log.term_at(base::LogIndex{log.first_index().value - 1}).value_or(
-      base::Term{});
+  state.previous_term =
+      log.term_at(base::LogIndex{log.first_index().value - 1}).value_or(base::Term{});
   state.last = log.last_index();
   for (base::LogIndex index = state.log_first; index <= state.last; index = index.next()) {
     const std::optional<base::Term> term = log.term_at(index);
@@ -75,21 +75,24 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
       stamps_(hands.clock),
       batcher_(options.payload),
       raft_(raft_options(hands, options), state),
-      applier_(Applier::Hands{hands.apply_strand, hands.executor, hands.log, hands.machine,
-                              hands.router},
+      applier_(Applier::Hands{hands.apply_strand, hands.near_apply, hands.executor, hands.log,
+                              hands.machine, hands.router},
                options.applier,
                Applier::Events{
-                   .on_applied = [this](base::LogIndex index) {
-                     hands_.core.post([this, index] { on_applied(index); });
-                   },
-                   .on_persisted = [this](base::LogIndex from) {
-                     hands_.core.post([this, from] { on_persisted(from); });
-                   },
-                   .on_fatal = [this](base::Error error) {
-                     hands_.core.post([this, error = std::move(error)]() mutable {
-                       fail(std::move(error));
-                     });
-                   },
+                   .on_applied =
+                       [this](base::LogIndex index) {
+                         hands_.core.post([this, index] { on_applied(index); });
+                       },
+                   .on_persisted =
+                       [this](base::LogIndex from) {
+                         hands_.core.post([this, from] { on_persisted(from); });
+                       },
+                   .on_fatal =
+                       [this](base::Error error) {
+                         hands_.core.post([this, error = std::move(error)]() mutable {
+                           fail(std::move(error));
+                         });
+                       },
                    .on_state_hash = events_.on_state_hash,
                    .on_progress = events_.on_progress,
                }) {}
@@ -275,8 +278,8 @@ void Replica::hand_to_apply(base::LogIndex applicable) {
   std::vector<CommittedEntry> entries;
   while (!in_flight_.empty() && in_flight_.front().entry.index <= applicable) {
     InFlight& item = in_flight_.front();
-    entries.push_back(CommittedEntry{std::move(item.entry), std::move(item.waiters),
-                                     std::move(item.followers)});
+    entries.push_back(
+        CommittedEntry{std::move(item.entry), std::move(item.waiters), std::move(item.followers)});
     in_flight_.pop_front();
   }
   handed_ = applicable;
@@ -371,9 +374,8 @@ void Replica::finish_stop() {
     hands_.core.post([this] {
       hands_.log_strand.post([this] {
         base::Status status = hands_.log.close();
-        hands_.core.post([this, status = std::move(status)]() mutable {
-          on_stopped_(std::move(status));
-        });
+        hands_.core.post(
+            [this, status = std::move(status)]() mutable { on_stopped_(std::move(status)); });
       });
     });
   };

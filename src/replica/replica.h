@@ -32,7 +32,7 @@ struct ReplicaStatus {
   base::LogIndex applied;
   base::LogIndex persisted;
   uint64_t entries_proposed = 0;
-  uint64_t writes = 0;  // each one write and one sync
+  uint64_t writes = 0;             // each one write and one sync
   uint64_t persisted_wall_ms = 0;  // when the index was last persisted; 0: not in this life
 };
 
@@ -49,6 +49,7 @@ class Replica {
     machine::Machine& machine;
     upkeep::SegmentKeeper& keeper;
     ReplyRouter& router;
+    env::Strand* near_apply = nullptr;  // where small entries are applied; null: on apply_strand
   };
   struct Options {
     base::NodeId id;

@@ -68,12 +68,21 @@ class Life : public ReplyRouter {
 
   void deliver(uint32_t, ReplyBatch batch) override {
     for (const Reply& reply : batch.replies) {
-      Kept& kept = replies_[reply.to.slot];
-      EXPECT_FALSE(kept.is_there) << "two replies to one request";
-      kept.is_there = true;
-      kept.kind = reply.kind;
-      kept.bytes = batch.bytes.substr(reply.begin, reply.end - reply.begin);
-      ++reply_count;
+      const size_t run = reply.is_block || reply.kind != ReplyKind::kReplied
+                             ? 1
+                             : reply.ends_end - reply.ends_begin;
+      size_t begin = reply.begin;
+      for (size_t i = 0; i < run; ++i) {
+        const bool has_end = reply.ends_begin + i < reply.ends_end && !reply.is_block;
+        const size_t end = has_end ? batch.ends[reply.ends_begin + i] : reply.end;
+        Kept& kept = replies_[reply.to.slot + i];
+        EXPECT_FALSE(kept.is_there) << "two replies to one request";
+        kept.is_there = true;
+        kept.kind = reply.kind;
+        kept.bytes = batch.bytes.substr(begin, end - begin);
+        begin = end;
+        ++reply_count;
+      }
     }
   }
   uint32_t loop_count() const override { return 1; }

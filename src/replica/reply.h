@@ -24,26 +24,37 @@ struct ReplyTo {
 
 enum class ReplyKind : uint8_t {
   kReplied,
-  kWatchFailed,   // a block that did nothing
-  kApplied,       // no reply: the entry that a follower waited for is applied
-  kLost,          // the outcome is not known: close the connection (promise 3)
+  kWatchFailed,  // a block that did nothing
+  kApplied,      // no reply: the entry that a follower waited for is applied
+  kLost,         // the outcome is not known: close the connection (promise 3)
 };
 
+// One reply, or those of a run of requests that stand behind each other in one pipeline.
 struct Reply {
-  ReplyTo to;
+  ReplyTo to;  // of a run: its first
   ReplyKind kind = ReplyKind::kReplied;
-  bool is_block = false;  // the reply is in parts, one a call of the block
-  size_t begin = 0;  // in ReplyBatch::bytes
+  bool is_block = false;  // one reply, of a block: in parts, one a call
+  size_t begin = 0;       // in ReplyBatch::bytes
   size_t end = 0;
-  size_t parts_begin = 0;  // of a block: ends of its parts, in ReplyBatch::part_ends
-  size_t parts_end = 0;
+  // In ReplyBatch::ends: where each reply of the run ends, or each part of a block.
+  size_t ends_begin = 0;
+  size_t ends_end = 0;
 };
 
 // Replies of one loop's sessions, in the order of the log.
 struct ReplyBatch {
+  // A reply that is not of a run: bytes from `begin` on.
+  void add(const ReplyTo& to, size_t begin) {
+    ends.push_back(bytes.size());
+    replies.push_back(Reply{.to = to,
+                            .begin = begin,
+                            .end = bytes.size(),
+                            .ends_begin = ends.size() - 1,
+                            .ends_end = ends.size()});
+  }
   base::Bytes bytes;
   std::vector<Reply> replies;
-  std::vector<size_t> part_ends;
+  std::vector<size_t> ends;
   bool is_empty() const { return replies.empty(); }
 };
 

@@ -98,15 +98,15 @@ base::Status Node::start_engine() {
 base::Status Node::bind_addresses() {
   const AddressOptions& address = config_.startup().address;
   ALF_TRY(engine_.listener,
-          engine_.network->listen(address.resp, [this](env::Strand& strand,
-                                                       env::Connection& connection) {
-            for (size_t i = 0; i < engine_.loops.size(); ++i) {
-              if (engine_.loops[i].get() == &strand) {
-                return clients_.hosts[i]->accept(connection);
-              }
-            }
-            ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
-          }));
+          engine_.network->listen(address.resp,
+                                  [this](env::Strand& strand, env::Connection& connection) {
+                                    for (size_t i = 0; i < engine_.loops.size(); ++i) {
+                                      if (engine_.loops[i].get() == &strand) {
+                                        return clients_.hosts[i]->accept(connection);
+                                      }
+                                    }
+                                    ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
+                                  }));
   // Taken so that no other node can; there are no peers yet, so whoever comes is sent away.
   ALF_TRY(engine_.raft_listener,
           engine_.network->listen(address.raft, [](env::Strand&, env::Connection&) {
@@ -125,35 +125,34 @@ base::Status Node::bind_addresses() {
 base::Status Node::open_replica() {
   const Options& options = config_.startup();
   router_ = std::make_unique<Router>(clients_, options.thread.loop_count);
-  const replica::Replica::Hands hands{.clock = clock_,
-                                      .random = random_,
-                                      .executor = *engine_.executor,
-                                      .core = *engine_.loops[0],
-                                      .log_strand = *engine_.log_strand,
-                                      .apply_strand = *engine_.apply_strand,
-                                      .log = *storage_.log,
-                                      .machine = *storage_.machine,
-                                      .keeper = *storage_.keeper,
-                                      .router = *router_};
+  replica::Replica::Hands hands{.clock = clock_,
+                                .random = random_,
+                                .executor = *engine_.executor,
+                                .core = *engine_.loops[0],
+                                .log_strand = *engine_.log_strand,
+                                .apply_strand = *engine_.apply_strand,
+                                .log = *storage_.log,
+                                .machine = *storage_.machine,
+                                .keeper = *storage_.keeper,
+                                .router = *router_};
+  // Several loops share the work of applying badly; one loop does it best itself.
+  if (engine_.loops.size() == 1) hands.near_apply = engine_.loops[0].get();
   replica::Replica::Options replica;
   replica.id = node_id_of(options.group.id);
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
-  ALF_TRY(replica_,
-          replica::Replica::open(
-              hands, replica,
-              {.on_serving = [this] { start_serving(); },
-               .on_fatal = [this](base::Error error) { events_.on_fatal(error); },
-               .on_state_hash =
-                   [this](std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
-                     hash_state(std::move(view), to);
-                   },
-               .on_progress =
-                   [this](base::LogIndex applied, base::LogIndex target) {
-                     note_progress(applied, target);
-                   }}));
+  ALF_TRY(
+      replica_,
+      replica::Replica::open(
+          hands, replica,
+          {.on_serving = [this] { start_serving(); },
+           .on_fatal = [this](base::Error error) { events_.on_fatal(error); },
+           .on_state_hash = [this](std::shared_ptr<index::View> view,
+                                   const replica::ReplyTo& to) { hash_state(std::move(view), to); },
+           .on_progress = [this](base::LogIndex applied,
+                                 base::LogIndex target) { note_progress(applied, target); }}));
   const vlog::Identity stored = storage_.log->identity();
   identity_.node_id = hex40(stored.cluster_uid, stored.node.value, stored.group.value);
   identity_.run_id = hex40(random_.next_u64(), random_.next_u64(), random_.next_u64());
@@ -165,10 +164,9 @@ base::Status Node::open_replica() {
 void Node::make_sessions() {
   clients_.slow_log = std::make_unique<SlowLog>(config_);
   clients_.bodies = std::make_unique<BodyBudget>(config_.startup().client.request_memory_bytes);
-  clients_.services = std::make_unique<Services>(
-      Services{clock_, random_, config_, *table_, clients_.registry, clients_.counters,
-               *clients_.slow_log, *replica_, *storage_.machine, *storage_.log, identity_,
-               events_.request_shutdown});
+  clients_.services = std::make_unique<Services>(Services{
+      clock_, random_, config_, *table_, clients_.registry, clients_.counters, *clients_.slow_log,
+      *replica_, *storage_.machine, *storage_.log, identity_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
@@ -207,7 +205,7 @@ void Node::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo&
       events_.on_trouble(base::format("hash the state: {}", hash.error().message));
       writer.error(base::format("the state cannot be read: {}", hash.error().message));
     }
-    batch.replies.push_back(replica::Reply{.to = to, .end = batch.bytes.size()});
+    batch.add(to, 0);
     router_->deliver(to.loop, std::move(batch));
   });
 }
@@ -225,8 +223,7 @@ void Node::note_progress(base::LogIndex applied, base::LogIndex target) {
       base::format("replaying the log: entry {} of {}", applied.value, target.value));
 }
 
-void Node::wait_for(const std::function<void(std::function<void()>)>& begin,
-                    uint64_t timeout_ms) {
+void Node::wait_for(const std::function<void(std::function<void()>)>& begin, uint64_t timeout_ms) {
   // Shared with the callback, which may come after the time is up.
   struct Gate {
     std::mutex mutex;  // guards is_open
@@ -240,8 +237,7 @@ void Node::wait_for(const std::function<void(std::function<void()>)>& begin,
     gate->opened.notify_all();
   });
   std::unique_lock lock(gate->mutex);
-  gate->opened.wait_for(lock, std::chrono::milliseconds(timeout_ms),
-                        [&] { return gate->is_open; });
+  gate->opened.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return gate->is_open; });
 }
 
 base::Status Node::stop() {

@@ -5,8 +5,8 @@
 namespace alfheim::server {
 
 uint64_t ReplyQueue::add_pending(bool is_muted) {
-  Slot& slot = slots_.emplace_back();
-  slot.is_muted = is_muted;
+  slots_.push_back(Slot{.is_muted = is_muted});
+  if (is_muted) ++muted_count_;
   ++pending_count_;
   return first_slot_ + slots_.size() - 1;
 }
@@ -16,11 +16,9 @@ void ReplyQueue::add_ready(base::ByteView reply, bool is_muted) {
     if (!is_muted) output_.append(reply);
     return;
   }
-  Slot& slot = slots_.emplace_back();
-  slot.is_ready = true;
-  slot.is_muted = is_muted;
-  if (!is_muted) slot.reply.assign(reply);
-  held_bytes_ += slot.reply.size();
+  slots_.push_back(Slot{.is_ready = true, .is_muted = is_muted});
+  if (is_muted) ++muted_count_;
+  if (!is_muted) hold(first_slot_ + slots_.size() - 1, reply);
 }
 
 void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
@@ -28,23 +26,55 @@ void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
   ALF_CHECK(number - first_slot_ < slots_.size());
   Slot& slot = slots_[number - first_slot_];
   ALF_CHECK(!slot.is_ready);
-  slot.is_ready = true;
   --pending_count_;
   if (number == first_slot_) {
     if (!slot.is_muted) output_.append(reply);
-  } else if (!slot.is_muted) {
-    slot.reply.assign(reply);
-    held_bytes_ += reply.size();
+    pop();
+    return drain();
   }
-  drain();
+  slot.is_ready = true;
+  if (!slot.is_muted) hold(number, reply);
+}
+
+void ReplyQueue::fill_run(uint64_t first, base::ByteView bytes, size_t begin,
+                          std::span<const size_t> ends) {
+  if (first == first_slot_ && muted_count_ == 0) {
+    ALF_CHECK(ends.size() <= slots_.size());
+    for (size_t i = 0; i < ends.size(); ++i) {
+      ALF_CHECK(!slots_.front().is_ready);
+      pop();
+    }
+    pending_count_ -= ends.size();
+    if (!ends.empty()) output_.append(bytes.substr(begin, ends.back() - begin));
+    return drain();
+  }
+  for (const size_t end : ends) {
+    fill(first++, bytes.substr(begin, end - begin));
+    begin = end;
+  }
+}
+
+void ReplyQueue::hold(uint64_t slot, base::ByteView reply) {
+  held_bytes_ += reply.size();
+  ALF_CHECK(held_.emplace(slot, reply).second);
+}
+
+void ReplyQueue::pop() {
+  if (slots_.front().is_muted) --muted_count_;
+  slots_.pop_front();
+  ++first_slot_;
 }
 
 void ReplyQueue::drain() {
   while (!slots_.empty() && slots_.front().is_ready) {
-    held_bytes_ -= slots_.front().reply.size();
-    output_.append(slots_.front().reply);
-    slots_.pop_front();
-    ++first_slot_;
+    if (!slots_.front().is_muted) {
+      const auto reply = held_.find(first_slot_);
+      ALF_CHECK(reply != held_.end());
+      held_bytes_ -= reply->second.size();
+      output_.append(reply->second);
+      held_.erase(reply);
+    }
+    pop();
   }
 }
 

@@ -8,8 +8,11 @@
 // requests at kSlotsMax.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstdint>
 #include <deque>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -25,6 +28,8 @@ class ReplyQueue {
   void add_ready(base::ByteView reply, bool is_muted);
   // The reply of a pending slot. A slot that is gone (or was filled) is the caller's bug.
   void fill(uint64_t slot, base::ByteView reply);
+  // The replies of pending slots that follow each other: the first is bytes[begin, ends[0]).
+  void fill_run(uint64_t first, base::ByteView bytes, size_t begin, std::span<const size_t> ends);
 
   // Nothing waits: a reply may be written straight into output().
   bool is_direct() const { return slots_.empty(); }
@@ -37,15 +42,19 @@ class ReplyQueue {
 
  private:
   struct Slot {
-    base::Bytes reply;
     bool is_ready = false;
     bool is_muted = false;
   };
+  void hold(uint64_t slot, base::ByteView reply);
+  void pop();
   void drain();
 
   std::deque<Slot> slots_;
+  // Replies that came before an earlier one; by slot, and only looked up.
+  absl::flat_hash_map<uint64_t, base::Bytes> held_;
   uint64_t first_slot_ = 1;  // number of slots_.front()
   size_t pending_count_ = 0;
+  size_t muted_count_ = 0;
   size_t held_bytes_ = 0;
   base::Bytes output_;
 };

@@ -81,9 +81,12 @@ void Session::resume() {
   is_resume_set_ = false;
   if (is_cutting_ || stream_ == Stream::kClosed) return;
   is_cutting_ = true;
+  turn_ = Turn{};
+  turn_.mark_ns = host_.services().clock.monotonic_ns();
   end_stall();
   cut_requests();
   is_cutting_ = false;
+  flush_counts();
   if (stream_ == Stream::kClosed) return;
   if (!host_.services().replica.batcher().is_empty()) host_.submit();
   flush();
@@ -130,7 +133,7 @@ void Session::abort() {
 void Session::execute(std::span<const base::ByteView> words) {
   if (is_http(words.front())) return abort();
   Services& services = host_.services();
-  services.counters.commands.fetch_add(1, std::memory_order_relaxed);
+  ++turn_.commands;
   const command::Arguments args(words);
   const command::Row* row = services.table.find(args);
   if (is_refused(row, args)) {
@@ -140,8 +143,8 @@ void Session::execute(std::span<const base::ByteView> words) {
   state_.info->last_row.store(row, std::memory_order_relaxed);
   if (!transaction_.is_open()) return execute_row(*row, args, words);
   const bool ends_or_leaves = row->name == "exec" || row->name == "discard" ||
-                              row->name == "multi" || row->name == "watch" ||
-                              row->name == "quit" || row->name == "reset";
+                              row->name == "multi" || row->name == "watch" || row->name == "quit" ||
+                              row->name == "reset";
   if (ends_or_leaves) return execute_row(*row, args, words);
   transaction_.add(words, *row);
   state_.info->queued_count.store(static_cast<int32_t>(transaction_.count()));
@@ -192,7 +195,7 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
   if (execute_transaction(row, args, words) || execute_special(row, args)) return;
   const SessionHandler handler = find_session_handler(row.name);
   ALF_CHECK_MSG(handler != nullptr, "a session row without a handler");
-  const uint64_t begin_ns = host_.services().clock.monotonic_ns();
+  flush_counts();  // INFO counts itself
   const auto handle = [&](resp::ReplyWriter& reply) {
     handler(SessionCall{host_.services(), state_, args, reply});
   };
@@ -206,7 +209,7 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
     answer(handle);
   }
   cutter_.set_authenticated(state_.is_authenticated);
-  note_slow(begin_ns, row, args);
+  note_done(row, args);
 }
 
 bool Session::stall_for_room(std::span<const base::ByteView> words) {
@@ -218,19 +221,19 @@ bool Session::stall_for_room(std::span<const base::ByteView> words) {
 
 void Session::execute_write(std::span<const base::ByteView> words) {
   if (stall_for_room(words)) return;
-  host_.services().counters.writes.fetch_add(1, std::memory_order_relaxed);
+  ++turn_.writes;
   const machine::CallView call{state_.database, words};
   const uint64_t slot = add_pending_slot();
   ++writes_pending_;
-  host_.services().replica.batcher().add_call(call, false, reply_to(slot));
+  const bool goes_ahead = host_.services().replica.batcher().add_call(call, false, reply_to(slot));
   // A body that goes ahead in fragments must not be overtaken by what follows it here.
-  if (machine::call_bytes(call) > replica::kInlineBodyBytesMax) stall(Stall::kDrain, slot, {});
+  if (goes_ahead) stall(Stall::kDrain, slot, {});
 }
 
 void Session::execute_read(const command::Row& row, const command::Arguments& args,
                            std::span<const base::ByteView> words) {
   Services& services = host_.services();
-  services.counters.reads.fetch_add(1, std::memory_order_relaxed);
+  ++turn_.reads;
   const bool is_long = (row.flags & command::kLong) != 0 || words.size() > kLoopWordsMax;
   if (writes_pending_ > 0) {
     const machine::CallView call{state_.database, words};
@@ -239,17 +242,19 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
     }
     const uint64_t slot = add_pending_slot();
     ++writes_pending_;
-    return services.replica.batcher().add_call(call, true, reply_to(slot));
+    services.replica.batcher().add_call(call, true, reply_to(slot));
+    return;
   }
   if (is_long) return read_on_pool(row, words);
-  const uint64_t begin_ns = services.clock.monotonic_ns();
   const base::Stamp clock = read_clock();
-  const machine::ReadRequest request{row, args, state_.database, clock,
-                                     services.random.next_u64(),
+  const machine::ReadRequest request{row,
+                                     args,
+                                     state_.database,
+                                     clock,
+                                     chance_for(row),
                                      command::Limits{services.config.bulk_bytes_max()}};
   // Straight into the output where nothing waits before it; taken back if it fails.
-  const bool is_direct =
-      replies_.is_direct() && state_.reply_mode == SessionState::ReplyMode::kOn;
+  const bool is_direct = replies_.is_direct() && state_.reply_mode == SessionState::ReplyMode::kOn;
   base::Bytes& out = is_direct ? replies_.output() : scratch_;
   if (!is_direct) scratch_.clear();
   const size_t begin = out.size();
@@ -257,7 +262,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   const base::Status status = machine::read_point(services.machine, request, reply);
   if (status) {
     if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
-    return note_slow(begin_ns, row, args);
+    return note_done(row, args);
   }
   out.resize(begin);
   if (types::Database::is_needs_tick(status.error())) return wait_for_tick(clock, words);
@@ -278,15 +283,15 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_.count;
   const uint64_t slot = add_pending_slot();
-  host_.read_on_pool(SessionHost::PoolRead{
-      .to = reply_to(slot),
-      .row = &row,
-      .request = OwnedRequest(words),
-      .database = state_.database,
-      .clock = clock,
-      .random = services.random.next_u64(),
-      .limits = command::Limits{services.config.bulk_bytes_max()},
-      .view = machine::ReadView::open(services.machine)});
+  host_.read_on_pool(
+      SessionHost::PoolRead{.to = reply_to(slot),
+                            .row = &row,
+                            .request = OwnedRequest(words),
+                            .database = state_.database,
+                            .clock = clock,
+                            .random = chance_for(row),
+                            .limits = command::Limits{services.config.bulk_bytes_max()},
+                            .view = machine::ReadView::open(services.machine)});
 }
 
 void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
@@ -299,8 +304,16 @@ void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
   resume();
 }
 
+// One look at the clock for all requests of a turn: they are here already.
 base::Stamp Session::read_clock() {
-  return ticked_clock_ ? *ticked_clock_ : host_.services().replica.clock_now();
+  if (ticked_clock_) return *ticked_clock_;
+  if (!turn_.clock) turn_.clock = host_.services().replica.clock_now();
+  return *turn_.clock;
+}
+
+// Commands of bounded work name their keys; none of them draws lots.
+uint64_t Session::chance_for(const command::Row& row) {
+  return row.is_point() ? 0 : host_.services().random.next_u64();
 }
 
 void Session::wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words) {
@@ -311,8 +324,6 @@ void Session::wait_for_tick(base::Stamp clock, std::span<const base::ByteView> w
 
 void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch) {
   if (stream_ == Stream::kClosed) return;
-  const base::ByteView bytes =
-      base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
   switch (reply.kind) {
     case replica::ReplyKind::kApplied:
       if (stalled_ && stalled_->reason == Stall::kTick) stalled_->is_over = true;
@@ -321,15 +332,13 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
     case replica::ReplyKind::kWatchFailed:
     case replica::ReplyKind::kReplied: break;
   }
-  ALF_CHECK(writes_pending_ > 0);
-  --writes_pending_;
-  const bool is_block = reply.kind == replica::ReplyKind::kWatchFailed || reply.is_block ||
-                        (block_ && block_->slot == reply.to.slot);
-  if (is_block) {
-    finish_block(reply, batch);
-  } else {
-    fill(reply.to.slot, bytes);
-  }
+  const auto ends = std::span<const size_t>(batch.ends)
+                        .subspan(reply.ends_begin, reply.ends_end - reply.ends_begin);
+  const size_t count = reply.is_block ? 1 : ends.size();
+  ALF_CHECK(writes_pending_ >= count);
+  writes_pending_ -= count;
+  if (reply.is_block) return finish_block(reply, batch);
+  replies_.fill_run(reply.to.slot, batch.bytes, reply.begin, ends);
 }
 
 void Session::close_after_replies() {
@@ -393,6 +402,16 @@ void Session::end_stall() {
   }
 }
 
+void Session::flush_counts() {
+  Counters& counters = host_.services().counters;
+  const auto add = [](std::atomic<uint64_t>& counter, uint64_t& count) {
+    if (count > 0) counter.fetch_add(std::exchange(count, 0), std::memory_order_relaxed);
+  };
+  add(counters.commands, turn_.commands);
+  add(counters.reads, turn_.reads);
+  add(counters.writes, turn_.writes);
+}
+
 void Session::flush() {
   base::Bytes& output = replies_.output();
   if (output.empty()) return;
@@ -448,15 +467,21 @@ void Session::release_body() {
   admitted_bytes_ = 0;
 }
 
+// From one mark to the next, so that each request costs one look at the clock.
+void Session::note_done(const command::Row& row, const command::Arguments& args) {
+  const uint64_t now_ns = host_.services().clock.monotonic_ns();
+  note_slow(std::exchange(turn_.mark_ns, now_ns), now_ns, row, args);
+}
+
 // Never words that hold a password.
-void Session::note_slow(uint64_t begin_ns, const command::Row& row,
+void Session::note_slow(uint64_t begin_ns, uint64_t end_ns, const command::Row& row,
                         const command::Arguments& args) {
-  if ((row.flags & command::kSkipSlowlog) != 0 || row.name == "config|set" ||
-      row.name == "hello" || row.name == "auth") {
+  if ((row.flags & command::kSkipSlowlog) != 0 || row.name == "config|set" || row.name == "hello" ||
+      row.name == "auth") {
     return;
   }
   Services& services = host_.services();
-  const uint64_t duration_us = (services.clock.monotonic_ns() - begin_ns) / 1000;
+  const uint64_t duration_us = (end_ns - begin_ns) / 1000;
   if (!services.slow_log.wants(duration_us)) return;
   services.slow_log.note(services.clock.wall_us(), duration_us, args, *state_.info);
 }

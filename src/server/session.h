@@ -29,8 +29,7 @@ namespace alfheim::server {
 
 class SessionHost;
 
-class Session final : public env::ConnectionHandler,
-                      public std::enable_shared_from_this<Session> {
+class Session final : public env::ConnectionHandler, public std::enable_shared_from_this<Session> {
  public:
   Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info);
   ~Session() override;
@@ -76,6 +75,14 @@ class Session final : public env::ConnectionHandler,
     bool is_over = false;
     base::Stamp clock;  // of kTick: what the read's clock said; log time has passed it then
     std::optional<OwnedRequest> request;  // executed when the stall ends
+  };
+  // What the requests that are cut in one go share.
+  struct Turn {
+    uint64_t commands = 0;  // not yet in the node's counters
+    uint64_t reads = 0;
+    uint64_t writes = 0;
+    uint64_t mark_ns = 0;  // when the last request was done
+    std::optional<base::Stamp> clock;
   };
   // What a block's reply is put together from.
   struct BlockPlan {
@@ -130,7 +137,11 @@ class Session final : public env::ConnectionHandler,
   void note_input();
   bool admit_body();
   void release_body();
-  void note_slow(uint64_t begin_ns, const command::Row& row, const command::Arguments& args);
+  void note_done(const command::Row& row, const command::Arguments& args);
+  void note_slow(uint64_t begin_ns, uint64_t end_ns, const command::Row& row,
+                 const command::Arguments& args);
+  uint64_t chance_for(const command::Row& row);
+  void flush_counts();
   void resume_later();
 
   SessionHost& host_;
@@ -142,13 +153,14 @@ class Session final : public env::ConnectionHandler,
   std::optional<Stalled> stalled_;
   std::optional<BlockPlan> block_;
   base::Bytes scratch_;
+  Turn turn_;
   size_t writes_pending_ = 0;  // slots filled by apply that are still open
   struct {
     size_t count = 0;
     size_t count_max = 8;
   } pool_reads_;
   uint64_t admitted_bytes_ = 0;
-  uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
+  uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
   bool is_resume_set_ = false;
   bool is_cutting_ = false;

@@ -45,7 +45,8 @@ void Session::execute_debug_sleep(const command::Arguments& args) {
         Session* self = host.find(session);
         if (self == nullptr) return;
         const command::Arguments words(request.words());
-        self->note_slow(begin_ns, *host.services().table.find(words), words);
+        self->note_slow(begin_ns, host.services().clock.monotonic_ns(),
+                        *host.services().table.find(words), words);
         if (self->stalled_ && self->stalled_->slot == slot) self->stalled_->is_over = true;
         self->fill(slot, "+OK\r\n");
         self->resume();

@@ -123,13 +123,13 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
   if (reply.kind == replica::ReplyKind::kWatchFailed) {
     writer.null_array();
   } else {
-    const size_t part_count = reply.parts_end - reply.parts_begin;
+    const size_t part_count = reply.ends_end - reply.ends_begin;
     writer.array_header(has_plan ? block_->commands.size() : part_count);
-    size_t part = reply.parts_begin;
+    size_t part = reply.ends_begin;
     size_t begin = reply.begin;
     const auto next_part = [&] {
-      ALF_CHECK(part < reply.parts_end);
-      const size_t end = batch.part_ends[part++];
+      ALF_CHECK(part < reply.ends_end);
+      const size_t end = batch.ends[part++];
       writer.raw(base::ByteView(batch.bytes).substr(begin, end - begin));
       begin = end;
     };
@@ -142,9 +142,9 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
         }
       }
     } else {
-      while (part < reply.parts_end) next_part();
+      while (part < reply.ends_end) next_part();
     }
-    ALF_CHECK(part == reply.parts_end);
+    ALF_CHECK(part == reply.ends_end);
   }
   if (has_plan) {
     block_.reset();
@@ -153,8 +153,7 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
   fill(reply.to.slot, bytes);
 }
 
-void Session::execute_watch(const command::Arguments& args,
-                            std::span<const base::ByteView> words) {
+void Session::execute_watch(const command::Arguments& args, std::span<const base::ByteView> words) {
   if (transaction_.is_open()) {
     return answer(
         [](resp::ReplyWriter& reply) { reply.error("WATCH inside MULTI is not allowed"); });

@@ -80,26 +80,29 @@ TEST_F(SessionTransaction, AnExecWithTooManyWordsEndsTheBlockAndTheWatches) {
   TestClient client(node_);
   EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "a", "1"}, {"EXEC", "x"}, {"GET", "a"}, {"EXEC"}}),
             "+OK\r\n+QUEUED\r\n" + refused + "$-1\r\n-ERR EXEC without MULTI\r\n");
-  EXPECT_EQ(client.pipeline({{"WATCH", "a"}, {"SET", "a", "2"}, {"EXEC", "x"}, {"MULTI"},
-                             {"GET", "a"}, {"EXEC"}}),
-            "+OK\r\n+OK\r\n" + refused + "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n");
+  EXPECT_EQ(
+      client.pipeline(
+          {{"WATCH", "a"}, {"SET", "a", "2"}, {"EXEC", "x"}, {"MULTI"}, {"GET", "a"}, {"EXEC"}}),
+      "+OK\r\n+OK\r\n" + refused + "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n");
 }
 
 TEST_F(SessionTransaction, AnErrorInTheBlockStandsInItsPlaceAndTheRestIsDone) {
   TestClient client(node_);
-  EXPECT_EQ(client.pipeline({{"SET", "a", "x"}, {"MULTI"}, {"INCR", "a"}, {"SET", "b", "1"},
-                             {"EXEC"}, {"GET", "b"}}),
-            "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n"
-            "-ERR value is not an integer or out of range\r\n+OK\r\n$1\r\n1\r\n");
+  EXPECT_EQ(
+      client.pipeline(
+          {{"SET", "a", "x"}, {"MULTI"}, {"INCR", "a"}, {"SET", "b", "1"}, {"EXEC"}, {"GET", "b"}}),
+      "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n"
+      "-ERR value is not an integer or out of range\r\n+OK\r\n$1\r\n1\r\n");
 }
 
 TEST_F(SessionTransaction, WordsOutOfPlaceAreRefused) {
   TestClient client(node_);
-  EXPECT_EQ(client.pipeline({{"EXEC"}, {"DISCARD"}, {"MULTI"}, {"MULTI"}, {"WATCH", "a"},
-                             {"DISCARD"}, {"EXEC"}}),
-            "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n+OK\r\n"
-            "-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n"
-            "+OK\r\n-ERR EXEC without MULTI\r\n");
+  EXPECT_EQ(
+      client.pipeline(
+          {{"EXEC"}, {"DISCARD"}, {"MULTI"}, {"MULTI"}, {"WATCH", "a"}, {"DISCARD"}, {"EXEC"}}),
+      "-ERR EXEC without MULTI\r\n-ERR DISCARD without MULTI\r\n+OK\r\n"
+      "-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n"
+      "+OK\r\n-ERR EXEC without MULTI\r\n");
 }
 
 TEST_F(SessionTransaction, AnUntouchedKeyLetsTheBlockThroughOnce) {
@@ -128,9 +131,9 @@ TEST_F(SessionTransaction, ATouchedKeyStopsTheBlock) {
   EXPECT_EQ(client.pipeline(kBlock), kAborted);
 
   // Also by the connection itself, and with session commands in the block.
-  EXPECT_EQ(client.pipeline({{"WATCH", "a"}, {"SET", "a", "1"}, {"MULTI"}, {"PING"}, {"EXEC"},
-                             {"PING"}}),
-            "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n+PONG\r\n");
+  EXPECT_EQ(
+      client.pipeline({{"WATCH", "a"}, {"SET", "a", "1"}, {"MULTI"}, {"PING"}, {"EXEC"}, {"PING"}}),
+      "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n+PONG\r\n");
   EXPECT_EQ(client.pipeline({{"WATCH", "a"}, {"SET", "a", "2"}, {"UNWATCH"}}),
             "+OK\r\n+OK\r\n+OK\r\n");
   EXPECT_EQ(client.pipeline(kBlock), kOneOk);
@@ -233,8 +236,13 @@ TEST_F(SessionTransaction, ALargeBlockGoesInFragmentsAndKeepsItsPlace) {
 TEST_F(SessionTransaction, RepliesOfABlockAreMutedAsOne) {
   TestClient client(node_);
   EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "a", "1"}}), "+OK\r\n+QUEUED\r\n");
-  EXPECT_EQ(client.pipeline({{"EXEC"}, {"CLIENT", "REPLY", "OFF"}, {"MULTI"}, {"SET", "a", "2"},
-                             {"EXEC"}, {"CLIENT", "REPLY", "ON"}, {"GET", "a"}}),
+  EXPECT_EQ(client.pipeline({{"EXEC"},
+                             {"CLIENT", "REPLY", "OFF"},
+                             {"MULTI"},
+                             {"SET", "a", "2"},
+                             {"EXEC"},
+                             {"CLIENT", "REPLY", "ON"},
+                             {"GET", "a"}}),
             "*1\r\n+OK\r\n+OK\r\n$1\r\n2\r\n");
 }
 

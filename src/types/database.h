@@ -14,6 +14,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -50,8 +51,8 @@ struct ValueInput {
   uint64_t length_bytes = 0;
   // Where `bytes` stand in the entry that is being applied (crc not yet computed).
   std::optional<uint32_t> entry_offset_bytes;
-  // Set where the value went ahead in fragment entries.
-  std::optional<FragmentList> fragments;
+  // Set where the value went ahead in fragment entries; shared with copies of this.
+  std::shared_ptr<const FragmentList> fragments;
 };
 
 // A live key that was found. Owns the record's bytes, so it stays good across writes.
@@ -154,7 +155,11 @@ class Database {
   };
   Liveness judge(const KeyRecord& record) const;
   DatabaseEntry& entry();
-  base::Result<std::optional<FoundKey>> find_any(base::ByteView key);  // due ones too
+  // Due ones too. False: `found` holds nothing.
+  base::Result<bool> look_up(base::ByteView key, FoundKey& found);
+  base::Result<std::optional<FoundKey>> find_any(base::ByteView key);
+  // Key of the 'K' record, until the next call. Made once for the calls of one command.
+  base::ByteView record_key_of(base::ByteView key);
   base::Status read_fragments(const FragmentList& list, uint64_t from, uint64_t length,
                               base::Bytes& out);
   base::Status read_chunks(const ChunkedBody& body, uint64_t from, uint64_t length,
@@ -166,8 +171,7 @@ class Database {
   base::Status put_record(base::ByteView key, const std::optional<FoundKey>& old, KeyRecord record,
                           Touch touch = Touch::kWritten);
   // Puts it over a record that holds the same addresses, version and deadline.
-  void rewrite_record(base::ByteView record_key, KeyRecord record,
-                      Touch touch = Touch::kWritten);
+  void rewrite_record(base::ByteView record_key, KeyRecord record, Touch touch = Touch::kWritten);
   // Removes what belongs to the record: expiry, references, and (unless it moves to another
   // owner) version and chunks.
   enum class Chunks : uint8_t { kRelease, kKeep };
@@ -187,7 +191,9 @@ class Database {
   Hands hands_;
   base::DatabaseIndex index_;
   Moment moment_;
-  base::Bytes scratch_;
+  base::Bytes record_key_;  // the last that record_key_of made
+  Epoch record_key_epoch_;  // in it
+  base::Bytes encoded_;     // the record that was put last; kept for its memory
 };
 
 }  // namespace alfheim::types

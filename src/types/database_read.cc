@@ -44,26 +44,44 @@ Database::Liveness Database::judge(const KeyRecord& record) const {
                   deadline_ms > moment_.log_time.ms && deadline_ms <= moment_.clock.ms};
 }
 
-Result<std::optional<FoundKey>> Database::find_any(ByteView key) {
-  scratch_.clear();
-  put_key_record_key(scratch_, epoch(), key);
-  FoundKey found;
-  ALF_TRY(const std::optional<ByteView> bytes, hands_.records.get(scratch_, found.record_bytes));
-  if (!bytes) return std::optional<FoundKey>();
+Result<bool> Database::look_up(ByteView key, FoundKey& found) {
+  ALF_TRY(const std::optional<ByteView> bytes,
+          hands_.records.get(record_key_of(key), found.record_bytes));
+  if (!bytes) return false;
   const bool is_owned =
       bytes->data() == found.record_bytes.data() && bytes->size() == found.record_bytes.size();
   if (!is_owned) found.record_bytes.assign(bytes->data(), bytes->size());
   ALF_TRY(found.record, parse_key_record(found.record_bytes));
-  return std::optional<FoundKey>(std::move(found));
+  return true;
+}
+
+Result<std::optional<FoundKey>> Database::find_any(ByteView key) {
+  std::optional<FoundKey> found(std::in_place);
+  ALF_TRY(const bool is_there, look_up(key, *found));
+  if (!is_there) found.reset();
+  return found;
+}
+
+ByteView Database::record_key_of(ByteView key) {
+  const Epoch now = epoch();
+  const bool is_same = record_key_.size() == kKeyPrefixBytes + key.size() &&
+                       ByteView(record_key_).substr(kKeyPrefixBytes) == key &&
+                       record_key_epoch_ == now;
+  if (!is_same) {
+    record_key_.clear();
+    put_key_record_key(record_key_, now, key);
+    record_key_epoch_ = now;
+  }
+  return record_key_;
 }
 
 Result<std::optional<FoundKey>> Database::find(ByteView key) {
-  ALF_TRY(std::optional<FoundKey> found, find_any(key));
-  if (!found) return std::optional<FoundKey>();
-  const Liveness liveness = judge(found->record);
-  if (!liveness.is_alive) return std::optional<FoundKey>();
-  if (liveness.is_due_by_clock) return needs_tick();
-  return std::optional<FoundKey>(std::move(*found));
+  std::optional<FoundKey> found(std::in_place);
+  ALF_TRY(const bool is_there, look_up(key, *found));
+  const Liveness liveness = is_there ? judge(found->record) : Liveness{false, false};
+  if (liveness.is_alive && liveness.is_due_by_clock) return needs_tick();
+  if (!liveness.is_alive) found.reset();
+  return found;
 }
 
 Result<base::LogIndex> Database::version(ByteView key) {

@@ -12,23 +12,17 @@ DatabaseTable DatabaseTable::make_new() {
   return table;
 }
 
-DatabaseEntry& DatabaseTable::at(base::DatabaseIndex index) {
-  ALF_CHECK(index.value < databases.size());
-  return databases[index.value];
-}
-
-const DatabaseEntry& DatabaseTable::at(base::DatabaseIndex index) const {
-  ALF_CHECK(index.value < databases.size());
-  return databases[index.value];
-}
-
 void DatabaseTable::flush(base::DatabaseIndex index) {
   // An epoch that came back would wake the dead keys of its first life.
   ALF_CHECK_MSG(next_epoch != UINT32_MAX, "all epochs of databases are used up");
   at(index) = DatabaseEntry{.epoch = Epoch{next_epoch++}};
+  ++epoch_changes;
 }
 
-void DatabaseTable::swap(base::DatabaseIndex a, base::DatabaseIndex b) { std::swap(at(a), at(b)); }
+void DatabaseTable::swap(base::DatabaseIndex a, base::DatabaseIndex b) {
+  std::swap(at(a), at(b));
+  ++epoch_changes;
+}
 
 bool DatabaseTable::is_live(Epoch epoch) const { return database_of(epoch).has_value(); }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/check.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "types/key_codec.h"
@@ -24,11 +25,19 @@ struct DatabaseEntry {
 struct DatabaseTable {
   std::array<DatabaseEntry, base::kDatabaseCount> databases;
   uint32_t next_epoch = 1;
+  // Grows whenever a database gets another epoch; of this process, not part of the state.
+  uint32_t epoch_changes = 0;
 
   // Databases 0..15 with epochs 1..16, all empty.
   static DatabaseTable make_new();
-  DatabaseEntry& at(base::DatabaseIndex index);
-  const DatabaseEntry& at(base::DatabaseIndex index) const;
+  DatabaseEntry& at(base::DatabaseIndex index) {
+    ALF_CHECK(index.value < databases.size());
+    return databases[index.value];
+  }
+  const DatabaseEntry& at(base::DatabaseIndex index) const {
+    ALF_CHECK(index.value < databases.size());
+    return databases[index.value];
+  }
   // The database becomes empty at once; its old records are dead by their epoch.
   void flush(base::DatabaseIndex index);
   void swap(base::DatabaseIndex a, base::DatabaseIndex b);

@@ -33,7 +33,7 @@ uint64_t chunk_count(uint64_t length) { return (length + kChunkBytes - 1) / kChu
 
 Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, KeyRecord record,
                             Touch touch) {
-  const Bytes record_key = key_record_key(epoch(), key);
+  const ByteView record_key = record_key_of(key);
   if (old) {
     ALF_TRY_STATUS(release(record_key, old->record, Chunks::kRelease));
   } else {
@@ -58,10 +58,9 @@ Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, Ke
 
 void Database::rewrite_record(ByteView record_key, KeyRecord record, Touch touch) {
   if (touch == Touch::kWritten) record.last_write = hands_.point->index;
-  Bytes bytes;
-  bytes.reserve(24 + record.body.size());
-  put_key_record(bytes, record);
-  hands_.sink->put(record_key, bytes);
+  encoded_.clear();
+  put_key_record(encoded_, record);
+  hands_.sink->put(record_key, encoded_);
 }
 
 Status Database::release(ByteView record_key, const KeyRecord& old, Chunks chunks) {
@@ -204,7 +203,7 @@ Status Database::write_range_chunked(ByteView key, const KeyRecord& old, uint64_
   KeyRecord record = old;
   record.is_edited = true;
   record.body = encoded;
-  rewrite_record(key_record_key(epoch(), key), record);
+  rewrite_record(record_key_of(key), record);
   return base::ok();
 }
 
@@ -295,7 +294,7 @@ Result<bool> Database::erase(ByteView key) {
   ALF_CHECK(is_writable());
   ALF_TRY(const std::optional<FoundKey> old, find_any(key));
   if (!old) return false;
-  const Bytes record_key = key_record_key(epoch(), key);
+  const ByteView record_key = record_key_of(key);
   ALF_TRY_STATUS(release(record_key, old->record, Chunks::kRelease));
   hands_.sink->erase(record_key);
   ALF_CHECK(entry().key_count > 0);
@@ -308,7 +307,7 @@ Status Database::set_deadline(ByteView key, std::optional<uint64_t> deadline_ms)
   ALF_TRY(const std::optional<FoundKey> old, find_any(key));
   ALF_CHECK(old.has_value());
   ALF_CHECK(judge(old->record).is_alive);
-  const Bytes record_key = key_record_key(epoch(), key);
+  const ByteView record_key = record_key_of(key);
   if (old->record.deadline_ms) {
     hands_.sink->erase(expiry_key(*old->record.deadline_ms, record_key));
     ALF_CHECK(entry().deadline_count > 0);
@@ -362,7 +361,7 @@ Status Database::move_to(ByteView from, Database& target, ByteView to) {
   // The version's record is overwritten with its new owner; so it must not be removed when
   // the source's own belongings go.
   ALF_TRY_STATUS(target.put_record(to, old, source->record));
-  const Bytes record_key = key_record_key(epoch(), from);
+  const ByteView record_key = record_key_of(from);
   ALF_TRY_STATUS(release(record_key, source->record, Chunks::kKeep));
   hands_.sink->erase(record_key);
   ALF_CHECK(entry().key_count > 0);

@@ -9,10 +9,14 @@ using base::Bytes;
 using base::ByteView;
 
 void put_key_record_key(Bytes& out, Epoch epoch, ByteView user_key) {
+  char prefix[kKeyPrefixBytes];
+  prefix[0] = kKindKey;
+  const uint32_t epoch_be = __builtin_bswap32(epoch.value);
+  const uint16_t slot_be = __builtin_bswap16(base::key_slot(user_key));
+  std::memcpy(prefix + 1, &epoch_be, sizeof epoch_be);
+  std::memcpy(prefix + 1 + sizeof epoch_be, &slot_be, sizeof slot_be);
   out.reserve(out.size() + kKeyPrefixBytes + user_key.size());
-  out.push_back(kKindKey);
-  base::put_u32_be(out, epoch.value);
-  base::put_u16_be(out, base::key_slot(user_key));
+  out.append(prefix, kKeyPrefixBytes);
   out.append(user_key);
 }
 

@@ -31,10 +31,10 @@ void put_key_record(Bytes& out, const KeyRecord& record) {
   uint8_t flags = 0;
   if (record.deadline_ms) flags |= kFlagHasDeadline;
   if (record.is_edited) flags |= kFlagIsEdited;
-  base::put_u8(out, static_cast<uint8_t>(record.type));
-  base::put_u8(out, static_cast<uint8_t>(record.layout));
-  base::put_u8(out, flags);
-  base::put_varint(out, record.last_write.value);
+  char front[3 + base::kVarintBytesMax] = {
+      static_cast<char>(record.type), static_cast<char>(record.layout), static_cast<char>(flags)};
+  const char* const end = base::write_varint(front + 3, record.last_write.value);
+  out.append(front, static_cast<size_t>(end - front));
   if (record.deadline_ms) base::put_u64(out, *record.deadline_ms);
   out.append(record.body);
 }

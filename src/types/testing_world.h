@@ -47,7 +47,8 @@ struct TestingWorld {
                              static_cast<uint32_t>(piece.size()), base::crc32c(piece)});
       next_entry(0);
     }
-    return ValueInput{{}, bytes.size(), std::nullopt, std::move(list)};
+    return ValueInput{
+        {}, bytes.size(), std::nullopt, std::make_shared<const FragmentList>(std::move(list))};
   }
 };
 
