@@ -156,8 +156,12 @@ uint64_t Model::version(uint32_t database, ByteView key, uint64_t position) cons
 }
 
 bool Model::is_touched(uint32_t database, ByteView key, uint64_t after, uint64_t until) const {
-  // The key as its database was named at either end, for a swap may lie between.
-  for (const uint64_t position : {after, until}) {
+  // The key as its database was named at any time between: flushes and swaps may lie there.
+  std::optional<uint32_t> looked_at;
+  for (uint64_t position = after; position <= until; ++position) {
+    const uint32_t epoch = databases_.at(position)->epochs[database];
+    if (looked_at == epoch) continue;
+    looked_at = epoch;
     const auto found = keys_.find(name_of(database, key, position));
     if (found != keys_.end() && found->second.is_set_within(after, until)) return true;
   }
