@@ -66,12 +66,15 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# alf_room(name DEPS rooms... LIBS targets...)
+add_custom_target(benches)
+
+# alf_room(name DEPS rooms... LIBS targets... [BENCH_SMOKE regex])
 # Sources are src/<name>/**/*.cc; *_test.cc make <name>_tests (one ctest entry "unit.<name>"),
-# *_bench.cc make <name>_bench, main.cc is left to whoever links the program. Tests may use the
-# simulated hands (sim/hands), whatever floor they stand on.
+# *_bench.cc make <name>_bench (ctest runs each for a moment, "bench.<name>": all of it, or what
+# BENCH_SMOKE matches), main.cc is left to whoever links the program. Tests may use the simulated
+# hands (sim/hands), whatever floor they stand on.
 function(alf_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "BENCH_SMOKE" "DEPS;LIBS" ${ARGN})
   set(directory ${CMAKE_SOURCE_DIR}/src/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${directory}/*.cc)
   set(tests ${sources})
@@ -97,20 +100,32 @@ function(alf_room name)
   if(benches)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE alf_${name} alf_sim_hands benchmark::benchmark_main)
+    alf_link_allocator(${name}_bench)  # else copies and batches would be paid at another price
+    add_dependencies(benches ${name}_bench)
+    if(NOT ROOM_BENCH_SMOKE)
+      set(ROOM_BENCH_SMOKE ".")
+    endif()
+    add_test(NAME bench.${name} COMMAND ${name}_bench --benchmark_min_time=0.001
+                                        --benchmark_filter=${ROOM_BENCH_SMOKE})
+    set_tests_properties(bench.${name} PROPERTIES TIMEOUT 120 LABELS "bench")
   endif()
 endfunction()
 
-# alf_program(name SOURCES files... LIBS targets...)
-# An executable at the top of the build directory, with jemalloc as its allocator (a sanitizer
-# brings its own).
-function(alf_program name)
-  cmake_parse_arguments(PROGRAM "" "" "SOURCES;LIBS" ${ARGN})
-  add_executable(${name} ${PROGRAM_SOURCES})
-  target_link_libraries(${name} PRIVATE alf_flags ${PROGRAM_LIBS})
+# jemalloc, as shipped; a sanitizer brings an allocator of its own.
+function(alf_link_allocator name)
   if(NOT ALF_SANITIZE)
     # One word, because CMake merges equal ones: absl's list has a push and a pop of its own.
     target_link_libraries(${name} PRIVATE -Wl,--push-state,--no-as-needed,-ljemalloc,--pop-state)
   endif()
+endfunction()
+
+# alf_program(name SOURCES files... LIBS targets...)
+# An executable at the top of the build directory, with jemalloc as its allocator.
+function(alf_program name)
+  cmake_parse_arguments(PROGRAM "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${PROGRAM_SOURCES})
+  target_link_libraries(${name} PRIVATE alf_flags ${PROGRAM_LIBS})
+  alf_link_allocator(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   add_dependencies(programs ${name})
 endfunction()

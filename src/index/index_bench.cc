@@ -179,6 +179,7 @@ void first_scan_sorts(benchmark::State& state) {
     world.reset();
     state.ResumeTiming();
   }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kCount));
 }
 BENCHMARK(first_scan_sorts)->Unit(benchmark::kMillisecond)->Iterations(1);
 
@@ -227,6 +228,7 @@ void freeze_and_ingest(benchmark::State& state) {
     world.reset();
     state.ResumeTiming();
   }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kCount));
 }
 BENCHMARK(freeze_and_ingest)->Unit(benchmark::kMillisecond)->Iterations(1);
 

@@ -1,4 +1,4 @@
-// What an append costs: on the real disk (ALF_BENCH_DIR, default /tmp) and in CPU alone.
+// What an append costs: on the real disk (of the directory it is started in) and in CPU alone.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace alfheim::vlog {
 namespace {
 
-constexpr const char* kBenchDir = "/tmp/alfheim_vlog_bench";
+constexpr const char* kBenchDir = "vlog_bench_data";
 
 // A disk whose durable writes go nowhere, so that encoding and bookkeeping are all that is left.
 class NullFile final : public env::File {
