@@ -48,6 +48,7 @@ class Client final : public SimPeer {
   std::string waiting_for() const;
   // More requests than were planned (the last check of a run).
   void ask_more(uint64_t count);
+  void ask_no_more() { options_.request_count = issued_; }
 
   // ---- SimPeer ----
   void on_bytes(base::ByteView bytes) override;

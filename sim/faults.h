@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +42,18 @@ struct FaultOptions {
   bool crashes_in_recovery = false;
   CrashOptions crash;
 };
+
+// A crash that is ordered for one change of the disk, and what it loses.
+struct PlannedCrash {
+  DiskOrder order = DiskOrder::kCrashBefore;
+  // Only the process dies: recovery sees all that was written, and the power goes after it.
+  bool is_kill = false;
+  CrashOptions options;
+  uint64_t seed = 1;  // of what is torn, kept and lost
+};
+// Asked before each change of the disk, until it orders the one crash of a run. It runs under the
+// disk's mutex.
+using CrashPlan = std::function<std::optional<PlannedCrash>(const DiskOperation&)>;
 
 // Of one seed: a random subset of all.
 FaultOptions draw_faults(SimRandom& random);

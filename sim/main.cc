@@ -1,9 +1,13 @@
-// alfsim: runs the simulator: alfsim --seed N [--count M] [--verbose] [--operations]
-// [--double-run]...
+// alfsim: runs the simulator. docs/simulator.md tells each mode.
 //
-// Prints what did not hold, and the one command that replays it. docs/simulator.md.
+//   alfsim --seed N [--count M] ...      worlds, each from a seed
+//   alfsim --exhaustive [--every N] ...  one world, crashed at each change of its disk
+//   alfsim --store-crash [--every N] ... the real index store, crashed at each change of its disk
+//
+// Prints what did not hold, and the one command that replays it.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -13,21 +17,32 @@
 
 #include "base/format.h"
 #include "base/number.h"
+#include "sim/exhaustive.h"
+#include "sim/store_crash.h"
 #include "sim/world.h"
 
 namespace alfheim::sim {
 namespace {
 
 constexpr uint64_t kDoubleRunEvery = 10;
+constexpr char kUsage[] =
+    "usage: alfsim --seed N [--count M] [--seconds S] [--verbose] [--operations] [--double-run]\n"
+    "              [--keep-going]\n"
+    "       alfsim --exhaustive [--seed N] [--changes M] [--every N] [--offset K] [--jobs J]\n"
+    "              [--at CHANGE --place 0|1|2 --subset 0..3 [--verbose]]\n"
+    "       alfsim --store-crash [--seed N] [--every N] [--offset K] [--at C --place P --subset "
+    "S]\n";
 
+// Each option is a word, most with a number behind it.
 struct Arguments {
-  uint64_t seed = 1;
-  uint64_t count = 1;
-  uint64_t seconds_max = 0;  // 0: no limit
-  bool is_verbose = false;
-  bool tells_operations = false;
-  bool runs_all_twice = false;
-  bool goes_on = false;  // after a failure
+  std::map<std::string, uint64_t> numbers;
+  std::map<std::string, bool> flags;
+
+  uint64_t number(const std::string& name, uint64_t otherwise) const {
+    const auto found = numbers.find(name);
+    return found == numbers.end() ? otherwise : found->second;
+  }
+  bool has(const std::string& name) const { return flags.contains(name); }
 };
 
 // What an abort prints: the seed that was running.
@@ -39,81 +54,46 @@ void on_abort(int) {
 }
 
 bool parse(int count, char** texts, Arguments& arguments) {
+  static constexpr const char* kFlags[] = {"--verbose",    "--operations", "--double-run",
+                                           "--keep-going", "--exhaustive", "--store-crash"};
+  static constexpr const char* kNumbers[] = {"--seed",  "--count",  "--seconds", "--changes",
+                                             "--every", "--offset", "--jobs",    "--at",
+                                             "--place", "--subset"};
   for (int i = 1; i < count; ++i) {
     const std::string name = texts[i];
-    const auto number = [&](uint64_t& value) {
-      if (i + 1 >= count) return false;
-      const std::optional<int64_t> parsed = base::parse_int64(texts[++i]);
-      if (!parsed || *parsed < 0) return false;
-      value = static_cast<uint64_t>(*parsed);
-      return true;
-    };
-    bool is_known = true;
-    if (name == "--seed") {
-      is_known = number(arguments.seed);
-    } else if (name == "--count") {
-      is_known = number(arguments.count);
-    } else if (name == "--seconds") {
-      is_known = number(arguments.seconds_max);
-    } else if (name == "--verbose") {
-      arguments.is_verbose = true;
-    } else if (name == "--operations") {
-      arguments.is_verbose = arguments.tells_operations = true;
-    } else if (name == "--double-run") {
-      arguments.runs_all_twice = true;
-    } else if (name == "--keep-going") {
-      arguments.goes_on = true;
-    } else {
-      is_known = false;
+    const auto is_name = [&](const char* known) { return name == known; };
+    if (std::any_of(std::begin(kFlags), std::end(kFlags), is_name)) {
+      arguments.flags[name] = true;
+      continue;
     }
-    if (!is_known) return false;
+    if (std::none_of(std::begin(kNumbers), std::end(kNumbers), is_name)) return false;
+    if (i + 1 >= count) return false;
+    const std::optional<int64_t> parsed = base::parse_int64(texts[++i]);
+    if (!parsed || *parsed < 0) return false;
+    arguments.numbers[name] = static_cast<uint64_t>(*parsed);
   }
   return true;
 }
 
-int run(const Arguments& arguments) {
-  const auto begin = std::chrono::steady_clock::now();
-  const std::unique_ptr<const command::Table> table = command::Table::make();
-  const auto elapsed_s = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  World::Narrate narrate;
-  if (arguments.is_verbose) {
-    narrate = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
-  }
-  uint64_t runs = 0;
-  uint64_t failures = 0;
-  Outcome sum;
-  for (uint64_t i = 0; i < arguments.count; ++i) {
-    if (arguments.seconds_max > 0 && elapsed_s() > static_cast<double>(arguments.seconds_max))
-      break;
-    const uint64_t seed = arguments.seed + i;
-    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: alfsim --seed %llu --verbose\n",
-                  static_cast<unsigned long long>(seed));
-    Outcome outcome =
-        World(seed, *table, narrate, {.tells_operations = arguments.tells_operations}).run();
-    if (outcome.failure.empty() && (arguments.runs_all_twice || seed % kDoubleRunEvery == 0)) {
-      const Outcome second = World(seed, *table, nullptr, {}).run();
-      if (second.event_hash != outcome.event_hash) {
-        outcome.failure = "a second run of the same seed went another way";
-      }
-    }
-    ++runs;
-    sum.event_count += outcome.event_count;
-    sum.answer_count += outcome.answer_count;
-    sum.operation_count += outcome.operation_count;
-    sum.life_count += outcome.life_count;
-    sum.virtual_ms += outcome.virtual_ms;
-    for (const auto& [name, count] : outcome.fault_counts) sum.fault_counts[name] += count;
-    if (outcome.failure.empty()) continue;
-    ++failures;
-    std::printf("seed %llu failed: %s\n  replay: alfsim --seed %llu --verbose\n",
-                static_cast<unsigned long long>(seed), outcome.failure.c_str(),
-                static_cast<unsigned long long>(seed));
-    std::fflush(stdout);
-    if (!arguments.goes_on) break;
-  }
-  const double seconds = elapsed_s();
+World::Narrate narrate_of(const Arguments& arguments) {
+  if (!arguments.has("--verbose") && !arguments.has("--operations")) return nullptr;
+  return [](const std::string& line) { std::printf("%s\n", line.c_str()); };
+}
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void add_up(const Outcome& outcome, Outcome& sum) {
+  sum.event_count += outcome.event_count;
+  sum.answer_count += outcome.answer_count;
+  sum.operation_count += outcome.operation_count;
+  sum.life_count += outcome.life_count;
+  sum.virtual_ms += outcome.virtual_ms;
+  for (const auto& [name, count] : outcome.fault_counts) sum.fault_counts[name] += count;
+}
+
+void print_sum(const Outcome& sum, uint64_t runs, uint64_t failures, double seconds) {
   std::printf(
       "%s\n",
       base::format("{} seeds, {} failed, in {:.1f} s: {:.0f} seeds/min, {:.0f} "
@@ -128,23 +108,105 @@ int run(const Arguments& arguments) {
     faults += base::format("{}{} {}", faults.empty() ? "" : ", ", name, count);
   }
   std::printf("faults: %s\n", faults.empty() ? "none" : faults.c_str());
+}
+
+int run_seeds(const Arguments& arguments, const command::Table& table) {
+  const auto begin = std::chrono::steady_clock::now();
+  const World::Narrate narrate = narrate_of(arguments);
+  const uint64_t seconds_max = arguments.number("--seconds", 0);  // 0: no limit
+  uint64_t runs = 0;
+  uint64_t failures = 0;
+  Outcome sum;
+  for (uint64_t i = 0; i < arguments.number("--count", 1); ++i) {
+    if (seconds_max > 0 && seconds_since(begin) > static_cast<double>(seconds_max)) break;
+    const uint64_t seed = arguments.number("--seed", 1) + i;
+    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: alfsim --seed %llu --verbose\n",
+                  static_cast<unsigned long long>(seed));
+    World::Options options;
+    options.tells_operations = arguments.has("--operations");
+    Outcome outcome = World(seed, table, narrate, options).run();
+    if (outcome.failure.empty() && (arguments.has("--double-run") || seed % kDoubleRunEvery == 0)) {
+      const Outcome second = World(seed, table, nullptr, {}).run();
+      if (second.event_hash != outcome.event_hash) {
+        outcome.failure = "a second run of the same seed went another way";
+      }
+    }
+    ++runs;
+    add_up(outcome, sum);
+    if (outcome.failure.empty()) continue;
+    ++failures;
+    std::printf("seed %llu failed: %s\n  replay: alfsim --seed %llu --verbose\n",
+                static_cast<unsigned long long>(seed), outcome.failure.c_str(),
+                static_cast<unsigned long long>(seed));
+    std::fflush(stdout);
+    if (!arguments.has("--keep-going")) break;
+  }
+  print_sum(sum, runs, failures, seconds_since(begin));
   // No seed at all proves nothing.
   return failures == 0 && runs > 0 ? 0 : 1;
+}
+
+std::optional<CrashPoint> point_of(const Arguments& arguments) {
+  const uint64_t change = arguments.number("--at", 0);
+  if (change == 0) return std::nullopt;
+  const auto part = [&](const char* name, uint32_t count) {
+    return static_cast<uint32_t>(arguments.number(name, 0) % count);
+  };
+  return CrashPoint{change, part("--place", kCrashPlaces + kFailPlaces),
+                    part("--subset", kCrashSubsets)};
+}
+
+int run_store_crash(const Arguments& arguments) {
+  const auto begin = std::chrono::steady_clock::now();
+  StoreCrash::Options options;
+  options.seed = arguments.number("--seed", options.seed);
+  options.every = std::max<uint64_t>(1, arguments.number("--every", options.every));
+  options.offset = arguments.number("--offset", options.seed);
+  options.only = point_of(arguments);
+  const StoreCrash::Result result = StoreCrash(options).run();
+  std::printf("%s\n",
+              base::format("store crash: {} changes of the disk, {} points ({} found the old "
+                           "state, {} the new one), {} failed, in {:.1f} s",
+                           result.change_count, result.point_count, result.old_count,
+                           result.new_count, result.failure_count, seconds_since(begin))
+                  .c_str());
+  return result.failure_count == 0 ? 0 : 1;
+}
+
+int run_exhaustive(const Arguments& arguments, const command::Table& table) {
+  const auto begin = std::chrono::steady_clock::now();
+  Exhaustive::Options options;
+  options.seed = arguments.number("--seed", options.seed);
+  options.changes = arguments.number("--changes", options.changes);
+  options.every = std::max<uint64_t>(1, arguments.number("--every", options.every));
+  options.offset = arguments.number("--offset", options.seed);
+  options.jobs = std::max<uint64_t>(1, arguments.number("--jobs", options.jobs));
+  options.only = point_of(arguments);
+  if (options.only) options.only->place %= kCrashPlaces;
+  const Exhaustive::Result result =
+      Exhaustive(table, narrate_of(arguments), std::move(options)).run();
+  std::printf("%s\n", base::format("exhaustive crash: {} changes of the disk (in {} lives), {} "
+                                   "points crashed at and recovered from, {} failed, in {:.1f} s",
+                                   result.change_count, result.life_count, result.point_count,
+                                   result.failure_count, seconds_since(begin))
+                          .c_str());
+  return result.failure_count == 0 ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace alfheim::sim
 
 int main(int count, char** texts) {
-  alfheim::sim::Arguments arguments;
-  if (!alfheim::sim::parse(count, texts, arguments)) {
-    std::fprintf(stderr,
-                 "usage: alfsim --seed N [--count M] [--seconds S] [--verbose] [--operations] "
-                 "[--double-run] "
-                 "[--keep-going]\n");
+  using namespace alfheim::sim;  // NOLINT
+  Arguments arguments;
+  if (!parse(count, texts, arguments)) {
+    std::fprintf(stderr, "%s", kUsage);
     return 2;
   }
-  std::signal(SIGABRT, alfheim::sim::on_abort);
-  std::signal(SIGSEGV, alfheim::sim::on_abort);
-  return alfheim::sim::run(arguments);
+  std::signal(SIGABRT, on_abort);
+  std::signal(SIGSEGV, on_abort);
+  const std::unique_ptr<const alfheim::command::Table> table = alfheim::command::Table::make();
+  if (arguments.has("--exhaustive")) return run_exhaustive(arguments, *table);
+  if (arguments.has("--store-crash")) return run_store_crash(arguments);
+  return run_seeds(arguments, *table);
 }

@@ -33,10 +33,15 @@ World::World(uint64_t seed, const command::Table& table, Narrate narrate, Option
       narrate_(std::move(narrate)),
       scheduler_(clock_, SimRandom(seed).fork_seed("scheduler")),
       random_(SimRandom(seed ^ 0x9e3779b97f4a7c15u).fork_seed("world")),
-      store_disk_(std::make_shared<index::TwinDisk>()) {
+      store_disk_(std::make_shared<index::TwinDisk>()),
+      planned_{options.changes_min, std::move(options.plan), std::nullopt} {
   if (options.tells_operations) oracle_.set_narrate(narrate_);
-  draw_options();
-  draw_clients();
+  if (planned_.changes_min > 0) {
+    set_fixed_options();
+  } else {
+    draw_options();
+    draw_clients();
+  }
 }
 
 World::~World() {
@@ -70,9 +75,7 @@ void World::draw_options() {
   SimDisk::Options disk;
   disk.seed = random.fork_seed("disk");
   if (random.coin()) disk.cold_read_ppm = static_cast<uint32_t>(random.below(500'000));
-  disk_ = std::make_unique<SimDisk>(disk);
-  disk_->set_operation_hook(
-      [this](const DiskOperation& operation) { return on_disk_operation(operation); });
+  make_disk(disk);
 
   network_.latency_ns_max = random.coin() ? 50'000 : 2 * kMsNs;
   network_.cuts_bytes = random.coin();
@@ -80,7 +83,68 @@ void World::draw_options() {
   faults_left_ = faults_.count;
 }
 
+void World::make_disk(const SimDisk::Options& options) {
+  disk_ = std::make_unique<SimDisk>(options);
+  disk_->set_operation_hook(
+      [this](const DiskOperation& operation) { return on_disk_operation(operation); });
+}
+
+// Everything as small as it goes, so that each kind of change of the disk comes often and a
+// restart costs little.
+void World::set_fixed_options() {
+  constexpr uint32_t kClientCount = 3;
+  node_options_.segment_bytes = 8 * env::kBlockBytes;
+  node_options_.log_memory_bytes = 4096;
+  node_options_.prewritten_segment_count = 1;
+  node_options_.dirty_budget_bytes = 4096;
+  node_options_.memory_budget_bytes = 16 * 1024;
+  node_options_.log_bytes_per_freeze = 16 * 1024;
+  node_options_.value_threshold_bytes = 64;
+  make_disk({.seed = random_.fork_seed("disk")});
+  workload_.read_ppm = 150'000;
+  workload_.large_value_ppm = 150'000;
+  workload_.long_string_ppm = 20'000;
+  workload_.huge_value_ppm = 500;
+  faults_.kinds = {Fault::kPowerLoss, Fault::kKill, Fault::kCleanStop, Fault::kDisconnect};
+  faults_.count = faults_left_ = UINT32_MAX;
+  faults_.gap_ns_max = 30 * kMsNs;
+  for (uint32_t i = 0; i < kClientCount; ++i) {
+    make_client(
+        {.number = i, .request_count = UINT64_MAX, .pipeline_max = 1 + i, .think_ns_max = kMsNs});
+  }
+}
+
 void World::draw_clients() {
+  draw_workload();
+  SimRandom& random = random_;
+  const uint64_t client_count = random.between(1, 6);
+  const uint64_t requests_max = chance(random, 8) ? 4000 : 600;
+  const uint64_t request_count = random.between(150, requests_max) / client_count;
+  const uint64_t think_ns_max = chance(random, 3) ? 20 * kMsNs : random.between(1000, 2 * kMsNs);
+  for (uint32_t i = 0; i < client_count; ++i) {
+    Client::Options options;
+    options.number = i;
+    options.request_count = request_count;
+    options.pipeline_max = static_cast<uint32_t>(random.coin() ? random.between(1, 4) : 32);
+    options.think_ns_max = think_ns_max;
+    make_client(options);
+  }
+  // Spread over the time that the clients will take, more or less.
+  faults_.gap_ns_max =
+      std::max<uint64_t>(kMsNs, 2 * think_ns_max * request_count / (faults_.count + 1) / 4);
+}
+
+void World::make_client(const Client::Options& options) {
+  clients_.push_back(std::make_unique<Client>(
+      scheduler_, oracle_,
+      [this](SimPeer& client, std::shared_ptr<Trace> trace) -> std::shared_ptr<SimConnection> {
+        if (node_ == nullptr) return nullptr;
+        return node_->connect(client, random_.next_u64(), network_, std::move(trace));
+      },
+      random_.fork_seed("client"), options, workload_));
+}
+
+void World::draw_workload() {
   SimRandom& random = random_;
   WorkloadOptions& workload = workload_;
   workload.keys_per_family = static_cast<uint32_t>(random.between(2, 24));
@@ -95,27 +159,6 @@ void World::draw_clients() {
         &workload.has_watches, &workload.has_walks, &workload.has_state_hash}) {
     *feature = random.below(4) != 0;
   }
-  const uint64_t client_count = random.between(1, 6);
-  const uint64_t requests_max = chance(random, 8) ? 4000 : 600;
-  const uint64_t request_count = random.between(150, requests_max) / client_count;
-  const uint64_t think_ns_max = chance(random, 3) ? 20 * kMsNs : random.between(1000, 2 * kMsNs);
-  for (uint32_t i = 0; i < client_count; ++i) {
-    Client::Options options;
-    options.number = i;
-    options.request_count = request_count;
-    options.pipeline_max = static_cast<uint32_t>(random.coin() ? random.between(1, 4) : 32);
-    options.think_ns_max = think_ns_max;
-    clients_.push_back(std::make_unique<Client>(
-        scheduler_, oracle_,
-        [this](SimPeer& client, std::shared_ptr<Trace> trace) -> std::shared_ptr<SimConnection> {
-          if (node_ == nullptr) return nullptr;
-          return node_->connect(client, random_.next_u64(), network_, std::move(trace));
-        },
-        random.fork_seed("client"), options, workload));
-  }
-  // Spread over the time that the clients will take, more or less.
-  faults_.gap_ns_max =
-      std::max<uint64_t>(kMsNs, 2 * think_ns_max * request_count / (faults_.count + 1) / 4);
 }
 
 Outcome World::run() {
@@ -126,20 +169,33 @@ Outcome World::run() {
     return std::all_of(clients_.begin(), clients_.end(),
                        [](const std::unique_ptr<Client>& client) { return client->is_done(); });
   };
-  run_until([&] { return are_done() || faults_left_ == 0; }, kWholeRunMsMax, "under faults");
-  heal();
-  run_until([&] { return are_done() && life_.is_serving && !life_.is_stopping; }, kHealedMsMax,
-            "after all faults were healed");
-  if (!has_failed()) final_checks();
+  const auto is_long_enough = [&] {
+    if (planned_.changes_min == 0) return are_done() || faults_left_ == 0;
+    return planned_.crash || disk_->change_count() >= planned_.changes_min;
+  };
+  run_until(is_long_enough, kWholeRunMsMax, "under faults");
+  if (planned_.crash) {
+    judge_planned_crash();
+  } else {
+    heal();
+    run_until([&] { return are_done() && life_.is_serving && !life_.is_stopping; }, kHealedMsMax,
+              "after all faults were healed");
+    if (!has_failed()) final_checks();
+  }
   outcome_.failure = oracle_.failure();
   outcome_.event_count = scheduler_.event_count();
   outcome_.event_hash = scheduler_.event_hash();
   outcome_.virtual_ms = clock_.monotonic_ms();
   outcome_.operation_count = oracle_.operation_count();
-  for (const std::unique_ptr<Client>& client : clients_) {
-    outcome_.answer_count += client->answered_count();
-  }
+  outcome_.answer_count = answered_count();
+  outcome_.change_count = disk_->change_count();
   return outcome_;
+}
+
+uint64_t World::answered_count() const {
+  uint64_t count = 0;
+  for (const std::unique_ptr<Client>& client : clients_) count += client->answered_count();
+  return count;
 }
 
 bool World::step() {
@@ -241,7 +297,7 @@ void World::start_life() {
   }
   if (disk_->is_down()) crash_at_change_ = 0;
   disk_->go_down();
-  disk_->crash(draw_crash(random_));
+  lose(true);
   schedule_start(random_.below(kDowntimeNsMax));
 }
 
@@ -252,16 +308,18 @@ void World::end_life(bool is_power_loss, const std::string& why) {
   node_.reset();
   life_.is_serving = false;
   crash_at_change_ = 0;
-  if (is_power_loss) {
-    disk_->crash(draw_crash(random_));
-  } else {
-    disk_->kill_process();
-  }
+  lose(is_power_loss);
   is_excused_ = is_disk_full_;  // the disk has forgotten what else was ordered
   if (faults_.crashes_in_recovery && faults_left_ > 0 && random_.coin()) {
     arm_crash(kRecoveryChangesMax);
   }
   schedule_start(random_.below(kDowntimeNsMax));
+}
+
+void World::lose(bool is_power_loss) {
+  const bool is_kill = planned_.crash ? planned_.crash->is_kill : !is_power_loss;
+  if (is_kill) return disk_->kill_process();
+  disk_->crash(planned_.crash ? planned_.crash->options : draw_crash(random_));
 }
 
 void World::schedule_start(uint64_t delay_ns) {

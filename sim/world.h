@@ -7,6 +7,10 @@
 //
 // The same seed gives the same run, event for event: Outcome::event_hash proves it.
 //
+// With Options::changes_min it is instead one long run of small steps over a disk that only
+// crashes now and then, in which a plan (sim/exhaustive) may order one crash at any change of the
+// disk: then the node recovers, is judged, goes on for a while, and the run ends.
+//
 // Thread: one. Lifetime: of one run.
 #pragma once
 
@@ -32,6 +36,7 @@ struct Outcome {
   uint64_t answer_count = 0;
   uint64_t operation_count = 0;  // in the log
   uint64_t life_count = 0;
+  uint64_t change_count = 0;  // of the disk
   std::map<std::string, uint64_t> fault_counts;
 };
 
@@ -40,6 +45,8 @@ class World {
   using Narrate = std::function<void(const std::string&)>;  // what happens, line by line
   struct Options {
     bool tells_operations = false;  // each operation of the log too
+    uint64_t changes_min = 0;       // 0: the run and its faults are drawn from the seed
+    CrashPlan plan;
   };
   World(uint64_t seed, const command::Table& table, Narrate narrate, Options options);
   ~World();
@@ -48,7 +55,11 @@ class World {
 
  private:
   void draw_options();
+  void set_fixed_options();
   void draw_clients();
+  void draw_workload();
+  void make_client(const Client::Options& options);
+  void make_disk(const SimDisk::Options& options);
   // One event and what must follow it; false when nothing is left to do or something failed.
   bool step();
   void run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
@@ -58,6 +69,7 @@ class World {
   // A life of the node.
   void start_life();
   void end_life(bool is_power_loss, const std::string& why);
+  void lose(bool is_power_loss);
   void schedule_start(uint64_t delay_ns);
   void on_serving();
   void on_fatal(const base::Error& error);
@@ -73,6 +85,9 @@ class World {
 
   // Checks.
   void final_checks();
+  void judge_planned_crash();
+  void recover(const char* what);
+  uint64_t answered_count() const;
   void verify_state(const char* when);
   void explain_difference(const char* when, uint64_t position);
   void verify_consistency();
@@ -102,6 +117,11 @@ class World {
     std::optional<base::Error> fatal;
     std::optional<base::Status> stopped;
   } life_;
+  struct Planned {
+    uint64_t changes_min = 0;
+    CrashPlan plan;
+    std::optional<PlannedCrash> crash;  // once it was ordered
+  } planned_;
   uint64_t crash_at_change_ = 0;  // 0: not ordered
   bool is_excused_ = false;       // a fault was ordered that may end this life, or prevent the next
   bool is_disk_full_ = false;

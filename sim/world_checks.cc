@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint64_t kLastWriteMsMax = 10'000;
 constexpr uint64_t kLastRequests = 20;
+constexpr uint64_t kRecoveredMsMax = 10'000;
+constexpr uint64_t kAnswersAfterCrash = 6;
 
 base::Bytes ask(const command::Table& table, const machine::ReadView& view, uint32_t database,
                 const Words& words) {
@@ -79,6 +81,34 @@ void World::verify_consistency() {
   if (!problems.empty()) {
     oracle_.fail(base::format("the index contradicts itself: {}", problems.front()));
   }
+}
+
+// The node has crashed as planned: whatever was lost, it must come back with all that anybody was
+// told, once, and go on.
+void World::judge_planned_crash() {
+  recover("after the planned crash");
+  if (has_failed()) return;
+  if (planned_.crash->is_kill) {
+    // What recovery read from the page cache must be durable before the node serves.
+    planned_.crash->is_kill = false;
+    planned_.crash->options = CrashOptions::lose_all_unsynced();
+    end_life(true, "the power goes after the recovery");
+    recover("after the power went");
+  }
+  const uint64_t enough = answered_count() + kAnswersAfterCrash;
+  run_until([&] { return answered_count() >= enough; }, kRecoveredMsMax, "after the recovery");
+}
+
+void World::recover(const char* what) {
+  // The state and the log were compared with the model when the node began to serve.
+  run_until([this] { return life_.is_serving; }, kRecoveredMsMax, what);
+  if (has_failed()) return;
+  const uint64_t held = oracle_.position_of_entry(node_->machine().applied().value);
+  if (held < oracle_.floor()) {
+    return oracle_.fail(base::format("{}: somebody was told of position {}, the node holds {}",
+                                     what, oracle_.floor(), held));
+  }
+  verify_consistency();
 }
 
 void World::final_checks() {

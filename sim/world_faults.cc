@@ -32,6 +32,16 @@ void World::arm_crash(uint64_t changes_max) {
 
 // Runs under the disk's mutex: it may not touch the disk.
 DiskOrder World::on_disk_operation(const DiskOperation& operation) {
+  if (planned_.plan && !planned_.crash && operation.change_number != 0) {
+    planned_.crash = planned_.plan(operation);
+    if (!planned_.crash) return DiskOrder::kProceed;
+    narrate(base::format("the planned crash: change {}, {} {} at {}, {} bytes",
+                         operation.change_number, disk_operation_name(operation.kind),
+                         operation.path, operation.offset_bytes, operation.length));
+    faults_left_ = 0;
+    disk_->reseed(planned_.crash->seed);
+    return planned_.crash->order;
+  }
   if (crash_at_change_ == 0 || operation.change_number != crash_at_change_) {
     return DiskOrder::kProceed;
   }
@@ -103,6 +113,9 @@ void World::heal() {
   if (has_failed()) return;
   narrate("all faults are healed");
   faults_left_ = 0;
+  if (planned_.changes_min > 0) {
+    for (const std::unique_ptr<Client>& client : clients_) client->ask_no_more();
+  }
   crash_at_change_ = 0;
   end_disk_full();
   // An error of the disk that was ordered and has not come yet: a restart forgets it.

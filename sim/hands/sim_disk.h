@@ -11,7 +11,8 @@
 // Both also forget the faults still ordered by fail_operation; the hook stays.
 //
 // Thread: as env::Disk (one mutex guards everything); the hook runs under that mutex, so it must
-// not call the disk. Lifetime: outlives its Files and locks. Parents must exist; "/" always does.
+// not call the disk (reseed apart). Lifetime: outlives its Files and locks. Parents must exist; "/"
+// always does.
 #pragma once
 
 #include <absl/functional/function_ref.h>
@@ -107,6 +108,9 @@ class SimDisk final : public env::Disk {
   bool is_down() const;
 
   void set_operation_hook(DiskOperationHook hook);  // null takes it away
+  // What is torn, kept and lost from here on is another seed's. The one call that the hook may
+  // make: the same operation can then be cut in more than one way.
+  void reseed(uint64_t seed) { random_.reseed(seed); }
   // The `occurrence`-th operation of `kind` from now (1 is the next) fails, once.
   void fail_operation(DiskOperationKind kind, uint64_t occurrence, base::ErrorCode code);
   void set_capacity_bytes(uint64_t bytes);

@@ -17,7 +17,10 @@ uint64_t splitmix64(uint64_t& state) {
 
 }  // namespace
 
-SimRandom::SimRandom(uint64_t seed) {
+SimRandom::SimRandom(uint64_t seed) { reseed(seed); }
+
+void SimRandom::reseed(uint64_t seed) {
+  const std::lock_guard lock(mutex_);
   for (uint64_t& word : state_) word = splitmix64(seed);
 }
 

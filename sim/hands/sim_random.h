@@ -20,6 +20,8 @@ class SimRandom final : public env::Random {
  public:
   explicit SimRandom(uint64_t seed);
 
+  // From here on the numbers of another seed.
+  void reseed(uint64_t seed);
   uint64_t next_u64() override;
   // Uniform in [0, bound); `bound` is at least 1.
   uint64_t below(uint64_t bound);
