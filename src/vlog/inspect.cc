@@ -109,11 +109,19 @@ class Verifier {
     for (const RecordPlace& place : segment.table.places()) {
       result_.payload_bytes += place.payload_bytes;
     }
-    if (!segment.is_sealed) {
-      if (!is_last) error(path, segment.data_end_bytes, "no footer, though later segments exist");
-      return;
-    }
+    if (!segment.is_sealed) return verify_open_end(segment, is_last, opened->footer.why_not);
     compare_footer(segment, listed, *opened->footer.footer, tail->position);
+  }
+
+  // Whether a segment may be without a footer; if not, it is the footer that is rotten.
+  void verify_open_end(const Segment& segment, bool is_last, const std::string& why_not) {
+    const uint64_t footer_offset = segment.header.file_bytes - kFooterTrailerBytes;
+    if (!is_last) {
+      error(segment.path, footer_offset, "no footer, though later segments exist: " + why_not);
+    } else if (meta_ && meta_->is_clean && meta_->clean_tail_id != segment.header.id) {
+      error(segment.path, footer_offset,
+            "no footer, though META says that it was sealed: " + why_not);
+    }
   }
 
   void compare_footer(const Segment& segment, const SegmentTable& listed, const Footer& footer,

@@ -141,10 +141,10 @@ class Log {
   // that state can name, also where the log rolled meanwhile (`take` is then called again).
   Pin pin_around(const std::function<void()>& take) const;
   // Appends bytes [from_bytes, from_bytes + length_bytes) of the value to `out`, cut at the
-  // value's end; on error `out` is as before. The value's checksum is tested whenever the whole
-  // value passes through memory: always up to kCheckedValueBytes, and for larger ones when all
-  // of it is asked for; a part of a larger one is not checked. An address that no segment holds is
-  // kCorruption: the caller got it from the index, which may only name what is here.
+  // value's end; on error `out` is as before. What comes from a file is served only after the
+  // whole value was read and its checksum tested; so in kMemoryOnly a part of one above
+  // kPartInMemoryBytesMax is kWouldBlock. An address that no segment holds is kCorruption: the
+  // caller got it from the index, which may only name what is here.
   base::Status read_value(const SegmentSet& pinned, const ValueAddress& address,
                           uint64_t from_bytes, uint64_t length_bytes, base::Bytes& out,
                           env::ReadMode mode) const;
@@ -180,7 +180,7 @@ class EntryCursor {
   base::Bytes window_;
 };
 
-// Up to this length a value is read and checked as a whole even when a part was asked for.
-inline constexpr uint64_t kCheckedValueBytes = 128 * 1024;
+// Of a longer value no part is read from the page cache on a thread that must not wait.
+inline constexpr uint64_t kPartInMemoryBytesMax = 128 * 1024;
 
 }  // namespace alfheim::vlog

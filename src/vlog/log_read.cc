@@ -33,29 +33,32 @@ base::Status check_value(const ValueAddress& address, const std::string& where,
       base::format("crc {:#010x} in the address, {:#010x} computed", address.crc, computed));
 }
 
+// Every byte that leaves was under the checksum, so a part costs reading the whole value; the
+// entry's bound (kEntryBytesMax) bounds that.
 base::Status read_value_from_file(const Segment& segment, RecordPlace place,
                                   const ValueAddress& address, uint64_t from_bytes,
                                   uint64_t length_bytes, base::Bytes& out, env::ReadMode mode) {
   const bool is_whole = length_bytes == address.length_bytes;
-  const bool is_checked = is_whole || address.length_bytes <= kCheckedValueBytes;
+  if (!is_whole && mode == env::ReadMode::kMemoryOnly &&
+      address.length_bytes > kPartInMemoryBytesMax) {
+    return base::Error{ErrorCode::kWouldBlock, "part of a large value"};
+  }
   const uint64_t value_offset = place.offset_bytes + kRecordHeaderBytes + address.offset_bytes;
-  const size_t before = out.size();
-  const uint64_t read_from = is_checked ? 0 : from_bytes;
-  const uint64_t read_length = is_checked ? address.length_bytes : length_bytes;
-  out.resize(before + read_length);
-  auto status = read_exactly(*segment.file, segment.path, value_offset + read_from,
-                             std::span(out).subspan(before), mode);
-  if (status.is_ok() && is_checked) {
-    status = check_value(address, segment.path, base::ByteView(out).substr(before));
+  base::Bytes whole;  // of a part; it must not swell `out`
+  base::Bytes& into = is_whole ? out : whole;
+  const size_t before = into.size();
+  into.resize(before + address.length_bytes);
+  auto status = read_exactly(*segment.file, segment.path, value_offset,
+                             std::span(into).subspan(before), mode);
+  if (status.is_ok()) {
+    status = check_value(address, base::format("{} at offset_bytes={}", segment.path, value_offset),
+                         base::ByteView(into).substr(before));
   }
   if (!status.is_ok()) {
-    out.resize(before);
+    into.resize(before);
     return status;
   }
-  if (is_checked && !is_whole) {
-    out.erase(before, from_bytes);
-    out.resize(before + length_bytes);
-  }
+  if (!is_whole) out.append(whole, from_bytes, length_bytes);
   return base::ok();
 }
 
@@ -203,7 +206,8 @@ base::Status Log::read_value(const SegmentSet& pinned, const ValueAddress& addre
   }
   const base::ByteView value =
       found.entry->bytes().substr(address.offset_bytes, address.length_bytes);
-  if (length_bytes == value.size() || value.size() <= kCheckedValueBytes) {
+  // What is in memory was never on a disk that rots; the sum would only find our own bugs.
+  if (length_bytes == value.size() || value.size() <= kPartInMemoryBytesMax) {
     ALF_TRY_STATUS(check_value(address, "memory", value));
   }
   out.append(value.substr(from_bytes, length_bytes));

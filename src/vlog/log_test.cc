@@ -364,6 +364,33 @@ TEST(Log, AValueIsReadWholeAndInPart) {
   }
 }
 
+// A part of a large value was once served without the checksum.
+TEST(Log, APartOfARottenValueIsNeverServed) {
+  LogWorld world;
+  world.segment_bytes = 512 * 1024;
+  world.open();
+  const std::string value(300'000, 'v');
+  world.append(1, 1, value);
+  const ValueAddress address = address_of(1, 0, value);
+  const uint64_t value_offset = kSegmentHeaderBytes + kBatchHeaderBytes + kRecordHeaderBytes;
+  world.disk.flip_bit(world.segment_paths().front(), value_offset + 250'000);
+  for (const uint64_t from : {0u, 100'000u, 249'990u}) {
+    base::Bytes out = "kept";
+    const auto status = world.log->read_value(address, from, 20, out, ReadMode::kMayBlock);
+    ASSERT_FALSE(status.is_ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kCorruption);
+    EXPECT_NE(status.error().message.find(world.segment_paths().front() +
+                                          " at offset_bytes=" + std::to_string(value_offset)),
+              std::string::npos)
+        << status.error().message;
+    EXPECT_EQ(out, "kept");
+  }
+  base::Bytes out;
+  const auto on_a_loop = world.log->read_value(address, 0, 20, out, ReadMode::kMemoryOnly);
+  ASSERT_FALSE(on_a_loop.is_ok());
+  EXPECT_EQ(on_a_loop.error().code, ErrorCode::kWouldBlock);
+}
+
 TEST(Log, ABadAddressIsCorruption) {
   LogWorld world;
   world.open();

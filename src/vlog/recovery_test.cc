@@ -329,6 +329,20 @@ TEST(Inspect, WhatACrashLeavesIsNoError) {
   EXPECT_GT(notes, 100u);
 }
 
+TEST(Inspect, ARottenFooterIsReportedWhereItStands) {
+  LogWorld world;
+  world.segment_bytes = 8 * 4096;
+  world.open();
+  world.append_many(1, 20, 1);
+  ASSERT_TRUE(world.log->close().is_ok());
+  world.log.reset();
+  world.disk.flip_bit(world.segment_paths().front(), 8 * 4096 - 10);
+  const Verdict verdict = inspect(world);
+  ASSERT_EQ(verdict.errors.size(), 1u);
+  EXPECT_EQ(verdict.errors[0].path, world.segment_paths().front());
+  EXPECT_EQ(verdict.errors[0].offset_bytes, 8u * 4096 - kFooterTrailerBytes);
+}
+
 TEST(Inspect, RottenMetaCopiesAreFound) {
   LogWorld world;
   world.open();
