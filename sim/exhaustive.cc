@@ -18,6 +18,7 @@ namespace {
 constexpr unsigned kChildSecondsMax = 120;
 constexpr int kChildFailed = 3;
 constexpr uint64_t kShownFailuresMax = 20;
+constexpr uint64_t kRecoveryChanges = 24;  // a recovery has about so many
 
 constexpr const char* kPlaceNames[kCrashPlaces] = {"before", "during", "after"};
 
@@ -37,6 +38,11 @@ PlannedCrash crash_of(const CrashPoint& point) {
     case 0: crash.options = CrashOptions::lose_all_unsynced(); break;
     case 1: crash.is_kill = true; break;
     case 2: break;  // the default is a fair mess
+    case 4:
+      crash.is_kill = true;
+      crash.recovery_change = 1 + point.change % kRecoveryChanges;
+      crash.options = CrashOptions::lose_all_unsynced();
+      break;
     default:
       crash.options.keep_sector_ppm = 800'000;
       crash.options.keep_name_ppm = 300'000;

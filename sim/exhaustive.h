@@ -28,10 +28,11 @@ struct CrashPoint {
 };
 
 inline constexpr uint32_t kCrashPlaces = 3;
-inline constexpr uint32_t kCrashSubsets = 4;
+inline constexpr uint32_t kCrashSubsets = 5;
 
 // Subset 0 loses all that was not synced. 1 is kill -9: nothing is lost at first, but all that is
-// not synced then is, once the node has recovered. 2 and 3 keep, lose and tear by chance.
+// not synced then is, once the node has recovered. 2 and 3 keep, lose and tear by chance. 4 is
+// kill -9, and the power goes in the midst of the recovery.
 PlannedCrash crash_of(const CrashPoint& point);
 
 class Exhaustive {

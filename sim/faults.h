@@ -48,6 +48,8 @@ struct PlannedCrash {
   DiskOrder order = DiskOrder::kCrashBefore;
   // Only the process dies: recovery sees all that was written, and the power goes after it.
   bool is_kill = false;
+  // Not 0: the power goes in the midst of that recovery, at this change of the disk.
+  uint64_t recovery_change = 0;
   CrashOptions options;
   uint64_t seed = 1;  // of what is torn, kept and lost
 };

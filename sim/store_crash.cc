@@ -27,7 +27,8 @@ using Records = std::map<base::Bytes, base::Bytes>;
 // One run: steps that change the store, and what each must leave.
 class StoreRun {
  public:
-  explicit StoreRun(uint64_t seed) : random_(seed), disk_({.seed = seed ^ 0x5d15c}) {
+  explicit StoreRun(uint64_t seed)
+      : random_(seed), disk_({.seed = seed ^ 0x5d15c, .orders_appends = true}) {
     states_.emplace_back();
   }
   ~StoreRun() { close(); }
@@ -134,8 +135,10 @@ void StoreRun::verify() {
                              acknowledged_ * kAppliedStep));
   }
   compare(states_[state]);
-  const base::Status checked = store_->verify_files(
-      [this](const std::string& path, const std::string& words) { fail(path + ": " + words); });
+  const base::Status checked =
+      store_->verify_files([this](const std::string& path, uint64_t, const std::string& words) {
+        fail(path + ": " + words);
+      });
   if (!checked) fail(checked.error().message);
   acknowledged_ = state;
   states_.resize(state + 1);
@@ -168,6 +171,19 @@ void lose(SimDisk& disk, const CrashPoint& point) {
   if (crash.is_kill) return disk.kill_process();
   disk.reseed(crash.seed);
   disk.crash(crash.options);
+}
+
+// Killed; and the power goes while the store opens again.
+void strike_recovery(StoreRun& run, const CrashPoint& point) {
+  const uint64_t at = run.disk().change_count() + crash_of(point).recovery_change;
+  run.disk().set_operation_hook([at](const DiskOperation& operation) {
+    return operation.change_number == at ? DiskOrder::kCrashDuring : DiskOrder::kProceed;
+  });
+  run.open();
+  run.close();
+  run.disk().set_operation_hook(nullptr);
+  run.disk().go_down();
+  run.disk().crash(CrashOptions::lose_all_unsynced());
 }
 
 std::string judge(StoreRun& run, const CrashPoint& point, uint64_t& found) {
@@ -236,6 +252,7 @@ void StoreCrash::run_point(const CrashPoint& point) {
   run.close();
   run.disk().set_operation_hook(nullptr);
   lose(run.disk(), point);
+  if (point.subset == 4) strike_recovery(run, point);
   uint64_t found = before;
   const std::string failure = judge(run, point, found);
   if (!is_through) ++(found > before ? result_.new_count : result_.old_count);

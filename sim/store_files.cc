@@ -98,14 +98,14 @@ class WritableFile final : public rocksdb::FSWritableFile {
 
 class Directory final : public rocksdb::FSDirectory {
  public:
-  Directory(SimDisk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
+  Directory(env::Disk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
   IOStatus Fsync(const IOOptions&, IODebugContext*) override {
     return status_of(disk_.sync_dir(path_));
   }
   IOStatus Close(const IOOptions&, IODebugContext*) override { return IOStatus::OK(); }
 
  private:
-  SimDisk& disk_;
+  env::Disk& disk_;
   const std::string path_;
 };
 
@@ -126,7 +126,7 @@ class SilentLogger final : public rocksdb::Logger {
 
 class StoreFiles final : public rocksdb::FileSystem {
  public:
-  explicit StoreFiles(SimDisk& disk) : disk_(disk) {}
+  explicit StoreFiles(env::Disk& disk) : disk_(disk) {}
   const char* Name() const override { return "alfheim.sim.store_files"; }
 
   IOStatus NewSequentialFile(const std::string& path, const FileOptions&,
@@ -263,12 +263,12 @@ class StoreFiles final : public rocksdb::FileSystem {
   }
 
  private:
-  SimDisk& disk_;
+  env::Disk& disk_;
 };
 
 }  // namespace
 
-std::unique_ptr<rocksdb::Env> make_store_env(SimDisk& disk) {
+std::unique_ptr<rocksdb::Env> make_store_env(env::Disk& disk) {
   return rocksdb::NewCompositeEnv(std::make_shared<StoreFiles>(disk));
 }
 

@@ -1,7 +1,7 @@
-// sim/store_files: a SimDisk as RocksDB's file system, so that the real index store can crash.
+// sim/store_files: a simulated disk as the file system of RocksDB, so that the index can crash.
 //
 // RocksDB's own calls become operations of the disk: what it does not sync (bytes of files, names
-// in directories) may be lost at SimDisk::crash, and SimDisk's hook may fail or crash any of them.
+// in directories) may be lost at SimDisk::crash, and its hook may fail or crash any of them.
 // Its log of messages has no file here.
 //
 // Thread: any (the disk's mutex). Lifetime: the disk outlives it; it outlives the stores over it.
@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "sim/hands/sim_disk.h"
+#include "env/disk.h"
 
 namespace rocksdb {
 class Env;
@@ -18,6 +18,6 @@ class Env;
 namespace alfheim::sim {
 
 // For RocksStore::Options::env.
-std::unique_ptr<rocksdb::Env> make_store_env(SimDisk& disk);
+std::unique_ptr<rocksdb::Env> make_store_env(env::Disk& disk);
 
 }  // namespace alfheim::sim

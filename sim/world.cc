@@ -318,8 +318,13 @@ void World::end_life(bool is_power_loss, const std::string& why) {
 
 void World::lose(bool is_power_loss) {
   const bool is_kill = planned_.crash ? planned_.crash->is_kill : !is_power_loss;
-  if (is_kill) return disk_->kill_process();
-  disk_->crash(planned_.crash ? planned_.crash->options : draw_crash(random_));
+  if (!is_kill) {
+    return disk_->crash(planned_.crash ? planned_.crash->options : draw_crash(random_));
+  }
+  disk_->kill_process();
+  if (!planned_.crash || planned_.crash->recovery_change == 0) return;
+  crash_at_change_ = disk_->change_count() + planned_.crash->recovery_change;
+  planned_.crash->is_kill = false;
 }
 
 void World::schedule_start(uint64_t delay_ns) {

@@ -40,9 +40,10 @@ base::Status check_store(env::Disk& disk, const DataDirectory& data, const LogMa
                          CheckReport& report, CheckSummary& summary) {
   ALF_TRY(const std::unique_ptr<index::RocksStore> store, open_store(data.index_dir(), report));
   if (store == nullptr) return base::ok();
-  ALF_TRY_STATUS(store->verify_files([&report](const std::string& path, const std::string& words) {
-    report.problem(path, 0, words);
-  }));
+  ALF_TRY_STATUS(store->verify_files(
+      [&report](const std::string& path, uint64_t offset_bytes, const std::string& words) {
+        report.problem(path, offset_bytes, words);
+      }));
   const std::shared_ptr<const index::StoreSnapshot> records = store->snapshot();
   ALF_TRY(const std::optional<machine::MachineState> state,
           read_state(*records, data.index_dir(), report));

@@ -72,7 +72,8 @@ class SimDisk::SimFileLock final : public env::FileLock {
 SimDisk::SimDisk(Options options)
     : random_(options.seed),
       capacity_bytes_(options.capacity_bytes),
-      cold_read_ppm_(options.cold_read_ppm) {}
+      cold_read_ppm_(options.cold_read_ppm),
+      orders_appends_(options.orders_appends) {}
 
 SimDisk::~SimDisk() = default;
 
@@ -139,6 +140,7 @@ base::Result<std::unique_ptr<env::File>> SimDisk::open(const std::string& path,
       operate(options.create_new ? Kind::kCreate : Kind::kOpen, path, [&]() -> base::Status {
         if (options.create_new) {
           ALF_TRY(inode, names_.create(path, false));
+          if (orders_appends_) inode->image.order_appends();
           return base::ok();
         }
         ALF_TRY(inode, names_.find(path));

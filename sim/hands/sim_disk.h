@@ -81,6 +81,7 @@ class SimDisk final : public env::Disk {
     uint64_t seed = 1;
     uint32_t cold_read_ppm = 0;  // kMemoryOnly reads that answer kWouldBlock
     uint64_t capacity_bytes = uint64_t{1} << 40;
+    bool orders_appends = false;  // FileImage::order_appends, for all files
   };
   SimDisk() : SimDisk(Options{}) {}
   explicit SimDisk(Options options);
@@ -153,6 +154,7 @@ class SimDisk final : public env::Disk {
   NameTree names_;
   uint64_t capacity_bytes_;
   uint32_t cold_read_ppm_;
+  const bool orders_appends_;
   uint64_t generation_ = 1;  // Files and locks of earlier ones are dead
   bool is_down_ = false;
   std::map<const Inode*, InodePtr> locked_;  // by inode: two names of one file share the lock

@@ -117,7 +117,16 @@ void FileImage::sync_range(uint64_t offset_bytes, size_t length) {
   commit_size();
 }
 
+bool FileImage::has_only_appends() const {
+  return orders_appends_ && std::is_sorted(earlier_sizes_.begin(), earlier_sizes_.end()) &&
+         (earlier_sizes_.empty() || earlier_sizes_.back() <= size_bytes_) &&
+         std::none_of(unsynced_.begin(), unsynced_.end(),
+                      [](const auto& entry) { return entry.second.is_forgotten; });
+}
+
 void FileImage::sync_some(SimRandom& random) {
+  // Which part of it is there, the crash will draw.
+  if (has_only_appends()) return;
   std::erase_if(unsynced_,
                 [&](const auto& entry) { return !entry.second.is_forgotten && random.coin(); });
   if (random.coin()) commit_size();
@@ -128,7 +137,18 @@ void FileImage::fail_sync(SimRandom& random) {
   for (auto& [sector, history] : unsynced_) history.is_forgotten = true;
 }
 
+void FileImage::crash_in_order(SimRandom& random, const CrashOptions& options) {
+  const uint64_t durable = earlier_sizes_.empty() ? size_bytes_ : earlier_sizes_.front();
+  const bool is_drawn = options.keep_sector_ppm > 0 && options.keep_sector_ppm < kAlwaysPpm;
+  if (options.keep_sector_ppm == 0) size_bytes_ = durable;
+  if (is_drawn) size_bytes_ = random.between(durable, size_bytes_);
+  unsynced_.clear();
+  commit_size();
+  cut_bytes_after(size_bytes_);
+}
+
 void FileImage::crash(SimRandom& random, const CrashOptions& options) {
+  if (has_only_appends()) return crash_in_order(random, options);
   if (options.block_damage_ppm > 0) damage_blocks(random, options);
   uint64_t certain_from = std::numeric_limits<uint64_t>::max();
   const uint64_t size = pick_size(random, options, certain_from);

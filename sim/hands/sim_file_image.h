@@ -44,6 +44,9 @@ struct CrashOptions {
 
 class FileImage {
  public:
+  // As ext4 and XFS do it: a greater size reaches the disk only after the bytes below it, so that
+  // a crash leaves a beginning of what was appended. For users who count on that (RocksDB).
+  void order_appends() { orders_appends_ = true; }
   uint64_t size_bytes() const { return size_bytes_; }
   // Room that the file takes up: its length in whole blocks (holes count too).
   uint64_t allocated_bytes() const;
@@ -83,6 +86,8 @@ class FileImage {
   void remember(uint64_t sector);
   void commit_size() { earlier_sizes_.clear(); }
   void cut_bytes_after(uint64_t size_bytes);
+  bool has_only_appends() const;
+  void crash_in_order(SimRandom& random, const CrashOptions& options);
   // Picks the size that the disk holds; sectors from `certain_from` on keep their oldest bytes.
   uint64_t pick_size(SimRandom& random, const CrashOptions& options, uint64_t& certain_from) const;
   Sector pick_sector(uint64_t sector, const History& history, SimRandom& random,
@@ -90,6 +95,7 @@ class FileImage {
   void damage_blocks(SimRandom& random, const CrashOptions& options);
 
   uint64_t size_bytes_ = 0;
+  bool orders_appends_ = false;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Block>> blocks_;  // absent: zeros
   std::map<uint64_t, History> unsynced_;  // by sector; ordered, so that draws repeat
   std::vector<uint64_t> earlier_sizes_;   // since the last sync, durable first

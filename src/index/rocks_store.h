@@ -49,8 +49,9 @@ class RocksStore final : public Store {
   bool can_ingest() const override;
   uint64_t approximate_bytes(ByteView lower, ByteView upper) const override;
 
-  // Reads every block of every file, and tells of each file that is bad.
-  using ReportFile = std::function<void(const std::string& path, const std::string& words)>;
+  // Reads every byte of every file, and tells of each file that is bad, and where.
+  using ReportFile =
+      std::function<void(const std::string& path, uint64_t offset_bytes, const std::string& words)>;
   base::Status verify_files(const ReportFile& report) const;
   // Compacts everything, as tests of ShouldDrop and upkeep want it. Blocks.
   base::Status compact_all();

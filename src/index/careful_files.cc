@@ -1,0 +1,97 @@
+#include "index/careful_files.h"
+
+#include <rocksdb/file_system.h>
+
+#include <atomic>
+#include <string_view>
+#include <utility>
+
+namespace alfheim::index {
+namespace {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// Shared by a file system and its open manifests.
+using Suspicion = std::shared_ptr<std::atomic<bool>>;
+
+class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  ManifestFile(std::unique_ptr<rocksdb::FSWritableFile> below, Suspicion is_suspect)
+      : FSWritableFileOwnerWrapper(std::move(below)), is_suspect_(std::move(is_suspect)) {}
+
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Append(data, options, debug));
+  }
+  IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& info, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Append(data, options, info, debug));
+  }
+  IOStatus Flush(const IOOptions& options, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Flush(options, debug));
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Sync(options, debug));
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Fsync(options, debug));
+  }
+
+ private:
+  IOStatus note(IOStatus status) {
+    if (!status.ok()) *is_suspect_ = true;
+    return status;
+  }
+  const Suspicion is_suspect_;
+};
+
+class CarefulFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit CarefulFiles(std::shared_ptr<rocksdb::FileSystem> below)
+      : FileSystemWrapper(std::move(below)) {}
+  const char* Name() const override { return "alfheim.careful"; }
+
+  IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext* debug) override {
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    IOStatus status = FileSystemWrapper::NewWritableFile(path, options, &file, debug);
+    if (status.ok() && name_of(path).starts_with("MANIFEST-")) {
+      file = std::make_unique<ManifestFile>(std::move(file), is_suspect_);
+    }
+    *result = std::move(file);
+    return status;
+  }
+  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
+                      IODebugContext* debug) override {
+    if (name_of(to) == "CURRENT") {
+      const std::string dir = to.substr(0, to.rfind('/'));
+      std::unique_ptr<rocksdb::FSDirectory> directory;
+      IOStatus status = NewDirectory(dir, options, &directory, debug);
+      if (status.ok()) status = directory->Fsync(options, debug);
+      if (!status.ok()) return status;
+    }
+    return FileSystemWrapper::RenameFile(from, to, options, debug);
+  }
+  IOStatus DeleteFile(const std::string& path, const IOOptions& options,
+                      IODebugContext* debug) override {
+    if (*is_suspect_) return IOStatus::IOError(path, "kept: a manifest that failed may name it");
+    return FileSystemWrapper::DeleteFile(path, options, debug);
+  }
+
+ private:
+  const Suspicion is_suspect_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::FileSystem> make_careful_files(
+    std::shared_ptr<rocksdb::FileSystem> below) {
+  return std::make_shared<CarefulFiles>(std::move(below));
+}
+
+}  // namespace alfheim::index

@@ -1,0 +1,23 @@
+// index/careful_files: a file system that keeps two orders for RocksDB which it does not keep
+// itself.
+//
+// - CURRENT is renamed over only when the directory is synced: else a crash may keep CURRENT's new
+//   name and lose that of the MANIFEST which it names, and nothing opens any more.
+// - Once writing or syncing a MANIFEST has failed, no file is deleted: its last record may be there
+//   after all, and name files that RocksDB takes for its own to clean up. The node stops then; the
+//   next open finds what is obsolete.
+//
+// Everything else goes to the file system below. Thread: any. Lifetime: shared with RocksDB.
+#pragma once
+
+#include <memory>
+
+namespace rocksdb {
+class FileSystem;
+}
+
+namespace alfheim::index {
+
+std::shared_ptr<rocksdb::FileSystem> make_careful_files(std::shared_ptr<rocksdb::FileSystem> below);
+
+}  // namespace alfheim::index
