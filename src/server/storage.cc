@@ -30,10 +30,12 @@ std::string parent_of(std::string path) {
 }
 
 base::Status open_lock(const StorageHands& hands, const std::string& dir, Storage& storage) {
-  ALF_TRY(const bool is_there, hands.disk.exists(dir));
   ALF_TRY_STATUS(hands.disk.make_dir(dir));
-  // A name that is not durable takes everything under it along when the power goes.
-  if (!is_there) ALF_TRY_STATUS(hands.disk.sync_dir(parent_of(dir)));
+  // A name that is not durable takes everything under it along when the power goes. That it can be
+  // seen is no proof: a process that was killed may have made it. What stands in it is one, for
+  // nothing is made there before.
+  ALF_TRY(const bool is_begun, hands.disk.exists(log_dir(dir)));
+  if (!is_begun) ALF_TRY_STATUS(hands.disk.sync_dir(parent_of(dir)));
   base::Result<std::unique_ptr<env::FileLock>> lock = hands.disk.lock(lock_path(dir));
   if (!lock) {
     if (lock.error().code != base::ErrorCode::kAlreadyExists) return std::move(lock).error();
