@@ -3,6 +3,7 @@
 //   alfsim --seed N [--count M] ...      worlds, each from a seed
 //   alfsim --exhaustive [--every N] ...  one world, crashed at each change of its disk
 //   alfsim --store-crash [--every N] ... the real index store, crashed at each change of its disk
+//   alfsim --rot-log | --rot-store ...   bits flipped in the files of the log, and of that store
 //
 // Prints what did not hold, and the one command that replays it.
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "base/format.h"
 #include "base/number.h"
 #include "sim/exhaustive.h"
+#include "sim/rot.h"
 #include "sim/store_crash.h"
 #include "sim/world.h"
 
@@ -31,12 +33,15 @@ constexpr char kUsage[] =
     "       alfsim --exhaustive [--seed N] [--changes M] [--every N] [--offset K] [--jobs J]\n"
     "              [--at CHANGE --place 0|1|2 --subset 0..3 [--verbose]]\n"
     "       alfsim --store-crash [--seed N] [--every N] [--offset K] [--at C --place P --subset "
-    "S]\n";
+    "S]\n"
+    "       alfsim --rot-log | --rot-store [--seed N] [--every N] [--offset K] [--jobs J]\n"
+    "              [--file PATH --bit B]\n";
 
 // Each option is a word, most with a number behind it.
 struct Arguments {
   std::map<std::string, uint64_t> numbers;
   std::map<std::string, bool> flags;
+  std::string file;
 
   uint64_t number(const std::string& name, uint64_t otherwise) const {
     const auto found = numbers.find(name);
@@ -46,7 +51,7 @@ struct Arguments {
 };
 
 // What an abort prints: the seed that was running.
-char seed_text[64];
+char seed_text[256];
 void on_abort(int) {
   const ssize_t ignored = write(STDERR_FILENO, seed_text, strlen(seed_text));
   static_cast<void>(ignored);
@@ -55,15 +60,20 @@ void on_abort(int) {
 
 bool parse(int count, char** texts, Arguments& arguments) {
   static constexpr const char* kFlags[] = {"--verbose",    "--operations", "--double-run",
-                                           "--keep-going", "--exhaustive", "--store-crash"};
+                                           "--keep-going", "--exhaustive", "--store-crash",
+                                           "--rot-log",    "--rot-store"};
   static constexpr const char* kNumbers[] = {"--seed",  "--count",  "--seconds", "--changes",
                                              "--every", "--offset", "--jobs",    "--at",
-                                             "--place", "--subset"};
+                                             "--place", "--subset", "--bit"};
   for (int i = 1; i < count; ++i) {
     const std::string name = texts[i];
     const auto is_name = [&](const char* known) { return name == known; };
     if (std::any_of(std::begin(kFlags), std::end(kFlags), is_name)) {
       arguments.flags[name] = true;
+      continue;
+    }
+    if (name == "--file" && i + 1 < count) {
+      arguments.file = texts[++i];
       continue;
     }
     if (std::none_of(std::begin(kNumbers), std::end(kNumbers), is_name)) return false;
@@ -173,6 +183,30 @@ int run_store_crash(const Arguments& arguments) {
   return result.failure_count == 0 ? 0 : 1;
 }
 
+int run_rot(const Arguments& arguments) {
+  const auto begin = std::chrono::steady_clock::now();
+  RotOptions options;
+  options.seed = arguments.number("--seed", options.seed);
+  options.every = std::max<uint64_t>(1, arguments.number("--every", options.every));
+  options.offset = arguments.number("--offset", options.seed);
+  options.jobs = std::max<uint64_t>(1, arguments.number("--jobs", options.jobs));
+  options.file = arguments.file;
+  options.bit = arguments.number("--bit", 0);
+  options.announce = [](const std::string& replay) {
+    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: %s\n", replay.c_str());
+  };
+  const bool is_log = arguments.has("--rot-log");
+  const RotResult result = is_log ? rot_log(options) : rot_store(options);
+  std::printf("%s\n",
+              base::format("rot of the {}: {} bits flipped; {} found at open, {} by a read or the "
+                           "check, {} harmless, {} failed, in {:.1f} s",
+                           is_log ? "log" : "store", result.flip_count, result.open_count,
+                           result.read_count, result.harmless_count, result.failure_count,
+                           seconds_since(begin))
+                  .c_str());
+  return result.failure_count == 0 ? 0 : 1;
+}
+
 int run_exhaustive(const Arguments& arguments, const command::Table& table) {
   const auto begin = std::chrono::steady_clock::now();
   Exhaustive::Options options;
@@ -207,6 +241,7 @@ int main(int count, char** texts) {
   std::signal(SIGSEGV, on_abort);
   const std::unique_ptr<const alfheim::command::Table> table = alfheim::command::Table::make();
   if (arguments.has("--exhaustive")) return run_exhaustive(arguments, *table);
+  if (arguments.has("--rot-log") || arguments.has("--rot-store")) return run_rot(arguments);
   if (arguments.has("--store-crash")) return run_store_crash(arguments);
   return run_seeds(arguments, *table);
 }
