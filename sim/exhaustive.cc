@@ -42,6 +42,8 @@ PlannedCrash crash_of(const CrashPoint& point) {
       crash.is_kill = true;
       crash.recovery_change = 1 + point.change % kRecoveryChanges;
       crash.options = CrashOptions::lose_all_unsynced();
+      // Recovery sees the whole of it, and must not lean on that before it has made it durable.
+      if (point.place == 1) crash.order = DiskOrder::kCrashUnsynced;
       break;
     default:
       crash.options.keep_sector_ppm = 800'000;

@@ -110,6 +110,7 @@ base::Status SimDisk::carry_out(DiskOrder order, DiskOperationKind kind, std::st
     case DiskOrder::kFailIo: return failure(base::ErrorCode::kIo, "EIO was ordered");
     case DiskOrder::kFailNoSpace: return failure(base::ErrorCode::kNoSpace, "ENOSPC was ordered");
     case DiskOrder::kCrashBefore: break;
+    case DiskOrder::kCrashUnsynced:
     case DiskOrder::kCrashDuring: part(); break;
     case DiskOrder::kCrashAfter: {
       // Whether it worked is nobody's business any more: the caller is dead.
@@ -125,6 +126,7 @@ base::Status SimDisk::carry_out(DiskOrder order, DiskOperationKind kind, std::st
 base::Status SimDisk::operate(DiskOperationKind kind, std::string_view path,
                               absl::FunctionRef<base::Status()> whole) {
   DiskOrder order = decide(kind, path);
+  if (order == DiskOrder::kCrashUnsynced) order = DiskOrder::kCrashAfter;
   if (order == DiskOrder::kCrashDuring) {
     order = random_.coin() ? DiskOrder::kCrashBefore : DiskOrder::kCrashAfter;
   }
@@ -194,6 +196,7 @@ base::Status SimDisk::sync_dir(const std::string& path) {
   return carry_out(
       order, Kind::kSyncDir, path, [&] { return names_.sync_dir(path); },
       [&] {
+        if (order == DiskOrder::kCrashUnsynced) return;
         // A directory that is not there has nothing to sync in part.
         const base::Status unheard = names_.sync_dir_some(path, random_);
         static_cast<void>(unheard);

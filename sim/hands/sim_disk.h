@@ -71,6 +71,8 @@ enum class DiskOrder : unsigned char {
   kCrashBefore,  // nothing of the operation happened
   kCrashDuring,  // some sectors (or names) of it happened
   kCrashAfter,   // all of it happened, but nobody was told
+  // All of it can be seen and none of it is durable: what a kill may leave of a durable write.
+  kCrashUnsynced,
 };
 
 using DiskOperationHook = std::function<DiskOrder(const DiskOperation&)>;
@@ -139,7 +141,8 @@ class SimDisk final : public env::Disk {
   // Asks faults and hook what becomes of an operation. Never kProceed while down.
   DiskOrder decide(DiskOperationKind kind, std::string_view path, uint64_t offset_bytes = 0,
                    uint64_t length = 0);
-  // Runs `whole` as `order` has it; `part` is what kCrashDuring leaves behind.
+  // Runs `whole` as `order` has it; `part` is what kCrashDuring
+  // and kCrashUnsynced leave behind.
   base::Status carry_out(DiskOrder order, DiskOperationKind kind, std::string_view path,
                          absl::FunctionRef<base::Status()> whole, absl::FunctionRef<void()> part);
   // The same for an operation that happens whole or not at all.

@@ -87,7 +87,10 @@ base::Status SimDisk::SimFile::write_at(uint64_t offset_bytes, base::ByteView da
         image.write(offset_bytes, data);
         return base::ok();
       },
-      [&] { image.write_some(offset_bytes, data, disk_.random_); });
+      [&] {
+        if (order == DiskOrder::kCrashUnsynced) return image.write(offset_bytes, data);
+        image.write_some(offset_bytes, data, disk_.random_);
+      });
 }
 
 base::Status SimDisk::SimFile::write_at_durable(uint64_t offset_bytes, base::ByteView data) {
@@ -114,7 +117,10 @@ base::Status SimDisk::SimFile::write_at_durable(uint64_t offset_bytes, base::Byt
         image.sync_range(offset_bytes, data.size());
         return base::ok();
       },
-      [&] { image.write_some(offset_bytes, data, disk_.random_); });
+      [&] {
+        if (order == DiskOrder::kCrashUnsynced) return image.write(offset_bytes, data);
+        image.write_some(offset_bytes, data, disk_.random_);
+      });
   if (!written.is_ok()) is_finished_ = true;
   return written;
 }
@@ -134,7 +140,9 @@ base::Status SimDisk::SimFile::sync() {
         image.sync();
         return base::ok();
       },
-      [&] { image.sync_some(disk_.random_); });
+      [&] {
+        if (order != DiskOrder::kCrashUnsynced) image.sync_some(disk_.random_);
+      });
   if (!synced.is_ok()) is_finished_ = true;
   return synced;
 }
