@@ -180,7 +180,7 @@ int run_store_crash(const Arguments& arguments) {
                            result.change_count, result.point_count, result.old_count,
                            result.new_count, result.failure_count, seconds_since(begin))
                   .c_str());
-  return result.failure_count == 0 ? 0 : 1;
+  return result.failure_count == 0 && result.point_count > 0 ? 0 : 1;
 }
 
 int run_rot(const Arguments& arguments) {
@@ -204,7 +204,7 @@ int run_rot(const Arguments& arguments) {
                            result.read_count, result.harmless_count, result.failure_count,
                            seconds_since(begin))
                   .c_str());
-  return result.failure_count == 0 ? 0 : 1;
+  return result.failure_count == 0 && result.flip_count > 0 ? 0 : 1;
 }
 
 int run_exhaustive(const Arguments& arguments, const command::Table& table) {
@@ -224,7 +224,7 @@ int run_exhaustive(const Arguments& arguments, const command::Table& table) {
                                    result.change_count, result.life_count, result.point_count,
                                    result.failure_count, seconds_since(begin))
                           .c_str());
-  return result.failure_count == 0 ? 0 : 1;
+  return result.failure_count == 0 && result.point_count > 0 ? 0 : 1;
 }
 
 }  // namespace
