@@ -25,6 +25,7 @@ class OneBuffer final : public ReplySink {
   resp::ReplyWriter* begin(size_t) override { return &writer_; }
   void end_part(size_t) override {}
   void end(size_t, Outcome) override {}
+  void abandon(size_t) override {}
   void on_state_hash(size_t) override {}
   base::Bytes& bytes() { return bytes_; }
 
