@@ -178,6 +178,22 @@ rocksdb::Options rocks_options(const RocksStore::Options& options,
   return rocks;
 }
 
+// What an ingested file says of itself. RocksDB leaves that out of the checksum, because the
+// sequence number may be written in place, and then refuses the file without naming it.
+rocksdb::Status verify_properties(const rocksdb::TableProperties& properties) {
+  const auto& said = properties.user_collected_properties;
+  const bool has_version = said.contains("rocksdb.external_sst_file.version");
+  const auto sequence = said.find("rocksdb.external_sst_file.global_seqno");
+  if (has_version != (sequence != said.end())) {
+    return rocksdb::Status::Corruption("a property of an ingested file is missing");
+  }
+  // Never written here: the manifest says it.
+  if (!has_version || sequence->second == std::string(sizeof(uint64_t), '\0')) {
+    return rocksdb::Status::OK();
+  }
+  return rocksdb::Status::Corruption("an ingested file has a sequence number of its own");
+}
+
 }  // namespace
 
 struct RocksStore::State {
@@ -369,6 +385,7 @@ rocksdb::Status RocksStore::State::verify_file(const rocksdb::LiveFileMetaData& 
   rocksdb::SstFileReader reader(rocks);
   rocksdb::Status status = reader.Open(path);
   if (status.ok()) status = reader.VerifyChecksum();
+  if (status.ok()) status = verify_properties(*reader.GetTableProperties());
   // A store of before there were such sums, or one whose manifest was not read.
   if (!status.ok() || file.file_checksum_func_name.empty() ||
       file.file_checksum_func_name == rocksdb::kUnknownFileChecksumFuncName) {
