@@ -4,31 +4,33 @@
 
 namespace alfheim::machine {
 
-void KeyAhead::step(const index::Index& index, const types::DatabaseTable& databases) {
+KeyAhead::Known& KeyAhead::step(const index::Index& index, const types::DatabaseTable& databases) {
   while (looked_ < applied_ + kDistance && reader_.has_next()) look(index, databases);
   for (; fetched_ < looked_ && fetched_ < applied_ + kDistance / 2; ++fetched_) {
-    const uint64_t hash = hashes_[fetched_ % kDistance];
-    if (hash != 0) index.prefetch_record(hash);
+    const Known& known = known_[fetched_ % kDistance];
+    if (!known.record_key.empty()) index.prefetch_record(known.hash);
   }
+  Known& present = known_[applied_ % kDistance];
+  if (looked_ <= applied_) present.record_key.clear();  // it could not be read
   ++applied_;
+  return present;
 }
 
 void KeyAhead::look(const index::Index& index, const types::DatabaseTable& databases) {
-  uint64_t& hash = hashes_[looked_++ % kDistance];
-  hash = 0;
+  Known& known = known_[looked_ % kDistance];
+  known.record_key.clear();
   const base::Result<Operation> operation = reader_.next();
   if (!operation) {
     reader_ = PayloadReader();  // whoever applies it finds and reports the same
     return;
   }
-  base::DatabaseIndex database;
-  base::ByteView key;
-  if (operation->kind != OperationKind::kCommand || !peek_key(operation->body, database, key)) {
-    return;
-  }
-  record_key_.clear();
-  types::put_key_record_key(record_key_, databases.at(database).epoch, key);
-  hash = index.prefetch(record_key_);
+  ++looked_;
+  const bool has_key = operation->kind == OperationKind::kCommand &&
+                       peek_key(operation->body, known.database, known.key);
+  if (!has_key) return;
+  known.epoch = databases.at(known.database).epoch;
+  types::put_key_record_key(known.record_key, known.epoch, known.key);
+  known.hash = index.prefetch(known.record_key);
 }
 
 }  // namespace alfheim::machine

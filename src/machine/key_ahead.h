@@ -21,8 +21,16 @@ class KeyAhead {
  public:
   explicit KeyAhead(const PayloadReader& reader) : reader_(reader) {}
 
-  // The next operation is about to be applied.
-  void step(const index::Index& index, const types::DatabaseTable& databases);
+  // What is known of the next operation. `record_key` is empty where it has no key that is known.
+  struct Known {
+    base::DatabaseIndex database;
+    base::ByteView key;      // in the payload
+    base::Bytes record_key;  // made with the epoch that its database had then
+    types::Epoch epoch;
+    uint64_t hash = 0;
+  };
+  // The next operation is about to be applied. What is returned may be taken apart.
+  Known& step(const index::Index& index, const types::DatabaseTable& databases);
 
  private:
   // Places are asked for this many operations ahead, records half as many.
@@ -31,11 +39,10 @@ class KeyAhead {
   void look(const index::Index& index, const types::DatabaseTable& databases);
 
   PayloadReader reader_;
-  std::array<uint64_t, kDistance> hashes_{};  // by operation; 0: it has no key that is known
-  size_t looked_ = 0;                         // operations whose place was asked for
-  size_t fetched_ = 0;                        // and whose record was
+  std::array<Known, kDistance> known_;  // by operation
+  size_t looked_ = 0;                   // operations whose place was asked for
+  size_t fetched_ = 0;                  // and whose record was
   size_t applied_ = 0;
-  base::Bytes record_key_;
 };
 
 }  // namespace alfheim::machine

@@ -138,7 +138,7 @@ base::Result<Machine::Progress> Machine::apply_commands(ReplySink& sink, Budget 
     if (budget.operations-- == 0) return Progress::kPart;
     if (!at.operation) {
       ALF_TRY(at.operation, at.reader.next());
-      at.ahead.step(hands_.index, state_.databases);
+      offer_record_key(at.ahead.step(hands_.index, state_.databases), at.context);
     }
     if (!budget.may_block && !is_near(*at.operation)) return Progress::kWouldBlock;
     at.undo_mutation_count = at.context.point().mutation_count;
@@ -154,6 +154,11 @@ base::Result<Machine::Progress> Machine::apply_commands(ReplySink& sink, Budget 
     ++at.ordinal;
   }
   return Progress::kWhole;
+}
+
+void Machine::offer_record_key(KeyAhead::Known& known, ApplyContext& context) {
+  if (known.record_key.empty()) return;
+  context.database(known.database).offer_record_key(known.epoch, known.record_key);
 }
 
 // What one loop may apply between two looks at its connections: one command with a small bound.

@@ -18,6 +18,7 @@
 #include "command/table.h"
 #include "index/index.h"
 #include "machine/call_loader.h"
+#include "machine/key_ahead.h"
 #include "machine/reply_sink.h"
 #include "machine/sources.h"
 #include "machine/state.h"
@@ -102,6 +103,7 @@ class Machine {
   base::Status begin_entry(const raft::Entry& entry);
   void end_entry(const raft::Entry& entry);
   base::Result<Progress> apply_commands(ReplySink& sink, Budget budget);
+  static void offer_record_key(KeyAhead::Known& known, ApplyContext& context);
   bool is_near(const Operation& operation) const;
   void undo_operation(ReplySink& sink);
   base::Status apply_operation(const Operation& operation, size_t ordinal, ReplySink& sink,

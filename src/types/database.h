@@ -85,6 +85,13 @@ class Database {
   bool is_writable() const { return hands_.sink != nullptr; }
   ApplyPoint& point();
 
+  // The record key of the key that comes next, where the caller has made it already; takes the
+  // bytes, and leaves others.
+  void offer_record_key(Epoch epoch, base::Bytes& record_key) {
+    record_key_.swap(record_key);
+    record_key_epoch_ = epoch;
+  }
+
   // ---- reading ----
   // The key, if it is there and alive.
   base::Result<std::optional<FoundKey>> find(base::ByteView key);
