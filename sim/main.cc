@@ -192,18 +192,16 @@ int run_rot(const Arguments& arguments) {
   options.jobs = std::max<uint64_t>(1, arguments.number("--jobs", options.jobs));
   options.file = arguments.file;
   options.bit = arguments.number("--bit", 0);
-  options.announce = [](const std::string& replay) {
-    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: %s\n", replay.c_str());
-  };
   const bool is_log = arguments.has("--rot-log");
   const RotResult result = is_log ? rot_log(options) : rot_store(options);
-  std::printf("%s\n",
-              base::format("rot of the {}: {} bits flipped; {} found at open, {} by a read or the "
-                           "check, {} harmless, {} failed, in {:.1f} s",
-                           is_log ? "log" : "store", result.flip_count, result.open_count,
-                           result.read_count, result.harmless_count, result.failure_count,
-                           seconds_since(begin))
-                  .c_str());
+  std::printf(
+      "%s\n",
+      base::format("rot of the {}: {} bits flipped; {} found at open, {} by a read or the "
+                   "check, {} by an assertion of RocksDB, {} harmless, {} failed, in {:.1f} s",
+                   is_log ? "log" : "store", result.flip_count, result.open_count,
+                   result.read_count, result.death_count, result.harmless_count,
+                   result.failure_count, seconds_since(begin))
+          .c_str());
   return result.failure_count == 0 && result.flip_count > 0 ? 0 : 1;
 }
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 
 namespace alfheim::sim {
@@ -19,8 +18,6 @@ struct RotOptions {
   uint64_t jobs = 2;    // processes at a time, where that is possible
   std::string file;     // not empty: one bit only, of this file ...
   uint64_t bit = 0;     // ... counted from its first byte's lowest
-  // Told before each flip, so that an abort can be replayed.
-  std::function<void(const std::string& replay)> announce;
 };
 
 inline constexpr uint64_t kStructureWeight = 32;
@@ -30,6 +27,8 @@ struct RotResult {
   uint64_t open_count = 0;      // found when the directory was opened
   uint64_t read_count = 0;      // opened; a read or a check found it
   uint64_t harmless_count = 0;  // in bytes that nothing is kept in, and everything was right
+  // RocksDB ended the process by an assertion of its own, as it was opened: found, though rudely.
+  uint64_t death_count = 0;
   uint64_t failure_count = 0;
 
   void add(const RotResult& other) {
@@ -37,6 +36,7 @@ struct RotResult {
     open_count += other.open_count;
     read_count += other.read_count;
     harmless_count += other.harmless_count;
+    death_count += other.death_count;
     failure_count += other.failure_count;
   }
 };

@@ -1,9 +1,14 @@
 // Flipped bits in the files of the index's real store (sim/rot.h).
 #include <rocksdb/env.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <map>
+#include <new>
 #include <vector>
 
 #include "base/check.h"
@@ -77,13 +82,16 @@ class StoreRot {
   const ImageDisk& image() const { return image_; }
 
   // Empty where all held.
-  std::string judge(const std::string& path, uint64_t byte, unsigned bit, RotResult& result) {
+  std::string judge(const std::string& path, uint64_t byte, unsigned bit, RotResult& result,
+                    bool& is_opening) {
     ++result.flip_count;
     ImageDisk disk(image_);
     disk.flip_bit(path, byte, bit);
     const bool is_table = path.ends_with(".sst");
     const auto env = make_store_env(disk);
+    is_opening = is_table;
     const auto store = open_store(*env);
+    is_opening = false;
     if (!store) {
       ++result.open_count;
       const bool is_named = !is_table || store.error().message.find(path) != std::string::npos;
@@ -193,28 +201,72 @@ class StoreRot {
   ImageDisk image_;
 };
 
-}  // namespace
-
-RotResult rot_store(const RotOptions& options) {
+// How far a child has come: what outlives it.
+struct Progress {
   RotResult result;
+  uint64_t number = 0;  // of the bit that is flipped, counted from 1 through all files
+  bool is_opening = false;
+  char replay[200] = {};
+};
+
+void rot_on(const RotOptions& options, Progress& progress) {
   StoreRot rot(options.seed);
-  uint64_t number = options.offset;
+  const uint64_t begun = progress.number;
+  uint64_t number = 0;
   for (const std::string& path : rot.image().paths()) {
     const uint64_t bits = rot.image().content(path).size() * 8;
     for (uint64_t bit = 0; bit < bits; ++bit) {
-      const bool is_wanted = options.file.empty() ? number++ % options.every == 0
+      ++number;
+      const bool is_wanted = options.file.empty() ? (number + options.offset) % options.every == 0
                                                   : options.file == path && options.bit == bit;
-      if (!is_wanted) continue;
-      const std::string replay =
-          base::format("alfsim --rot-store --seed {} --file {} --bit {}", options.seed, path, bit);
-      if (options.announce) options.announce(replay);
-      const std::string words = rot.judge(path, bit / 8, static_cast<unsigned>(bit % 8), result);
-      if (words.empty() || ++result.failure_count > kFailuresShownMax) continue;
+      if (!is_wanted || number <= begun) continue;
+      progress.number = number;
+      std::snprintf(progress.replay, sizeof progress.replay,
+                    "alfsim --rot-store --seed %llu --file %s --bit %llu",
+                    static_cast<unsigned long long>(options.seed), path.c_str(),
+                    static_cast<unsigned long long>(bit));
+      const std::string words = rot.judge(path, bit / 8, static_cast<unsigned>(bit % 8),
+                                          progress.result, progress.is_opening);
+      if (words.empty() || ++progress.result.failure_count > kFailuresShownMax) continue;
       std::printf("%s, bit %llu: %s\n  replay: %s\n", path.c_str(),
-                  static_cast<unsigned long long>(bit), words.c_str(), replay.c_str());
+                  static_cast<unsigned long long>(bit), words.c_str(), progress.replay);
       std::fflush(stdout);
     }
   }
+}
+
+}  // namespace
+
+RotResult rot_store(const RotOptions& options) {
+  void* const memory =
+      mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ALF_CHECK(memory != MAP_FAILED);
+  auto* const progress = new (memory) Progress();
+  std::fflush(stdout);
+  for (bool is_done = false; !is_done;) {
+    // RocksDB has threads, so it lives in the child alone.
+    const pid_t child = fork();
+    ALF_CHECK_MSG(child >= 0, "fork");
+    if (child == 0) {
+      std::signal(SIGABRT, SIG_DFL);
+      rot_on(options, *progress);
+      _exit(0);
+    }
+    int status = 0;
+    ALF_CHECK(waitpid(child, &status, 0) == child);
+    is_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (is_done) break;
+    RotResult& result = progress->result;
+    const bool is_assertion =
+        WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && progress->is_opening;
+    ++(is_assertion ? result.death_count : result.failure_count);
+    if (is_assertion) continue;
+    std::printf("a process ended with status %d\n  replay: %s\n", status, progress->replay);
+    std::fflush(stdout);
+    if (!options.file.empty() || progress->number == 0) break;
+  }
+  const RotResult result = progress->result;
+  munmap(memory, sizeof(Progress));
   return result;
 }
 
