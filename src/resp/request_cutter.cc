@@ -53,14 +53,15 @@ std::span<char> RequestCutter::room(size_t size_hint) {
 void RequestCutter::commit(size_t count) {
   ALF_CHECK(count <= capacity_ - end_);
   end_ += count;
+  filled_bytes_ = std::max(filled_bytes_, end_);
 }
 
 void RequestCutter::release_idle() {
   forget_given();
   if (begin_ != end_) return;
   buffer_.reset();
-  argv_ = {};
-  capacity_ = begin_ = scan_ = end_ = 0;
+  argv_ = std::vector<std::string_view>();
+  capacity_ = filled_bytes_ = begin_ = scan_ = end_ = 0;
 }
 
 size_t RequestCutter::bytes_wanted() const {
@@ -73,7 +74,8 @@ void RequestCutter::forget_given() {
   if (!is_given_) return;
   is_given_ = false;
   argv_.clear();
-  if (argv_.capacity() > kArgumentsKept) argv_ = {};
+  // Not "= {}", which empties a vector and keeps its memory.
+  if (argv_.capacity() > kArgumentsKept) argv_ = std::vector<std::string_view>();
 }
 
 bool RequestCutter::move_to_front(size_t capacity) {
@@ -91,6 +93,7 @@ bool RequestCutter::move_to_front(size_t capacity) {
     if (kept > 0) std::memcpy(fresh.get(), old_front, kept);
     old_buffer = std::exchange(buffer_, std::move(fresh));
     capacity_ = capacity;
+    filled_bytes_ = kept;
   }
   // Here argv_ can only hold the first arguments of a request that is still open.
   for (std::string_view& argument : argv_) {

@@ -76,6 +76,10 @@ class RequestCutter {
   size_t bytes_unconsumed() const { return end_ - begin_; }
   // Memory held by the buffer, for CLIENT LIST's qbuf-free and for budgets.
   size_t capacity_bytes() const { return capacity_; }
+  // What of it was ever filled, and so takes memory, with the list of arguments.
+  size_t memory_bytes() const {
+    return filled_bytes_ + argv_.capacity() * sizeof(std::string_view);
+  }
 
   // Gives the memory back if no bytes wait in it. Ends the life of all views.
   void release_idle();
@@ -107,6 +111,7 @@ class RequestCutter {
   Options options_;
   std::unique_ptr<char, Free> buffer_;
   size_t capacity_ = 0;
+  size_t filled_bytes_ = 0;  // of this buffer, at most; end_ <= filled_bytes_ <= capacity_
   size_t begin_ = 0;  // first byte of the request that is being cut
   size_t scan_ = 0;   // first byte not yet understood; begin_ <= scan_ <= end_ <= capacity_
   size_t end_ = 0;    // first free byte

@@ -290,6 +290,26 @@ TEST(RequestCutter, AnIdleConnectionHoldsNoMemoryUnlessBytesWait) {
   EXPECT_EQ(cutter.next(), Cut::kRequest);
 }
 
+TEST(RequestCutter, MemoryIsWhatWasFilledAndNotWhatWasAnnounced) {
+  RequestCutter cutter({});
+  EXPECT_EQ(cutter.memory_bytes(), 0u);
+  put(cutter, "*2\r\n$3\r\nSET\r\n$100000000\r\nabc");
+  ASSERT_EQ(cutter.next(), Cut::kNeedMore);
+  EXPECT_FALSE(cutter.room().empty());  // a hundred megabytes, untouched
+  EXPECT_GT(cutter.capacity_bytes(), 100'000'000u);
+  EXPECT_LT(cutter.memory_bytes(), 1000u);
+  RequestCutter large({});
+  put(large, "*1\r\n$30000\r\n");
+  ASSERT_EQ(large.next(), Cut::kNeedMore);
+  put(large, std::string(30000, 'x') + "\r\n");
+  ASSERT_EQ(large.next(), Cut::kRequest);
+  // Given out, and still in memory.
+  EXPECT_EQ(large.bytes_unconsumed(), 0u);
+  EXPECT_GT(large.memory_bytes(), 30000u);
+  large.release_idle();
+  EXPECT_EQ(large.memory_bytes(), 0u);
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their malloc aborts here
 TEST(RequestCutter, MemoryThatCannotBeHadIsSaidByAnEmptyRoom) {
   // More than any machine maps, so that malloc itself refuses.
