@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "index/twin_store.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/services.h"
 #include "server/session_host.h"
@@ -119,6 +120,7 @@ class SimNode {
     server::Counters counters;
     server::WatchTable watches;
     std::unique_ptr<server::SlowLog> slow_log;
+    std::unique_ptr<server::ClientMemory> memory;
     std::unique_ptr<server::BodyBudget> bodies;
     std::unique_ptr<server::Services> services;
     std::vector<std::unique_ptr<server::SessionHost>> hosts;  // by loop

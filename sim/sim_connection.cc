@@ -89,6 +89,15 @@ void SimConnection::read_more() {
   on_readable();
 }
 
+void SimConnection::release_room() {
+  if (!is_.is_read_pending || is_.is_flush_pending || read_buffer_.empty()) return;
+  read_buffer_ = {};
+  loop_->post([self = shared_from_this()] {
+    const bool is_here = self->handler_ != nullptr && self->is_.is_read_pending;
+    if (is_here && self->read_buffer_.empty()) self->handler_->on_room_released();
+  });
+}
+
 bool SimConnection::is_readable() const {
   return is_.is_read_pending && (!inbox_.empty() || is_.is_end_of_stream || is_.is_closed);
 }
@@ -101,6 +110,8 @@ void SimConnection::on_readable() {
     self->is_.is_read_pending = false;
     if (self->is_.is_closed) return self->finish();
     if (self->inbox_.empty()) return self->end_input();
+    if (self->read_buffer_.empty()) self->read_buffer_ = self->handler_->read_buffer();
+    if (self->read_buffer_.empty()) return self->close();
     const size_t most = std::min(self->inbox_.size(), self->read_buffer_.size());
     const size_t count = self->piece_of(most);
     std::copy_n(self->inbox_.begin(), count, self->read_buffer_.begin());

@@ -55,6 +55,7 @@ class SimConnection final : public env::Connection,
   void send(base::Bytes bytes) override;
   size_t unsent_bytes() const override { return unsent_bytes_; }
   void set_reading(bool is_reading) override;
+  void release_room() override;
   void close_after_sending() override;
   void close() override;
   env::PeerAddress peer_address() const override { return {"10.0.0.1", 40000}; }
@@ -83,7 +84,7 @@ class SimConnection final : public env::Connection,
   size_t unsent_bytes_ = 0;
   uint64_t last_to_server_ns_ = 0;
   uint64_t last_to_client_ns_ = 0;
-  std::span<char> read_buffer_;  // of the read under way
+  std::span<char> read_buffer_;  // of the read under way; empty where it was released
   struct {
     bool is_reading = false;
     bool is_read_pending = false;

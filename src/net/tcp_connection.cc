@@ -62,7 +62,7 @@ void TcpConnection::read_more() {
   if (input_ != Input::kWanted || is_read_pending_ || is_closing_ || is_closed_) return;
   const std::span<char> buffer = handler_->read_buffer();
   if (buffer.empty()) return close();
-  is_read_pending_ = true;
+  is_read_pending_ = has_room_ = true;
   socket_.async_read_some(
       asio::buffer(buffer.data(), buffer.size()),
       [self = shared_from_this()](const asio::error_code& error, size_t count) {
@@ -70,9 +70,34 @@ void TcpConnection::read_more() {
       });
 }
 
+void TcpConnection::release_room() {
+  // Cancelling is for all operations of the socket: never while it writes.
+  const bool is_busy = is_write_pending_ || is_flush_scheduled_ || !queued_.empty();
+  if (is_busy || !has_room_ || is_releasing_ || is_closed_) return;
+  asio::error_code error;
+  socket_.cancel(error);
+  is_releasing_ = !error;  // else the read goes on in its room
+}
+
+void TcpConnection::wait_for_bytes() {
+  is_read_pending_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const asio::error_code& error) {
+                       self->is_read_pending_ = false;
+                       if (self->is_closed_) return self->finish();
+                       if (error) return self->close();
+                       self->read_more();
+                     });
+}
+
 void TcpConnection::on_read(const asio::error_code& error, size_t count) {
-  is_read_pending_ = false;
+  is_read_pending_ = has_room_ = false;
+  const bool is_releasing = std::exchange(is_releasing_, false);
   if (is_closed_) return finish();
+  if (is_releasing && error == asio::error::operation_aborted) {
+    handler_->on_room_released();
+    return wait_for_bytes();
+  }
   if (error == asio::error::eof) {
     input_ = Input::kEnded;
     if (!handler_->on_end_of_input()) close_after_sending();

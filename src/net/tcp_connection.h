@@ -30,6 +30,7 @@ class TcpConnection final : public env::Connection,
   void send(base::Bytes bytes) override;
   size_t unsent_bytes() const override { return unsent_bytes_; }
   void set_reading(bool is_reading) override;
+  void release_room() override;
   void close_after_sending() override;
   void close() override;
   env::PeerAddress peer_address() const override { return peer_; }
@@ -40,6 +41,7 @@ class TcpConnection final : public env::Connection,
   enum class Input : uint8_t { kPaused, kWanted, kEnded };
 
   void read_more();
+  void wait_for_bytes();
   void on_read(const asio::error_code& error, size_t count);
   void schedule_flush();
   void flush();
@@ -58,6 +60,8 @@ class TcpConnection final : public env::Connection,
   size_t unsent_bytes_ = 0;
   Input input_ = Input::kPaused;
   bool is_read_pending_ = false;  // an operation is under way
+  bool has_room_ = false;         // of the handler's, which that operation fills
+  bool is_releasing_ = false;     // the operation was cancelled for its room's sake
   bool is_write_pending_ = false;
   bool is_flush_scheduled_ = false;
   bool is_closing_ = false;  // after sending

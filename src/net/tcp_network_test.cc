@@ -44,10 +44,12 @@ class Echo final : public env::ConnectionHandler {
     }
   }
   void on_sent() override { ++sent_count; }
+  void on_room_released() override { ++released_count; }
   void on_closed() override { closed_count_.fetch_add(1); }
   env::Connection& connection() { return connection_; }
 
   std::atomic<int> sent_count = 0;
+  std::atomic<int> released_count = 0;
 
  private:
   env::Connection& connection_;
@@ -254,6 +256,37 @@ TEST_F(TcpNetworkTest, APausedConnectionLivesAndGoesOn) {
   EXPECT_EQ(network_->connection_count(), 1u);
   on_loop([](Echo& echo) { echo.connection().set_reading(true); });
   EXPECT_EQ(client.receive(5), "later");
+}
+
+TEST_F(TcpNetworkTest, AConnectionThatGaveItsRoomBackHearsWhatComesLater) {
+  Client client(port_);
+  for (int round = 1; round <= 3; ++round) {
+    client.send("hello");
+    EXPECT_EQ(client.receive(5), "hello");
+    // Not while the reply is on its way out of the handler's hand: asked until it is done.
+    const auto is_released = [&] {
+      bool is_done = false;
+      on_loop([&](Echo& echo) {
+        echo.connection().release_room();
+        is_done = echo.released_count == round;
+      });
+      return is_done;
+    };
+    int turns_left = 10'000;
+    while (!is_released() && --turns_left > 0) {
+    }
+    EXPECT_GT(turns_left, 0) << round;
+    // Again: there is nothing to give back.
+    on_loop([&](Echo& echo) { echo.connection().release_room(); });
+    on_loop([&](Echo& echo) { EXPECT_EQ(echo.released_count, round); });
+  }
+  // Paused and resumed while it holds no room.
+  on_loop([](Echo& echo) { echo.connection().set_reading(false); });
+  client.send("later");
+  on_loop([](Echo& echo) { echo.connection().set_reading(true); });
+  EXPECT_EQ(client.receive(5), "later");
+  client.send("!close");
+  EXPECT_EQ(client.receive_all(), "");
 }
 
 TEST_F(TcpNetworkTest, AUsedPortIsRefusedWithWordsForTheOperator) {

@@ -163,14 +163,16 @@ base::Status Node::open_replica() {
 
 void Node::make_sessions() {
   clients_.slow_log = std::make_unique<SlowLog>(config_);
+  clients_.memory = std::make_unique<ClientMemory>(config_);
   clients_.bodies = std::make_unique<BodyBudget>(config_.startup().client.request_memory_bytes);
-  clients_.services = std::make_unique<Services>(Services{
-      clock_, random_, config_, *table_, clients_.registry, clients_.counters, *clients_.slow_log,
-      *replica_, *storage_.machine, *storage_.log, identity_, events_.request_shutdown});
+  clients_.services = std::make_unique<Services>(
+      Services{clock_, random_, config_, *table_, clients_.registry, clients_.counters,
+               *clients_.memory, *clients_.bodies, *clients_.slow_log, *replica_, *storage_.machine,
+               *storage_.log, identity_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
-                           clients_.watches, *clients_.bodies, i, events_.on_trouble}));
+                           clients_.watches, i, events_.on_trouble}));
   }
   clients_.registry.set_closer(
       [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });

@@ -19,6 +19,7 @@
 #include "env/posix/posix_random.h"
 #include "net/loop.h"
 #include "net/tcp_network.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/http_server.h"
 #include "server/services.h"
@@ -66,6 +67,7 @@ class Node {
     Counters counters;
     WatchTable watches;
     std::unique_ptr<SlowLog> slow_log;
+    std::unique_ptr<ClientMemory> memory;
     std::unique_ptr<BodyBudget> bodies;
     std::unique_ptr<Services> services;
     std::vector<std::unique_ptr<SessionHost>> hosts;  // by loop

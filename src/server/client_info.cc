@@ -20,6 +20,14 @@ std::vector<std::shared_ptr<const ClientInfo>> ClientRegistry::list() const {
   return all;
 }
 
+std::vector<std::shared_ptr<ClientInfo>> ClientRegistry::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<ClientInfo>> all;
+  all.reserve(clients_.size());
+  for (const auto& [id, info] : clients_) all.push_back(info);
+  return all;
+}
+
 size_t ClientRegistry::count() const {
   const std::lock_guard lock(mutex_);
   return clients_.size();

@@ -43,9 +43,11 @@ struct ClientInfo {
   std::atomic<uint64_t> input_free_bytes{0};
   std::atomic<uint64_t> output_bytes{0};  // replies not yet taken by the kernel
   std::atomic<uint64_t> pending_requests{0};
+  std::atomic<uint64_t> memory_bytes{0};  // all that the session holds (server/client_memory.h)
   std::atomic<const command::Row*> last_row{nullptr};  // of the table, which outlives it
   std::atomic<bool> is_no_evict{false};
   std::atomic<bool> is_no_touch{false};
+  std::atomic<bool> is_evicted{false};  // chosen to be closed, for want of memory
 
   ClientNames names() const {
     const std::lock_guard lock(mutex_);
@@ -70,6 +72,7 @@ class ClientRegistry {
   void add(std::shared_ptr<ClientInfo> info);
   void remove(uint64_t id);
   std::vector<std::shared_ptr<const ClientInfo>> list() const;
+  std::vector<std::shared_ptr<ClientInfo>> all() const;
   size_t count() const;
   uint64_t accepted_count() const { return last_id_.load(); }
   // Set once at assembly.

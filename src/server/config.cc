@@ -68,6 +68,15 @@ Status put_redis_log_level(Live& live, Text text) {
   return base::ok();
 }
 
+Status put_client_memory(Live& live, Text text) {
+  if (text == "0") {
+    live.client.client_memory_bytes = 0;
+    return base::ok();
+  }
+  return put_memory(text, kClientMemoryBytesMin, std::numeric_limits<int64_t>::max(),
+                    live.client.client_memory_bytes);
+}
+
 // The limits of the classes that have no clients here stand as Redis's defaults.
 std::string redis_output_limit(const OutputLimit& limit) {
   return base::format("normal {} {} {} slave 268435456 67108864 60 pubsub 33554432 8388608 60",
@@ -85,6 +94,9 @@ struct LiveRow {
 };
 
 constexpr LiveRow kLiveRows[] = {
+    {"client-memory",
+     [](const Live& live) { return base::format("{}", live.client.client_memory_bytes); },
+     put_client_memory},
     {"client-output-buffer-limit",
      [](const Live& live) { return redis_output_limit(live.client.output_limit); },
      [](Live& live, Text text) -> Status {
@@ -108,11 +120,20 @@ constexpr LiveRow kLiveRows[] = {
      [](Live& live, Text text) {
        return put_integer(text, 1, std::numeric_limits<uint32_t>::max(), live.client.clients_max);
      }},
+    // As Redis calls it.
+    {"maxmemory-clients",
+     [](const Live& live) { return base::format("{}", live.client.client_memory_bytes); },
+     put_client_memory},
     {"proto-max-bulk-len",
      [](const Live& live) { return base::format("{}", live.client.bulk_bytes_max); },
      [](Live& live, Text text) {
        const uint64_t max = std::min(base::kBulkBytesMax, live.client.request_memory_bytes);
        return put_memory(text, base::kMiB, max, live.client.bulk_bytes_max);
+     }},
+    {"request-body-timeout",
+     [](const Live& live) { return base::format("{}", live.client.body_timeout_s); },
+     [](Live& live, Text text) {
+       return put_integer(text, 0, kIntMax, live.client.body_timeout_s);
      }},
     {"requirepass", [](const Live& live) { return live.client.requirepass; },
      [](Live& live, Text text) {
@@ -236,6 +257,8 @@ void Config::adopt(const Live& live) {
   clients_max_ = live.client.clients_max;
   bulk_bytes_max_ = live.client.bulk_bytes_max;
   query_buffer_bytes_max_ = live.client.query_buffer_bytes_max;
+  client_memory_bytes_ = live.client.client_memory_bytes;
+  body_timeout_s_ = live.client.body_timeout_s;
   timeout_s_ = live.client.timeout_s;
   keepalive_s_ = live.client.keepalive_s;
   slowlog_threshold_us_ = live.observation.slowlog_threshold_us;
@@ -261,6 +284,8 @@ Config::Live Config::live() const {
   live.client.clients_max = clients_max_;
   live.client.bulk_bytes_max = bulk_bytes_max_;
   live.client.query_buffer_bytes_max = query_buffer_bytes_max_;
+  live.client.client_memory_bytes = client_memory_bytes_;
+  live.client.body_timeout_s = body_timeout_s_;
   live.client.timeout_s = timeout_s_;
   live.client.keepalive_s = keepalive_s_;
   live.observation.slowlog_threshold_us = slowlog_threshold_us_;

@@ -43,6 +43,10 @@ class Config {
   uint64_t query_buffer_bytes_max() const {
     return query_buffer_bytes_max_.load(std::memory_order_relaxed);
   }
+  uint64_t client_memory_bytes() const {
+    return client_memory_bytes_.load(std::memory_order_relaxed);
+  }
+  uint64_t body_timeout_s() const { return body_timeout_s_.load(std::memory_order_relaxed); }
   OutputLimit output_limit() const;
   uint64_t timeout_s() const { return timeout_s_.load(std::memory_order_relaxed); }
   uint64_t keepalive_s() const { return keepalive_s_.load(std::memory_order_relaxed); }
@@ -79,6 +83,8 @@ class Config {
   std::atomic<uint32_t> clients_max_;
   std::atomic<uint64_t> bulk_bytes_max_;
   std::atomic<uint64_t> query_buffer_bytes_max_;
+  std::atomic<uint64_t> client_memory_bytes_;
+  std::atomic<uint64_t> body_timeout_s_;
   std::atomic<uint64_t> timeout_s_;
   std::atomic<uint64_t> keepalive_s_;
   std::atomic<int64_t> slowlog_threshold_us_;

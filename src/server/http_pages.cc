@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/info_text.h"
 #include "server/process_figures.h"
@@ -74,6 +75,16 @@ void add_clients(Metrics& metrics, const Services& services) {
                   number(services.clients.accepted_count()));
   metrics.counter("alfheimdb_rejected_connections_total", "Connections refused by maxclients",
                   number(counters.rejected_connections));
+  metrics.counter("alfheimdb_evicted_clients_total", "Connections closed for want of memory",
+                  number(counters.evicted_clients));
+  metrics.gauge("alfheimdb_client_memory_bytes", "Held by client connections",
+                number(services.client_memory.used_bytes()));
+  metrics.gauge("alfheimdb_client_memory_budget_bytes", "What they may hold; 0: no limit",
+                number(services.client_memory.budget_bytes()));
+  metrics.gauge("alfheimdb_request_memory_bytes", "Taken by bodies that are being read",
+                number(services.bodies.taken_bytes()));
+  metrics.gauge("alfheimdb_request_memory_budget_bytes", "What they may take",
+                number(services.bodies.bytes_max()));
   metrics.counter("alfheimdb_commands_total", "Commands executed", number(counters.commands));
   metrics.counter("alfheimdb_reads_total", "Data commands that read", number(counters.reads));
   metrics.counter("alfheimdb_writes_total", "Data commands that write", number(counters.writes));
@@ -128,6 +139,8 @@ void add_log(Metrics& metrics, const Services& services) {
   metrics.gauge("alfheimdb_log_segments", "Segment files", number(log.segment_count));
   metrics.gauge("alfheimdb_log_spare_segments", "Spare files", number(log.spare_count));
   metrics.gauge("alfheimdb_log_memory_bytes", "Entries kept in memory", number(log.tail_bytes));
+  metrics.gauge("alfheimdb_log_memory_budget_bytes", "What they may take",
+                number(services.config.startup().storage.log_memory_bytes));
 }
 
 void add_index(Metrics& metrics, const Services& services) {

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/process_figures.h"
 #include "server/raft_text.h"
@@ -63,7 +64,6 @@ std::string server_section(const Services& services) {
 struct ClientSums {
   uint64_t input_bytes_max = 0;
   uint64_t output_bytes_max = 0;
-  uint64_t buffer_bytes = 0;
 };
 
 ClientSums sum_clients(const Services& services) {
@@ -73,7 +73,6 @@ ClientSums sum_clients(const Services& services) {
     const uint64_t output_bytes = info->output_bytes;
     sums.input_bytes_max = std::max(sums.input_bytes_max, input_bytes);
     sums.output_bytes_max = std::max(sums.output_bytes_max, output_bytes);
-    sums.buffer_bytes += input_bytes + output_bytes;
   }
   return sums;
 }
@@ -86,9 +85,28 @@ std::string clients_section(const Services& services) {
   lines.add("maxclients", services.config.clients_max());
   lines.add("client_recent_max_input_buffer", sums.input_bytes_max);
   lines.add("client_recent_max_output_buffer", sums.output_bytes_max);
+  lines.add("client_memory_used", services.client_memory.used_bytes());
+  lines.add("client_memory_peak", services.client_memory.peak_bytes());
+  lines.add("client_memory_budget", services.client_memory.budget_bytes());
   lines.add("blocked_clients", 0);
   lines.add("tracking_clients", 0);
   return lines.take();
+}
+
+// Everything of this node that grows with use, what it takes, and what it may take.
+void add_memory_budgets(Lines& lines, const Services& services) {
+  const StorageOptions& storage = services.config.startup().storage;
+  lines.add("client_memory_used", services.client_memory.used_bytes());
+  lines.add("client_memory_budget", services.client_memory.budget_bytes());
+  lines.add("request_memory_used", services.bodies.taken_bytes());
+  lines.add("request_memory_budget", services.bodies.bytes_max());
+  lines.add("index_memory_used", services.machine.index().stats().memory_bytes);
+  lines.add("index_memory_budget", storage.memory_budget_bytes);
+  lines.add("log_memory_used", services.log.stats().tail_bytes);
+  lines.add("log_memory_budget", storage.log_memory_bytes);
+  lines.add("block_cache_budget", storage.block_cache_bytes);
+  lines.add("write_queue_used", services.replica.batcher().queued_bytes());
+  lines.add("write_queue_budget", replica::kQueuedBytesMax);
 }
 
 std::string memory_section(const Services& services) {
@@ -110,8 +128,9 @@ std::string memory_section(const Services& services) {
   lines.add("mem_fragmentation_ratio",
             base::format("{:.2f}", static_cast<double>(memory.resident_bytes) / used));
   lines.add("mem_clients_slaves", 0);
-  lines.add("mem_clients_normal", sum_clients(services).buffer_bytes);
+  lines.add("mem_clients_normal", services.client_memory.used_bytes());
   lines.add("mem_allocator", memory.allocator);
+  add_memory_budgets(lines, services);
   lines.add("active_defrag_running", 0);
   lines.add("lazyfree_pending_objects", 0);
   return lines.take();
@@ -149,7 +168,7 @@ std::string stats_section(const Services& services) {
   lines.add("sync_partial_ok", 0);
   lines.add("sync_partial_err", 0);
   lines.add("evicted_keys", 0);
-  lines.add("evicted_clients", 0);
+  lines.add("evicted_clients", counters.evicted_clients.load());
   lines.add("keyspace_hits", counters.keyspace_hits.load());
   lines.add("keyspace_misses", counters.keyspace_misses.load());
   lines.add("pubsub_channels", 0);

@@ -22,6 +22,7 @@ constexpr uint64_t kSegmentBlockBytes = 4096;
 constexpr uint64_t kBudgetBytesMin = 1 * base::kMiB;
 constexpr uint64_t kBudgetBytesMax = 1024 * base::kGiB;
 constexpr size_t kIdLengthMax = 64;
+constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
 
 template <typename Integer>
 Status put_count(Text text, uint64_t min, uint64_t max, Integer& field) {
@@ -37,6 +38,14 @@ Status put_size(Text text, uint64_t min, uint64_t max, uint64_t& field) {
                                                            size_text(min), size_text(max))};
   }
   field = value;
+  return base::ok();
+}
+
+// None, or enough for a few requests of ordinary size.
+Status put_client_memory(Text text, uint64_t& field) {
+  ALF_TRY(const uint64_t value, parse_size(text));
+  if (value != 0) return put_size(text, kClientMemoryBytesMin, kBudgetBytesMax, field);
+  field = 0;
   return base::ok();
 }
 
@@ -73,8 +82,6 @@ template <typename Integer>
 std::string number(Integer value) {
   return base::format("{}", value);
 }
-
-constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
 
 // --- where the node is, and with whom ---
 constexpr OptionRow kPlaceRows[] = {
@@ -166,6 +173,17 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.client.request_memory_bytes);
      },
      [](const Options& o) { return size_text(o.client.request_memory_bytes); }},
+    {"client-memory", "SIZE",
+     "all that clients hold (requests, queues, replies): above it the largest is closed; 0: no "
+     "limit",
+     [](Options& o, Text text) { return put_client_memory(text, o.client.client_memory_bytes); },
+     [](const Options& o) { return number(o.client.client_memory_bytes); }},
+    {"request-body-timeout", "SECONDS",
+     "closes a client whose announced body does not come while others wait for room; 0: never",
+     [](Options& o, Text text) {
+       return put_count(text, 0, kSecondsMax, o.client.body_timeout_s);
+     },
+     [](const Options& o) { return number(o.client.body_timeout_s); }},
     {"tick-ms", "MS", "unit of Raft's timeouts",
      [](Options& o, Text text) { return put_count(text, 1, 10000, o.group.tick_ms); },
      [](const Options& o) { return number(o.group.tick_ms); }},

@@ -19,6 +19,7 @@ namespace alfheim::server {
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 inline constexpr uint64_t kSlowlogLengthMax = 1'000'000;
+inline constexpr uint64_t kClientMemoryBytesMin = 4 * base::kMiB;
 
 // 0 means no limit.
 struct OutputLimit {
@@ -65,6 +66,8 @@ struct ClientOptions {
   uint64_t bulk_bytes_max = base::kBulkBytesMax;   // proto-max-bulk-len
   uint64_t query_buffer_bytes_max = base::kGiB;    // client-query-buffer-limit
   uint64_t request_memory_bytes = 1 * base::kGiB;  // bodies being read, of all clients
+  uint64_t client_memory_bytes = 2 * base::kGiB;   // all that clients hold; 0: no limit
+  uint64_t body_timeout_s = 10;                    // request-body-timeout; 0: never
   OutputLimit output_limit;                        // client-output-buffer-limit normal
   uint64_t timeout_s = 0;                          // idle; 0: never
   uint64_t keepalive_s = 300;                      // 0: off

@@ -19,6 +19,10 @@ struct MemoryFigures {
 };
 MemoryFigures memory_figures();
 
+// Has the allocator give freed memory back to the system by a thread of its own. Else it does so
+// only in passing, when memory is asked for: a node that falls idle would keep its peak.
+void return_freed_memory_when_idle();
+
 struct CpuFigures {
   double user_seconds = 0;
   double system_seconds = 0;

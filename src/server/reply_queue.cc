@@ -65,6 +65,15 @@ void ReplyQueue::pop() {
   ++first_slot_;
 }
 
+void ReplyQueue::release_idle() {
+  ALF_CHECK(slots_.empty());
+  ALF_CHECK(output_.empty());
+  // Not "= {}", which empties some of them and keeps their memory.
+  slots_ = std::deque<Slot>();
+  held_ = absl::flat_hash_map<uint64_t, base::Bytes>();
+  output_ = base::Bytes();
+}
+
 void ReplyQueue::drain() {
   while (!slots_.empty() && slots_.front().is_ready) {
     if (!slots_.front().is_muted) {

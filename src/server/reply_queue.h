@@ -20,7 +20,8 @@ namespace alfheim::server {
 
 class ReplyQueue {
  public:
-  static constexpr size_t kSlotsMax = 16384;
+  // What one connection may have under way: others' writes wait behind it, some milliseconds.
+  static constexpr size_t kSlotsMax = 4096;
 
   // A slot whose reply comes later; its number.
   uint64_t add_pending(bool is_muted);
@@ -39,6 +40,12 @@ class ReplyQueue {
   base::Bytes& output() { return output_; }
   // Bytes that wait behind a slot that is not filled.
   size_t held_bytes() const { return held_bytes_; }
+  size_t memory_bytes() const {
+    return output_.size() + held_bytes_ + slots_.size() * sizeof(Slot) +
+           held_.size() * (sizeof(uint64_t) + sizeof(base::Bytes));
+  }
+  // Gives back what was kept for later replies; nothing waits and nothing is ready.
+  void release_idle();
 
  private:
   struct Slot {

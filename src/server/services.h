@@ -27,8 +27,10 @@
 
 namespace alfheim::server {
 
-class Config;   // server/config.h: options, CONFIG GET/SET
-class SlowLog;  // server/slow_log.h
+class BodyBudget;    // server/client_memory.h
+class ClientMemory;  // server/client_memory.h
+class Config;        // server/config.h: options, CONFIG GET/SET
+class SlowLog;       // server/slow_log.h
 
 // Counted by sessions, shown by INFO and /metrics.
 struct Counters {
@@ -38,6 +40,7 @@ struct Counters {
   std::atomic<uint64_t> input_bytes{0};
   std::atomic<uint64_t> output_bytes{0};
   std::atomic<uint64_t> rejected_connections{0};
+  std::atomic<uint64_t> evicted_clients{0};  // closed, for want of memory
   std::atomic<uint64_t> error_replies{0};
   std::atomic<uint64_t> pool_reads{0};   // reads that did not find all in memory
   std::atomic<uint64_t> keyspace_hits{0};
@@ -62,6 +65,8 @@ struct Services {
   const command::Table& table;
   ClientRegistry& clients;
   Counters& counters;
+  ClientMemory& client_memory;
+  BodyBudget& bodies;
   SlowLog& slow_log;
   replica::Replica& replica;
   machine::Machine& machine;

@@ -14,11 +14,15 @@ namespace alfheim::server {
 namespace {
 
 // Reads of one connection on the pool at a time; more wait in its input buffer. How large a
-// reply will be is not known before it is read: so few to begin with, and then as many as may
-// stand unsent together, if they are as large as the last one was.
+// reply will be is not known before it is read: so few to begin with, and then as many as bring
+// so many bytes, if they are as large as the last one was. More would keep the pool, and then the
+// loop, from others for long.
 constexpr size_t kPoolReadsMax = 64;
+constexpr size_t kPoolBytesMax = 2 * base::kMiB;
 // Replies that the kernel has not taken: from here on nothing more is cut.
 constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
+// Replies that one turn may build: others have their turn before it goes on.
+constexpr size_t kTurnBytesMax = 256 * base::kKiB;
 // Reads of more words than this are too long for a loop.
 constexpr size_t kLoopWordsMax = 256;
 // Bodies up to this size are read without asking the budget.
@@ -43,16 +47,21 @@ Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr
     : host_(host),
       connection_(connection),
       cutter_(cutter_options(host.services().config)),
-      transaction_(host.hands().watches) {
+      transaction_(host.hands().watches),
+      memory_{ClientAccount(host.services().client_memory)} {
   state_.info = std::move(info);
   state_.is_authenticated = !host.services().config.has_password();
 }
 
 Session::~Session() = default;
 
-std::span<char> Session::read_buffer() { return cutter_.room(); }
+std::span<char> Session::read_buffer() {
+  memory_.is_room_lent = true;
+  return cutter_.room();
+}
 
 void Session::on_bytes(size_t count) {
+  memory_.is_room_lent = false;
   cutter_.commit(count);
   cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
@@ -74,6 +83,7 @@ void Session::on_closed() {
   transaction_.discard();
   transaction_.unwatch();
   release_body();
+  memory_.account.close();
   host_.on_session_closed(id());
 }
 
@@ -93,12 +103,14 @@ void Session::resume() {
   note_input();
   const bool is_finished = state_.wants_close && !replies_.has_pending();
   if (is_finished) return connection_.close_after_sending();
-  const bool is_paused = state_.wants_close || stalled_ || !may_cut();
+  const bool is_paused = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
+  if (is_paused) release_large_input();
   connection_.set_reading(!is_paused && admit_body());
 }
 
 void Session::cut_requests() {
-  while (stream_ != Stream::kClosed && !state_.wants_close && !stalled_ && may_cut()) {
+  while (stream_ != Stream::kClosed && !state_.wants_close && !stalled_ && !is_turn_over_ &&
+         may_cut()) {
     const resp::Cut cut = cutter_.next();
     if (cut == resp::Cut::kNeedMore) {
       state_.wants_close = stream_ == Stream::kEnded;
@@ -110,14 +122,26 @@ void Session::cut_requests() {
       return;
     }
     execute(cutter_.argv());
-    if (admitted_bytes_ > 0 && cutter_.bytes_wanted() == 0) release_body();
+    if (memory_.admitted_bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
+    if (replies_.output().size() >= kTurnBytesMax) return end_turn();
   }
+}
+
+// A few bytes of requests may ask for megabytes: the loop is not theirs alone.
+void Session::end_turn() {
+  if (stream_ == Stream::kClosed || std::exchange(is_turn_over_, true)) return;
+  host_.hands().loop.post([self = shared_from_this()] {
+    self->is_turn_over_ = false;
+    self->resume();
+  });
 }
 
 bool Session::may_cut() {
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
+  if (must_wait_for_memory()) return false;
   const size_t unsent =
-      connection_.unsent_bytes() + replies_.output().size() + replies_.held_bytes();
+      connection_.unsent_bytes() + replies_.output().size() + replies_.held_bytes() +
+      pool_reads_.count * pool_reads_.reply_bytes;
   return unsent <= kUnsentBytesMax;
 }
 
@@ -282,24 +306,29 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   if (!ticked_clock_ && deadline && *deadline <= clock) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_.count;
+  OwnedRequest request(words);
+  pool_reads_.request_bytes += request.size_bytes();
   const uint64_t slot = add_pending_slot();
   host_.read_on_pool(
       SessionHost::PoolRead{.to = reply_to(slot),
                             .row = &row,
-                            .request = OwnedRequest(words),
+                            .request = std::move(request),
                             .database = state_.database,
                             .clock = clock,
                             .random = chance_for(row),
                             .limits = command::Limits{services.config.bulk_bytes_max()},
                             .view = machine::ReadView::open(services.machine)});
+  note_memory();  // what it will bring counts before the next request is cut
 }
 
-void Session::on_pool_reply(uint64_t slot, base::ByteView reply) {
+void Session::on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes) {
   if (stream_ == Stream::kClosed) return;
   ALF_CHECK(pool_reads_.count > 0);
   --pool_reads_.count;
+  pool_reads_.request_bytes -= request_bytes;
+  pool_reads_.reply_bytes = reply.size();
   pool_reads_.count_max =
-      std::clamp(kUnsentBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
+      std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
   fill(slot, reply);
   resume();
 }
@@ -445,6 +474,7 @@ void Session::note_input() {
                               std::memory_order_relaxed);
   info.output_bytes.store(connection_.unsent_bytes(), std::memory_order_relaxed);
   info.pending_requests.store(replies_.pending_count(), std::memory_order_relaxed);
+  note_memory();
 }
 
 bool Session::admit_body() {
@@ -453,18 +483,18 @@ bool Session::admit_body() {
     abort();
     return false;
   }
-  if (wanted <= kFreeBodyBytesMax || admitted_bytes_ > 0) return true;
-  if (!host_.hands().bodies.try_take(wanted)) {
+  if (wanted <= kFreeBodyBytesMax || memory_.admitted_bytes > 0) return true;
+  if (!host_.services().bodies.try_take(wanted, host_.services().clock.monotonic_ms())) {
     resume_later();
     return false;
   }
-  admitted_bytes_ = wanted;
+  memory_.admitted_bytes = wanted;
   return true;
 }
 
 void Session::release_body() {
-  if (admitted_bytes_ > 0) host_.hands().bodies.give_back(admitted_bytes_);
-  admitted_bytes_ = 0;
+  if (memory_.admitted_bytes > 0) host_.services().bodies.give_back(memory_.admitted_bytes);
+  memory_.admitted_bytes = 0;
 }
 
 // From one mark to the next, so that each request costs one look at the clock.

@@ -21,6 +21,7 @@
 #include "machine/read_context.h"
 #include "replica/reply.h"
 #include "resp/request_cutter.h"
+#include "server/client_memory.h"
 #include "server/reply_queue.h"
 #include "server/services.h"
 #include "server/transaction_queue.h"
@@ -38,12 +39,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   std::span<char> read_buffer() override;
   void on_bytes(size_t count) override;
   void on_sent() override;
+  void on_room_released() override;
   bool on_end_of_input() override;
   void on_closed() override;
 
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
-  void on_pool_reply(uint64_t slot, base::ByteView reply);
+  void on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes);
   void on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches);
   // Nothing more of the connection is executed or sent.
   void abort();
@@ -54,8 +56,15 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void abandon() {
     stream_ = Stream::kClosed;
     transaction_.unwatch();
+    memory_.account.close();
   }
   void check_output_limit();
+  // What it holds changed, or time has passed.
+  void note_memory();
+  // Nothing was heard for a while: what is kept for the next request is given back.
+  void release_idle();
+  const ClientInfo& info() const { return *state_.info; }
+  uint64_t admitted_bytes() const { return memory_.admitted_bytes; }
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
@@ -89,10 +98,12 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t slot = 0;
     std::vector<QueuedCommand> commands;
     resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
+    size_t bytes = 0;  // of the commands
   };
 
   void cut_requests();
   bool may_cut();
+  void end_turn();
   void execute(std::span<const base::ByteView> words);
   bool is_refused(const command::Row* row, const command::Arguments& args);
   void execute_row(const command::Row& row, const command::Arguments& args,
@@ -135,6 +146,11 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void end_stall();
   void flush();
   void note_input();
+
+  // session_memory.cc
+  uint64_t held_bytes() const;
+  bool must_wait_for_memory() const;
+  void release_large_input();
   bool admit_body();
   void release_body();
   void note_done(const command::Row& row, const command::Arguments& args);
@@ -158,12 +174,19 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   struct {
     size_t count = 0;
     size_t count_max = 8;
+    uint64_t request_bytes = 0;  // of those that are out
+    uint64_t reply_bytes = 0;    // of the last one: what those that are out may bring
   } pool_reads_;
-  uint64_t admitted_bytes_ = 0;
-  uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not
+  struct {
+    ClientAccount account;
+    uint64_t admitted_bytes = 0;  // by the body budget
+    bool is_room_lent = false;    // the connection reads into the cutter's buffer
+  } memory_;
+  uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
   bool is_resume_set_ = false;
   bool is_cutting_ = false;
+  bool is_turn_over_ = false;  // and the next one is on its way
   Stream stream_ = Stream::kOpen;
 };
 

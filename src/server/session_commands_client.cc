@@ -195,7 +195,7 @@ std::string client_line(const ClientInfo& info, uint64_t now_ms) {
       info.id, address_text(info.peer), address_text(info.local), info.file_descriptor, names.name,
       seconds_since(info.created_ms), seconds_since(info.active_ms), client_flags(info),
       info.database.load(), info.queued_count.load(), input_bytes, input_free_bytes,
-      output_bytes > 0 ? 1 : 0, output_bytes, input_bytes + input_free_bytes + output_bytes,
+      output_bytes > 0 ? 1 : 0, output_bytes, info.memory_bytes.load(),
       output_bytes > 0 ? "rw" : "r", command_name, info.protocol.load(), names.library_name,
       names.library_version);
 }

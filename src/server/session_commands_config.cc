@@ -42,8 +42,9 @@ void config_resetstat_command(const SessionCall& call) {
   Counters& counters = call.services.counters;
   for (std::atomic<uint64_t>* counter :
        {&counters.commands, &counters.reads, &counters.writes, &counters.input_bytes,
-        &counters.output_bytes, &counters.rejected_connections, &counters.error_replies,
-        &counters.pool_reads, &counters.keyspace_hits, &counters.keyspace_misses}) {
+        &counters.output_bytes, &counters.rejected_connections, &counters.evicted_clients,
+        &counters.error_replies, &counters.pool_reads, &counters.keyspace_hits,
+        &counters.keyspace_misses}) {
     counter->store(0, std::memory_order_relaxed);
   }
   call.reply.ok();

@@ -12,6 +12,20 @@ namespace {
 
 TestSetup with_data() { return TestSetup{.has_data_commands = true}; }
 
+TEST(SessionFlow, APipelineOfLargeReadsIsAnsweredInManyTurns) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  const std::string value(100'000, 'v');
+  client.call({"SET", "a", value});
+  std::string gets;
+  for (int i = 0; i < 100; ++i) gets += request_of({"GET", "a"});
+  EXPECT_EQ(client.exchange(gets + request_of({"QUIT"})).size(),
+            100 * bulk_of(value).size() + std::string("+OK\r\n").size());
+  EXPECT_LT(client.connection().sent_bytes_max(), 512u * 1024);
+  EXPECT_TRUE(client.is_closed());
+}
+
 TEST(SessionEnd, QuitClosesAfterTheRepliesBeforeIt) {
   TestNode node(with_data());
   node.serve();

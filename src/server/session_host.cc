@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "server/client_memory.h"
 #include "server/config.h"
+#include "server/options.h"
 #include "server/session.h"
 
 namespace alfheim::server {
@@ -13,25 +15,22 @@ namespace {
 
 // How soon a session that lacks room is looked at again.
 constexpr uint64_t kResumeMs = 2;
-constexpr uint64_t kIdleCheckMs = 1000;
+// Each session is looked at once in so many checks: once a second.
+constexpr uint64_t kCheckMs = 100;
+constexpr uint64_t kCheckRounds = 10;
+// A session that heard nothing for so long gives its buffers back.
+constexpr uint64_t kRestMs = 1000;
+// Between two times that the largest clients are looked for.
+constexpr uint64_t kReliefMs = 2;
+
+std::string client_name(const ClientInfo& info) {
+  return base::format("{} ({})", info.id, address_text(info.peer));
+}
 
 }  // namespace
 
-bool BodyBudget::try_take(uint64_t bytes) {
-  uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
-  do {
-    if (taken > 0 && taken + bytes > bytes_max_) return false;
-  } while (!taken_bytes_.compare_exchange_weak(taken, taken + bytes));
-  return true;
-}
-
-void BodyBudget::give_back(uint64_t bytes) {
-  ALF_CHECK(taken_bytes_.load(std::memory_order_relaxed) >= bytes);
-  taken_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-}
-
 SessionHost::SessionHost(const Hands& hands) : hands_(hands) {
-  hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });
+  hands_.loop.post_after(kCheckMs, [this] { check_sessions(); });
 }
 
 // Operations of the kernel may keep a session a little longer than its host.
@@ -133,8 +132,11 @@ void SessionHost::read_on_pool(PoolRead read) {
       reply.error(base::format("the value cannot be read: {}", status.error().message));
     }
     read.view.reset();
-    hands_.loop.post([this, to = read.to, bytes = std::move(bytes)] {
-      if (Session* session = find(to.session)) session->on_pool_reply(to.slot, bytes);
+    hands_.loop.post([this, to = read.to, bytes = std::move(bytes),
+                      request_bytes = read.request.size_bytes()] {
+      if (Session* session = find(to.session)) {
+        session->on_pool_reply(to.slot, bytes, request_bytes);
+      }
     });
   });
 }
@@ -167,10 +169,7 @@ void SessionHost::watch_on_pool(const replica::ReplyTo& to, std::vector<machine:
 }
 
 void SessionHost::report(std::string_view what, const base::Error& error) {
-  if (hands_.on_trouble) {
-    hands_.on_trouble(base::format("{}: {}: {}", what, base::error_code_name(error.code),
-                                   error.message));
-  }
+  warn(base::format("{}: {}: {}", what, base::error_code_name(error.code), error.message));
 }
 
 void SessionHost::submit() { hands_.services.replica.submit(); }
@@ -192,27 +191,64 @@ void SessionHost::run_resumes() {
   }
 }
 
-void SessionHost::check_idle() {
+// A tenth of the sessions each time: with ten thousand of them the loop is not held up for long.
+void SessionHost::check_sessions() {
+  ++check_round_;
   std::vector<uint64_t> ids;
-  ids.reserve(sessions_.size());
-  for (const auto& [id, session] : sessions_) ids.push_back(id);
+  for (const auto& [id, session] : sessions_) {
+    if (id % kCheckRounds == check_round_ % kCheckRounds) ids.push_back(id);
+  }
+  // Oldest first: the order of a hash is another in each run.
+  std::sort(ids.begin(), ids.end());
+  const uint64_t now_ms = hands_.services.clock.monotonic_ms();
   for (const uint64_t id : ids) {
-    if (Session* session = find(id)) session->check_output_limit();
+    if (Session* session = find(id)) check_session(*session, now_ms);
   }
-  const uint64_t timeout_s = hands_.services.config.timeout_s();
-  if (timeout_s > 0) {
-    const uint64_t now_ms = hands_.services.clock.monotonic_ms();
-    std::vector<uint64_t> idle;
-    for (const auto& [id, session] : sessions_) {
-      if (session->is_idle() && now_ms > session->active_ms() + timeout_s * 1000) {
-        idle.push_back(id);
-      }
-    }
-    for (const uint64_t id : idle) {
-      if (Session* session = find(id)) session->abort();
-    }
+  hands_.loop.post_after(kCheckMs, [this] { check_sessions(); });
+}
+
+void SessionHost::check_session(Session& session, uint64_t now_ms) {
+  Services& services = hands_.services;
+  session.check_output_limit();
+  session.note_memory();
+  const uint64_t idle_ms = now_ms - std::min(now_ms, session.active_ms());
+  const uint64_t timeout_s = services.config.timeout_s();
+  if (timeout_s > 0 && session.is_idle() && idle_ms > timeout_s * 1000) return session.abort();
+  const uint64_t body_timeout_s = services.config.body_timeout_s();
+  const bool is_in_the_way = body_timeout_s > 0 && idle_ms > body_timeout_s * 1000 &&
+                             session.admitted_bytes() > 0 && services.bodies.has_waiters(now_ms);
+  if (is_in_the_way) {
+    warn(base::format("client {} closed: it announced {} bytes, sent nothing for {} s, and others "
+                      "wait for room (request-body-timeout)",
+                      client_name(session.info()), session.admitted_bytes(), idle_ms / 1000));
+    return session.abort();
   }
-  hands_.loop.post_after(kIdleCheckMs, [this] { check_idle(); });
+  if (idle_ms >= kRestMs) session.release_idle();
+}
+
+void SessionHost::relieve_later() {
+  if (std::exchange(is_relief_set_, true)) return;
+  hands_.loop.post([this] { relieve(); });
+}
+
+void SessionHost::relieve() {
+  Services& services = hands_.services;
+  // Those that are chosen need a moment to go, and it may be that nobody can be: the clients are
+  // not looked through again in every turn until then.
+  hands_.loop.post_after(kReliefMs, [this] { is_relief_set_ = false; });
+  if (!services.client_memory.is_over()) return;
+  for (const auto& client : services.client_memory.choose(services.clients.all())) {
+    services.counters.evicted_clients.fetch_add(1, std::memory_order_relaxed);
+    warn(base::format("client {} closed: it holds {} bytes, and all clients together {} of {} "
+                      "(client-memory)",
+                      client_name(*client), client->memory_bytes.load(),
+                      services.client_memory.used_bytes(), services.client_memory.budget_bytes()));
+    services.clients.close(client->id);
+  }
+}
+
+void SessionHost::warn(const std::string& line) {
+  if (hands_.on_trouble) hands_.on_trouble(line);
 }
 
 void SessionHost::on_session_closed(uint64_t session) {

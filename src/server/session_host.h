@@ -6,7 +6,6 @@
 
 #include <absl/container/flat_hash_map.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,20 +24,6 @@ namespace alfheim::server {
 
 class Session;
 
-// Bytes of request bodies that are being read, of all sessions of the node.
-class BodyBudget {
- public:
-  explicit BodyBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // One body is always admitted where nothing else is, however large.
-  bool try_take(uint64_t bytes);
-  void give_back(uint64_t bytes);
-  uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
-
- private:
-  const uint64_t bytes_max_;
-  std::atomic<uint64_t> taken_bytes_{0};
-};
-
 class SessionHost {
  public:
   struct Hands {
@@ -46,7 +31,6 @@ class SessionHost {
     env::Strand& loop;
     env::Executor& executor;
     WatchTable& watches;
-    BodyBudget& bodies;
     uint32_t loop_number = 0;
     // One line about what a client was told as an error of the node's own.
     std::function<void(const std::string&)> on_trouble;
@@ -85,6 +69,8 @@ class SessionHost {
   void read_on_pool(PoolRead read);
   void watch_on_pool(const replica::ReplyTo& to, std::vector<machine::Watch> watches,
                      base::Stamp clock, std::shared_ptr<machine::ReadView> view);
+  // Clients hold more than their budget: the largest are closed, next.
+  void relieve_later();
   void report(std::string_view what, const base::Error& error);  // any thread
   // Finds a session that may be gone.
   Session* find(uint64_t session);
@@ -93,14 +79,19 @@ class SessionHost {
   std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
                                                  std::string_view words);
   void run_resumes();
-  void check_idle();
+  void check_sessions();
+  void check_session(Session& session, uint64_t now_ms);
+  void relieve();
+  void warn(const std::string& line);
   void maybe_drained();
 
   Hands hands_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<uint64_t> paused_;
   std::function<void()> on_drained_;
+  uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
+  bool is_relief_set_ = false;
   bool is_draining_ = false;
 };
 

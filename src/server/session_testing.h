@@ -20,6 +20,7 @@
 #include "index/twin_store.h"
 #include "machine/state.h"
 #include "replica/replica.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/services.h"
 #include "server/session_host.h"
@@ -51,6 +52,7 @@ struct TestSetup {
   Options options = {};
   bool has_data_commands = false;  // or session commands only
   std::shared_ptr<TestDisks> disks = std::make_shared<TestDisks>();  // shared by its lives
+  bool expects_trouble = false;  // or each line of trouble fails the test
   uint32_t cold_per_1000 = 0;  // reads of the store that would have to wait for the disk
   sim::SimExecutor::Options executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = 0};
 };
@@ -72,12 +74,17 @@ class TestNode {
                  .started_ms = clock_.monotonic_ms(),
                  .started_wall_ms = clock_.wall_ms()};
     services_ = std::make_unique<Services>(
-        Services{clock_, random_, config_, *table_, registry_, counters_, slow_log_, *replica_,
-                 *machine_, *log_, identity_, [this] { ++shutdown_count; }});
-    registry_.set_closer([this](uint32_t, uint64_t id) { closed_ids.push_back(id); });
+        Services{clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_,
+                 slow_log_, *replica_, *machine_, *log_, identity_, [this] { ++shutdown_count; }});
+    registry_.set_closer([this](uint32_t, uint64_t id) {
+      closed_ids.push_back(id);
+      host_->close_client(id);
+    });
     host_ = std::make_unique<SessionHost>(SessionHost::Hands{
-        *services_, *loop_, executor_, watches_, bodies_, 0,
-        [](const std::string& line) { ADD_FAILURE() << "trouble: " << line; }});
+        *services_, *loop_, executor_, watches_, 0, [this](const std::string& line) {
+          if (!setup_.expects_trouble) ADD_FAILURE() << "trouble: " << line;
+          troubles.push_back(line);
+        }});
     machine_->set_observer(&watches_);
     session = add_session(40001);
   }
@@ -124,6 +131,7 @@ class TestNode {
   Services& services() { return *services_; }
   SessionHost& host() { return *host_; }
   BodyBudget& bodies() { return bodies_; }
+  ClientMemory& memory() { return memory_; }
   WatchTable& watches() { return watches_; }
   env::Strand& loop() { return *loop_; }
   Config& config() { return config_; }
@@ -154,6 +162,7 @@ class TestNode {
 
   SessionState session;
   std::vector<uint64_t> closed_ids;
+  std::vector<std::string> troubles;
   int shutdown_count = 0;
 
  private:
@@ -226,6 +235,7 @@ class TestNode {
   Counters counters_;
   Identity identity_;
   WatchTable watches_;
+  ClientMemory memory_{config_};
   BodyBudget bodies_{setup_.options.client.request_memory_bytes};
   sim::SimClock clock_;
   sim::SimScheduler scheduler_{clock_, 1};
@@ -280,14 +290,23 @@ class FakeConnection final : public env::Connection,
   bool is_closed() const { return is_closed_; }
   bool is_reading() const { return is_reading_; }
   size_t inbox_bytes() const { return inbox_.size(); }
+  size_t sent_bytes_max() const { return sent_bytes_max_; }  // of one call of send
 
   // ---- env::Connection ----
   void send(base::Bytes bytes) override {
     if (is_closed_ || bytes.empty()) return;
+    sent_bytes_max_ = std::max(sent_bytes_max_, bytes.size());
     unsent_.append(bytes);
     flush_later();
   }
   size_t unsent_bytes() const override { return unsent_.size(); }
+  void release_room() override {
+    if (room_.empty() || is_read_posted_ || is_flush_posted_) return;
+    room_ = {};
+    loop_.post([self = shared_from_this()] {
+      if (self->room_.empty() && self->handler_) self->handler_->on_room_released();
+    });
+  }
   void set_reading(bool is_reading) override {
     is_reading_ = is_reading;
     read_more();
@@ -351,6 +370,7 @@ class FakeConnection final : public env::Connection,
   base::Bytes unsent_;    // sent by the server, not taken
   base::Bytes received_;  // by the client
   std::span<char> room_;
+  size_t sent_bytes_max_ = 0;
   bool is_client_reading_ = true;
   bool is_input_ended_ = false;
   bool is_end_told_ = false;

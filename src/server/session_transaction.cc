@@ -66,6 +66,7 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   const bool is_touched = transaction_.is_touched();
   const base::DatabaseIndex database = transaction_.database();
   const std::vector<machine::Watch> watches = transaction_.watches();
+  const size_t queued_bytes = transaction_.queued_bytes();
   std::vector<QueuedCommand> commands = transaction_.take();
   end_transaction();
   if (has_failed) {
@@ -92,7 +93,7 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, std::move(body), to);
   if (has_session_commands || calls.empty()) {
     // Their effects on the session (SELECT, HELLO) come with the reply: nothing may pass them.
-    block_ = BlockPlan{slot, std::move(commands), to.protocol};
+    block_ = BlockPlan{slot, std::move(commands), to.protocol, queued_bytes};
     stall(Stall::kReply, slot, {});
   } else {
     state_.database = database;

@@ -46,6 +46,7 @@ void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key
   if (flag_ == nullptr) flag_ = std::make_shared<std::atomic<bool>>(false);
   table_.watch(record_key, flag_);
   watches_.push_back(Watched{watch, std::move(record_key), false});
+  watched_bytes_ += bytes_of(watches_.back());
 }
 
 void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
@@ -62,9 +63,16 @@ void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
 
 void TransactionQueue::forget_unversioned() {
   for (const Watched& watched : watches_) {
-    if (!watched.has_version) table_.forget(watched.record_key, flag_);
+    if (watched.has_version) continue;
+    table_.forget(watched.record_key, flag_);
+    watched_bytes_ -= bytes_of(watched);
   }
   std::erase_if(watches_, [](const Watched& watched) { return !watched.has_version; });
+}
+
+// The key stands here twice and once more in the table of watches.
+size_t TransactionQueue::bytes_of(const Watched& watched) {
+  return sizeof(Watched) + 3 * watched.record_key.size();
 }
 
 std::vector<TransactionQueue::Watched>::iterator TransactionQueue::find(
@@ -93,6 +101,7 @@ std::vector<machine::Watch> TransactionQueue::watches() const {
 void TransactionQueue::unwatch() {
   for (const Watched& watched : watches_) table_.forget(watched.record_key, flag_);
   watches_.clear();
+  watched_bytes_ = 0;
   flag_ = nullptr;
 }
 

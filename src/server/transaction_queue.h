@@ -40,6 +40,10 @@ class TransactionQueue {
   void add(std::span<const base::ByteView> words, const command::Row& row);
   size_t count() const { return commands_.size(); }
   size_t queued_bytes() const { return queued_bytes_; }
+  // With what is watched.
+  size_t memory_bytes() const {
+    return queued_bytes_ + commands_.size() * sizeof(QueuedCommand) + watched_bytes_;
+  }
   // Which database the next queued command runs in (SELECT within the block moves it).
   base::DatabaseIndex database() const { return database_; }
   // Ends the block and hands out what was queued; watches stay until unwatch().
@@ -65,6 +69,7 @@ class TransactionQueue {
     base::Bytes record_key;
     bool has_version = false;
   };
+  static size_t bytes_of(const Watched& watched);
   std::vector<Watched>::iterator find(base::DatabaseIndex database, base::ByteView key);
 
   WatchTable& table_;
@@ -72,6 +77,7 @@ class TransactionQueue {
   std::vector<Watched> watches_;
   WatchFlag flag_;
   size_t queued_bytes_ = 0;
+  size_t watched_bytes_ = 0;
   base::DatabaseIndex database_;
   bool is_open_ = false;
   bool has_failed_ = false;

@@ -134,5 +134,18 @@ TEST_F(TransactionQueueTest, ItsEndLeavesTheTable) {
   EXPECT_FALSE(table_.is_observing());
 }
 
+TEST_F(TransactionQueueTest, MemoryCountsWhatIsWatchedUntilItIsNot) {
+  EXPECT_EQ(queue_.memory_bytes(), 0u);
+  watch(std::string(1000, 'k'));
+  watch("b");
+  EXPECT_GT(queue_.memory_bytes(), 2000u);
+  queue_.set_versions({version("b", 5)});
+  queue_.forget_unversioned();
+  EXPECT_GT(queue_.memory_bytes(), 0u);
+  EXPECT_LT(queue_.memory_bytes(), 1000u);
+  queue_.unwatch();
+  EXPECT_EQ(queue_.memory_bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace alfheim::server

@@ -1,0 +1,239 @@
+// The ledger of what clients hold, and what sessions do about it (server/client_memory.h).
+#include "server/client_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "server/session.h"
+#include "server/session_testing.h"
+
+namespace alfheim::server {
+namespace {
+
+constexpr uint64_t kBudget = 4 * base::kMiB;
+
+Options with_budget(uint64_t bytes) {
+  Options options;
+  options.client.client_memory_bytes = bytes;
+  return options;
+}
+
+TestSetup with_data(uint64_t client_memory_bytes = kBudget) {
+  return TestSetup{.options = with_budget(client_memory_bytes),
+                   .has_data_commands = true,
+                   .expects_trouble = true};
+}
+
+ClientMemory::Client client_of(uint64_t id, uint64_t bytes) {
+  auto client = std::make_shared<ClientInfo>();
+  client->id = id;
+  client->memory_bytes = bytes;
+  return client;
+}
+
+std::vector<uint64_t> ids_of(const std::vector<ClientMemory::Client>& clients) {
+  std::vector<uint64_t> ids;
+  for (const auto& client : clients) ids.push_back(client->id);
+  return ids;
+}
+
+using Ids = std::vector<uint64_t>;
+
+TEST(ClientMemory, AccountsAreSummedAndGoneWhenTheyClose) {
+  const Config config(with_budget(kBudget));
+  ClientMemory memory(config);
+  ClientInfo info;
+  {
+    ClientAccount first(memory);
+    ClientAccount second(memory);
+    first.set(1000, info);
+    second.set(kBudget, info);
+    EXPECT_EQ(memory.used_bytes(), kBudget + 1000);
+    EXPECT_TRUE(memory.is_over());
+    second.set(500, info);
+    EXPECT_EQ(info.memory_bytes, 500u);
+    EXPECT_EQ(memory.used_bytes(), 1500u);
+    first.close();
+    first.set(7000, info);  // the ledger is not touched any more
+    EXPECT_EQ(memory.used_bytes(), 500u);
+  }
+  EXPECT_EQ(memory.used_bytes(), 0u);
+  EXPECT_EQ(memory.peak_bytes(), kBudget + 1000);
+}
+
+TEST(ClientMemory, OnlyTheLargeWaitWhenMemoryIsTight) {
+  const Config config(with_budget(kBudget));
+  ClientMemory memory(config);
+  memory.move(0, kBudget / 4 * 3);
+  EXPECT_FALSE(memory.must_wait(kBudget));
+  memory.move(0, 1);
+  EXPECT_FALSE(memory.is_over());
+  EXPECT_TRUE(memory.must_wait(ClientMemory::kFreeBytes + 1));
+  EXPECT_FALSE(memory.must_wait(ClientMemory::kFreeBytes));
+}
+
+TEST(ClientMemory, WithoutABudgetNobodyWaitsAndNobodyIsChosen) {
+  const Config config(with_budget(0));
+  ClientMemory memory(config);
+  memory.move(0, uint64_t{1} << 50);
+  EXPECT_FALSE(memory.is_over());
+  EXPECT_FALSE(memory.must_wait(uint64_t{1} << 50));
+  EXPECT_TRUE(memory.choose({client_of(1, uint64_t{1} << 50)}).empty());
+}
+
+TEST(ClientMemory, TheLargestAreChosenUntilTheRestFits) {
+  const Config config(with_budget(kBudget));
+  ClientMemory memory(config);
+  const std::vector<ClientMemory::Client> clients = {
+      client_of(1, 1000), client_of(2, 2 * base::kMiB), client_of(3, 3 * base::kMiB),
+      client_of(4, 3 * base::kMiB), client_of(5, 0)};
+  memory.move(0, 8 * base::kMiB + 1000);
+  EXPECT_EQ(ids_of(memory.choose(clients)), (Ids{3, 4}));
+  // Chosen before: they count as gone, and are not chosen twice.
+  EXPECT_EQ(ids_of(memory.choose(clients)), Ids{});
+  memory.move(0, kBudget);
+  EXPECT_EQ(ids_of(memory.choose(clients)), (Ids{2, 1}));
+}
+
+TEST(ClientMemory, WhoMayNotBeEvictedIsNotChosen) {
+  const Config config(with_budget(kBudget));
+  ClientMemory memory(config);
+  const std::vector<ClientMemory::Client> clients = {client_of(1, 9 * base::kMiB),
+                                                     client_of(2, 1000)};
+  clients[0]->is_no_evict = true;
+  memory.move(0, 9 * base::kMiB + 1000);
+  EXPECT_EQ(ids_of(memory.choose(clients)), Ids{2});
+}
+
+TEST(BodyBudget, AWaiterIsRememberedForAMoment) {
+  BodyBudget bodies(1000);
+  EXPECT_TRUE(bodies.try_take(5000, 100));  // alone, however large
+  EXPECT_FALSE(bodies.has_waiters(100));
+  EXPECT_FALSE(bodies.try_take(1, 200));
+  EXPECT_TRUE(bodies.has_waiters(1199));
+  EXPECT_FALSE(bodies.has_waiters(1200));
+  bodies.give_back(5000);
+  EXPECT_TRUE(bodies.try_take(1, 1300));
+}
+
+TEST(SessionMemory, WhatASessionHoldsIsSeenAndGoneAgain) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  EXPECT_EQ(node.memory().used_bytes(), 0u);
+  client.call({"MULTI"});
+  client.call({"SET", "a", std::string(50'000, 'v')});
+  EXPECT_GT(node.memory().used_bytes(), 50'000u);
+  client.call({"EXEC"});
+  EXPECT_EQ(client.call({"WATCH", std::string(20'000, 'k')}), "+OK\r\n");
+  EXPECT_GT(node.memory().used_bytes(), 20'000u);
+  client.call({"UNWATCH"});
+  // Half a request counts as what came of it.
+  client.exchange("*2\r\n$3\r\nGET\r\n$30000\r\n" + std::string(10'000, 'k'));
+  EXPECT_GT(node.memory().used_bytes(), 10'000u);
+  EXPECT_NE(TestClient(node).call({"INFO", "clients"}).find("client_memory_used:"),
+            std::string::npos);
+  client.connection().client_close();
+  node.run_for_ms(2500);
+  EXPECT_EQ(node.memory().used_bytes(), 0u);
+}
+
+TEST(SessionMemory, ASessionThatRestsHoldsNothingAndHearsWhatComesLater) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  for (int round = 0; round < 3; ++round) {
+    client.call({"SET", "a", std::string(12'000, 'v')});
+    EXPECT_GT(node.memory().used_bytes(), 0u);
+    node.run_for_ms(2500);
+    EXPECT_EQ(node.memory().used_bytes(), 0u);
+    EXPECT_EQ(client.call({"STRLEN", "a"}), ":12000\r\n");
+  }
+}
+
+TEST(SessionMemory, TheLargestIsClosedAboveTheBudgetAndOthersAreServed) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient large(node);
+  TestClient small(node);
+  // A request of many words that does not end: each is short, so no body budget holds it back.
+  std::string bytes = "*1000000\r\n";
+  for (int i = 0; i < 60'000; ++i) bytes += "$100\r\n" + std::string(100, 'x') + "\r\n";
+  small.exchange("*2\r\n$3\r\nGET\r\n$20000\r\n" + std::string(10'000, 'k'));
+  large.connection().client_send(bytes);
+  node.run_for_ms(100);
+  EXPECT_TRUE(large.is_closed());
+  EXPECT_FALSE(small.is_closed());
+  EXPECT_LT(node.memory().peak_bytes(), 2 * kBudget);
+  ASSERT_EQ(node.troubles.size(), 1u);
+  EXPECT_NE(node.troubles[0].find("(client-memory)"), std::string::npos) << node.troubles[0];
+  EXPECT_EQ(node.counters().evicted_clients, 1u);
+  EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
+}
+
+TEST(SessionMemory, WhoDoesNotReadIsHeldBackBeforeAnybodyIsClosed) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient deaf(node);
+  TestClient other(node);
+  deaf.call({"SET", "a", std::string(100'000, 'v')});
+  deaf.connection().set_client_reading(false);
+  std::string gets;
+  for (int i = 0; i < 200; ++i) gets += request_of({"GET", "a"});
+  deaf.connection().client_send(gets);
+  node.run_for_ms(100);
+  // Twenty megabytes are asked for: it stops at three quarters of the budget.
+  EXPECT_FALSE(deaf.is_closed());
+  EXPECT_LE(node.memory().used_bytes(), kBudget);
+  EXPECT_EQ(other.call({"STRLEN", "a"}), ":100000\r\n");
+  // When it reads again, it gets all.
+  deaf.connection().set_client_reading(true);
+  node.run_for_ms(500);
+  EXPECT_EQ(deaf.connection().take().size(), 200 * bulk_of(std::string(100'000, 'v')).size());
+  EXPECT_TRUE(node.troubles.empty());
+}
+
+TEST(SessionMemory, ABodyThatDoesNotComeGivesWayToOnesThatWait) {
+  TestSetup setup = with_data();
+  setup.options.client.request_memory_bytes = 1 << 20;
+  TestNode node(setup);
+  node.serve();
+  TestClient silent(node);
+  TestClient waiting(node);
+  const std::string value(900'000, 'v');
+  const base::Bytes request = request_of({"SET", "k", value});
+  silent.exchange(request.substr(0, 100'000));
+  // Nobody wants its room yet.
+  node.run_for_ms(15'000);
+  EXPECT_FALSE(silent.is_closed());
+  waiting.connection().client_send(request);
+  node.run_for_ms(2500);
+  EXPECT_TRUE(silent.is_closed());
+  EXPECT_EQ(waiting.connection().take(), "+OK\r\n");
+  ASSERT_EQ(node.troubles.size(), 1u);
+  EXPECT_NE(node.troubles[0].find("(request-body-timeout)"), std::string::npos);
+}
+
+TEST(SessionMemory, ABodyThatComesSlowlyIsNotTakenForSilent) {
+  TestSetup setup = with_data();
+  setup.options.client.request_memory_bytes = 1 << 20;
+  TestNode node(setup);
+  node.serve();
+  TestClient slow(node);
+  TestClient waiting(node);
+  const base::Bytes request = request_of({"SET", "k", std::string(900'000, 'v')});
+  slow.exchange(request.substr(0, 100'000));
+  waiting.connection().client_send(request);
+  for (size_t i = 1; i < 9; ++i) {
+    node.run_for_ms(5000);
+    slow.exchange(request.substr(i * 100'000, i < 8 ? 100'000 : base::Bytes::npos));
+  }
+  node.run_for_ms(100);
+  EXPECT_EQ(slow.connection().take() + waiting.connection().take(), "+OK\r\n");
+  EXPECT_FALSE(slow.is_closed());
+}
+
+}  // namespace
+}  // namespace alfheim::server

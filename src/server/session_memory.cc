@@ -1,0 +1,54 @@
+// What a session holds in memory, and when it gives it back (server/session.h,
+// server/client_memory.h).
+#include "server/session.h"
+#include "server/session_host.h"
+
+namespace alfheim::server {
+
+uint64_t Session::held_bytes() const {
+  uint64_t bytes = cutter_.memory_bytes() + replies_.memory_bytes() + connection_.unsent_bytes() +
+                   transaction_.memory_bytes() + pool_reads_.request_bytes +
+                   pool_reads_.count * pool_reads_.reply_bytes;
+  if (scratch_.capacity() > sizeof(scratch_)) bytes += scratch_.capacity();  // else it is inside
+  if (stalled_ && stalled_->request) bytes += stalled_->request->size_bytes();
+  if (block_) bytes += block_->bytes;
+  return bytes;
+}
+
+void Session::note_memory() {
+  if (stream_ == Stream::kClosed) return;
+  memory_.account.set(held_bytes(), *state_.info);
+  if (host_.services().client_memory.is_over()) host_.relieve_later();
+}
+
+// Only one that has replies to get rid of: when they are out, it is looked at again. What is
+// held by half a request becomes less by reading on, not by waiting.
+bool Session::must_wait_for_memory() const {
+  if (!host_.services().client_memory.must_wait(memory_.account.bytes())) return false;
+  return connection_.unsent_bytes() > 0 || replies_.has_pending();
+}
+
+// A request of many megabytes was executed and nothing is read for now: its buffer would lie
+// here for nothing, beside what was made of it.
+void Session::release_large_input() {
+  if (memory_.is_room_lent || cutter_.capacity_bytes() <= resp::RequestCutter::kReadBytes) return;
+  cutter_.release_idle();
+}
+
+void Session::release_idle() {
+  if (stream_ != Stream::kOpen || !is_idle() || connection_.unsent_bytes() > 0) return;
+  if (cutter_.capacity_bytes() == 0 || cutter_.bytes_unconsumed() > 0) return;
+  scratch_ = base::Bytes();
+  replies_.release_idle();
+  if (memory_.is_room_lent) return connection_.release_room();
+  cutter_.release_idle();
+  note_memory();
+}
+
+void Session::on_room_released() {
+  memory_.is_room_lent = false;
+  cutter_.release_idle();
+  note_memory();
+}
+
+}  // namespace alfheim::server
