@@ -73,6 +73,9 @@ base::Result<std::unique_ptr<MetaFile>> open_or_create_meta(env::Disk& disk,
 base::Status remove_obsolete(LogState& state, const std::vector<std::string>& paths) {
   bool is_unlinked = false;
   for (const std::string& path : paths) {
+    // The reserve first: it is short where the disk was full.
+    ALF_TRY(const bool is_reserved, state.reserve.recycle(path));
+    if (is_reserved) continue;
     ALF_TRY(const bool is_recycled, state.spares.recycle(path));
     if (is_recycled) continue;
     ALF_TRY_STATUS(state.disk.unlink(path));
@@ -123,6 +126,7 @@ base::Result<std::unique_ptr<Log>> Log::open(env::Disk& disk, env::Random& rando
   ALF_TRY(Recovered recovered, recovery.run());
   ALF_TRY(const std::vector<std::string> names, disk.list(kept.dir));
   ALF_TRY_STATUS(state->spares.load(names));
+  ALF_TRY_STATUS(state->reserve.load(names));
   // The clean marker goes before anything can be appended; and what was read from META becomes
   // durable with certainty, even where a killed process had left it half written.
   ALF_TRY_STATUS(state->meta->update([&](Meta& next) {
@@ -305,6 +309,15 @@ base::Status Log::replenish_spares() {
 
 bool Log::wants_spares() const { return state_->spares.is_short(); }
 
+base::Status Log::replenish_reserve() {
+  const LogState::Turn turn(state_->upkeep_turn);
+  ALF_TRY_STATUS(state_->check_usable());
+  return state_->reserve.replenish();
+}
+
+uint64_t Log::reserve_missing_bytes() const { return state_->reserve.missing_bytes(); }
+uint64_t Log::roll_count() const { return state_->counters.rolls.load(std::memory_order_relaxed); }
+
 HardState Log::hard_state() const { return state_->meta->current().hard_state; }
 Identity Log::identity() const { return state_->meta->current().identity; }
 
@@ -317,6 +330,7 @@ LogStats Log::stats() const {
                  .payload_bytes = counters.payload_bytes.load(std::memory_order_relaxed),
                  .roll_count = counters.rolls.load(std::memory_order_relaxed)};
   stats.spare_count = state_->spares.count();
+  stats.reserved_count = state_->reserve.count();
   const std::shared_lock lock(state_->mutex);
   const std::lock_guard retired_lock(state_->retired.mutex);
   stats.segment_count = state_->shared.set->segments().size() + state_->retired.segments.size();

@@ -9,14 +9,14 @@
 // - append returned ok: the entries are on stable storage. It failed: unless the code is
 //   kNoSpace the Log is finished (every later change fails) and the node must stop; after a
 //   restart each entry of the failed batch is there whole, or not at all.
-// - kNoSpace: there is no room for the next segment. What is durable, up to last_index(), stays;
-//   the caller may append the same entries again when there is room.
+// - kNoSpace: there is no room for the next segment, and the reserve is used up. What is durable,
+//   up to last_index(), stays; the caller may append the same entries again when there is room.
 // - open after an unclean stop copies the tail into a new segment before it returns (I7); a
 //   bad record that is not a torn tail is kCorruption, and nothing is changed (I8).
 // - save_hard_state and set_log_start are durable when they return (I3, I10).
 //
 // Thread: append, save_hard_state, set_log_start and close belong to the log strand, one at a
-// time. drop_segment and replenish_spares may run on one other thread. All const functions and
+// time. drop_segment and replenish_* may run on one other thread. All const functions and
 // pin() may be called from any thread. Lifetime: disk and random outlive the Log; pins may not
 // outlive it. Memory: the tail (bounded), and 8 bytes per entry still held (segment_table.h).
 #pragma once
@@ -64,6 +64,7 @@ struct LogStats {
   uint64_t roll_count = 0;
   uint64_t segment_count = 0;  // also the open one and those dropped but still pinned
   uint64_t spare_count = 0;
+  uint64_t reserved_count = 0;
   uint64_t tail_bytes = 0;
 };
 
@@ -76,6 +77,9 @@ class Log {
     uint64_t memory_tail_bytes = 64 * 1024 * 1024;
     // How many pre-written spare files replenish_spares and drop_segment keep; 0 keeps none.
     uint32_t prewritten_segment_count = 2;
+    // How many files of room replenish_reserve and drop_segment keep for a full disk: append (and
+    // the copy of open) takes one when there is no room for a new file.
+    uint32_t reserved_segment_count = 0;
     // Called while open scans and copies a tail.
     std::function<void(uint64_t bytes_done, uint64_t bytes_total)> progress;
   };
@@ -112,6 +116,8 @@ class Log {
   // Writes spare files until the pool is full. Long: tens of milliseconds per file.
   base::Status replenish_spares();
   bool wants_spares() const;
+  // Allocates what is missing of the reserve. kNoSpace: there is no room for it.
+  base::Status replenish_reserve();
 
   // --- any thread ---
 
@@ -155,6 +161,9 @@ class Log {
   // Oldest first, by first_index. Not the open one, and none that was dropped.
   std::vector<SegmentInfo> sealed_segments() const;
   LogStats stats() const;
+  // Of the reserve; not 0 tells that the disk was found full, or that it was not yet made.
+  uint64_t reserve_missing_bytes() const;
+  uint64_t roll_count() const;
   // The owner's self-test after each step in the simulator.
   void check_invariants() const;
 

@@ -141,6 +141,21 @@ base::Result<std::unique_ptr<env::File>> LogState::make_segment_file(const Segme
   if (!removed.is_ok() && removed.error().code != ErrorCode::kNotFound) {
     return finish(std::move(removed).error());
   }
+  return make_reserved_file(header, path, std::move(file).error());
+}
+
+// The disk has no room for a new file: what was kept for this moment. Whoever appends sees to
+// it that only little is appended from now on (Log::reserve_missing_bytes tells).
+base::Result<std::unique_ptr<env::File>> LogState::make_reserved_file(const SegmentHeader& header,
+                                                                      std::string& path,
+                                                                      base::Error why_not) {
+  if (header.file_bytes != options.segment_bytes) return why_not;
+  std::optional<std::string> reserved = reserve.take();
+  if (!reserved) return why_not;
+  path = std::move(*reserved);
+  auto file = SegmentWriter::make_file(disk, path, header, true, strand.buffer);
+  if (!file.is_ok()) return finish(std::move(file).error());
+  counters.wrote(kSegmentHeaderBytes);
   return file;
 }
 

@@ -14,6 +14,7 @@
 #include "vlog/log.h"
 #include "vlog/meta.h"
 #include "vlog/segment.h"
+#include "vlog/segment_names.h"
 #include "vlog/segment_writer.h"
 #include "vlog/spare_pool.h"
 
@@ -26,7 +27,13 @@ struct LogState {
         options(std::move(the_options)),
         spares(disk, {.dir = options.dir,
                       .file_bytes = options.segment_bytes,
-                      .wanted_count = options.prewritten_segment_count}) {}
+                      .wanted_count = options.prewritten_segment_count,
+                      .prefix = kSparePrefix}),
+        reserve(disk, {.dir = options.dir,
+                       .file_bytes = options.segment_bytes,
+                       .wanted_count = options.reserved_segment_count,
+                       .prefix = kReservePrefix,
+                       .is_prewritten = false}) {}
 
   struct Strand {
     AlignedBuffer buffer;
@@ -87,6 +94,9 @@ struct LogState {
   base::Status seal_open_segment();
   base::Result<std::unique_ptr<env::File>> make_segment_file(const SegmentHeader& header,
                                                              std::string& path);
+  base::Result<std::unique_ptr<env::File>> make_reserved_file(const SegmentHeader& header,
+                                                              std::string& path,
+                                                              base::Error why_not);
   void publish(std::span<const raft::Entry> entries, std::span<const RecordPlace> places);
   // With the lock held: what was at `first` and after goes; returns the set without empty ones.
   std::vector<SegmentPtr> truncate_from(base::LogIndex first);
@@ -110,6 +120,7 @@ struct LogState {
   std::unique_ptr<env::FileLock> directory_lock;
   std::unique_ptr<MetaFile> meta;
   SparePool spares;
+  SparePool reserve;
   Strand strand;
   mutable std::shared_mutex mutex;  // guards shared, and the tables of all segments
   Shared shared;

@@ -48,6 +48,7 @@ class LogWorld {
   uint64_t segment_bytes = 64 * 1024;
   uint64_t memory_tail_bytes = 0;  // so that reads go to the files
   uint32_t spare_count = 0;
+  uint32_t reserve_count = 0;
   std::unique_ptr<Log> log;
 };
 

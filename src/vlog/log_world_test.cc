@@ -39,6 +39,7 @@ Log::Options LogWorld::options() const {
           .segment_bytes = segment_bytes,
           .memory_tail_bytes = memory_tail_bytes,
           .prewritten_segment_count = spare_count,
+          .reserved_segment_count = reserve_count,
           .progress = {}};
 }
 

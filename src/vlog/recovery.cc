@@ -265,7 +265,7 @@ base::Status Recovery::make_tail_durable(const std::vector<std::string>& names) 
     result_.open_segment = tail;
     return base::ok();
   }
-  ALF_TRY_STATUS(copy_forward(*tail));
+  ALF_TRY_STATUS(copy_forward(*tail, names));
   result_.obsolete_paths.push_back(tail->path);
   return base::ok();
 }
@@ -281,7 +281,7 @@ base::Status Recovery::rewrite_last_footer() {
   return file->write_at_durable(segment.header.file_bytes - bytes.size(), buffer_.copy_of(bytes));
 }
 
-base::Status Recovery::copy_forward(const Segment& tail) {
+base::Status Recovery::copy_forward(const Segment& tail, const std::vector<std::string>& names) {
   const std::vector<uint64_t> counts = plan_copy(tail.table);
   SegmentHeader header{
       .uid = random_.next_u64(),
@@ -291,11 +291,11 @@ base::Status Recovery::copy_forward(const Segment& tail) {
       .file_bytes = std::max(options_.segment_bytes, copied_file_bytes(tail.table, counts)),
       .replaces_id = tail.header.id,
       .copied_last_index = tail.table.last_index()};
-  const std::string copy_path = path_in(options_.dir, segment_name(header.id, kCopySuffix));
+  std::string copy_path = path_in(options_.dir, segment_name(header.id, kCopySuffix));
   const std::string path = path_in(options_.dir, segment_name(header.id));
   SegmentTable table(header.first_index);
   {
-    ALF_TRY(auto file, SegmentWriter::make_file(disk_, copy_path, header, false, buffer_));
+    ALF_TRY(auto file, make_copy_file(header, names, copy_path));
     SegmentWriter writer(std::move(file), header, {}, buffer_);
     ALF_TRY_STATUS(copy_entries(tail, writer, table));
     result_.position = writer.position();
@@ -313,6 +313,27 @@ base::Status Recovery::copy_forward(const Segment& tail) {
   result_.segments.back() = copy;
   result_.open_segment = copy;
   return base::ok();
+}
+
+// On a disk without room for a new file, what was kept for that moment takes the copy; under its
+// old name it is still nothing but a spare file, should the node die over it.
+base::Result<std::unique_ptr<env::File>> Recovery::make_copy_file(
+    const SegmentHeader& header, const std::vector<std::string>& names, std::string& path) {
+  auto made = SegmentWriter::make_file(disk_, path, header, false, buffer_);
+  if (made.is_ok() || made.error().code != ErrorCode::kNoSpace) return made;
+  const base::Status removed = disk_.unlink(path);
+  if (!removed && removed.error().code != ErrorCode::kNotFound) return removed.error();
+  for (const std::string& name : names) {
+    if (!parse_spare_name(name) && !parse_spare_name(name, kReservePrefix)) continue;
+    const std::string spare = path_in(options_.dir, name);
+    ALF_TRY(const uint64_t links, disk_.link_count(spare));
+    ALF_TRY(auto file, disk_.open(spare, {}));
+    ALF_TRY(const uint64_t size_bytes, file->size_bytes());
+    if (links != 1 || size_bytes != header.file_bytes) continue;
+    path = spare;
+    return SegmentWriter::make_file(disk_, path, header, true, buffer_);
+  }
+  return made;
 }
 
 base::Status Recovery::copy_entries(const Segment& tail, SegmentWriter& writer,

@@ -64,7 +64,10 @@ class Recovery {
   void set_empty_aside();
   base::Status make_tail_durable(const std::vector<std::string>& names);
   base::Status rewrite_last_footer();
-  base::Status copy_forward(const Segment& tail);
+  base::Status copy_forward(const Segment& tail, const std::vector<std::string>& names);
+  base::Result<std::unique_ptr<env::File>> make_copy_file(const SegmentHeader& header,
+                                                          const std::vector<std::string>& names,
+                                                          std::string& path);
   base::Status copy_entries(const Segment& tail, SegmentWriter& writer, SegmentTable& table);
   base::Status find_last_stamp();
 

@@ -30,7 +30,9 @@ std::string segment_name(uint64_t id, std::string_view suffix) {
   return base::format("{:020}{}", id, suffix);
 }
 
-std::string spare_name(uint64_t number) { return base::format("{}{:08}", kSparePrefix, number); }
+std::string spare_name(uint64_t number, std::string_view prefix) {
+  return base::format("{}{:08}", prefix, number);
+}
 
 std::optional<uint64_t> parse_segment_name(std::string_view name, std::string_view suffix) {
   if (!name.ends_with(suffix)) return std::nullopt;
@@ -38,15 +40,16 @@ std::optional<uint64_t> parse_segment_name(std::string_view name, std::string_vi
   return parse_digits(name, kIdDigits);
 }
 
-std::optional<uint64_t> parse_spare_name(std::string_view name) {
-  if (!name.starts_with(kSparePrefix)) return std::nullopt;
-  return parse_digits(name.substr(kSparePrefix.size()), kSpareDigits);
+std::optional<uint64_t> parse_spare_name(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return std::nullopt;
+  return parse_digits(name.substr(prefix.size()), kSpareDigits);
 }
 
 bool is_unfinished_name(std::string_view name) {
   if (parse_segment_name(name, kCopySuffix) || parse_segment_name(name, kNewSuffix)) return true;
-  return name.ends_with(kNewSuffix) &&
-         parse_spare_name(name.substr(0, name.size() - kNewSuffix.size())).has_value();
+  if (!name.ends_with(kNewSuffix)) return false;
+  name.remove_suffix(kNewSuffix.size());
+  return parse_spare_name(name) || parse_spare_name(name, kReservePrefix);
 }
 
 }  // namespace alfheim::vlog

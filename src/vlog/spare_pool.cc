@@ -21,7 +21,7 @@ base::Result<bool> SparePool::fits(const std::string& path) {
 
 base::Status SparePool::load(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const auto number = parse_spare_name(name);
+    const auto number = parse_spare_name(name, options_.prefix);
     if (!number) continue;
     const std::string path = path_in(options_.dir, name);
     ALF_TRY(const bool is_fitting, fits(path));
@@ -66,23 +66,11 @@ base::Result<bool> SparePool::recycle(const std::string& path) {
   return true;
 }
 
-base::Status SparePool::write_zeros(const std::string& new_path) {
-  const base::Bytes zeros(base::kMiB, '\0');
-  ALF_TRY(auto file, disk_.open(new_path, {.is_writable = true, .create_new = true}));
-  for (uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
-    const uint64_t length = std::min<uint64_t>(zeros.size(), options_.file_bytes - at);
-    ALF_TRY_STATUS(file->write_at(at, base::ByteView(zeros).substr(0, length)));
-  }
-  return file->sync();
-}
-
 base::Status SparePool::replenish() {
   while (is_short()) {
     const std::string path = next_path();
     const std::string new_path = path + std::string(kNewSuffix);
-    base::Status made = write_zeros(new_path);
-    if (made.is_ok()) made = disk_.rename(new_path, path);
-    if (!made.is_ok()) {
+    if (base::Status made = make_file(new_path, path); !made) {
       // The owner asks again when there is room, under another name: what is half made must not
       // stay to fill the disk. Best effort: the next open removes what is left.
       [[maybe_unused]] const base::Status removed = disk_.unlink(new_path);
@@ -93,14 +81,36 @@ base::Status SparePool::replenish() {
   return base::ok();
 }
 
+base::Status SparePool::make_file(const std::string& new_path, const std::string& path) {
+  {
+    ALF_TRY(auto file, disk_.open(new_path, {.is_writable = true, .create_new = true}));
+    if (options_.is_prewritten) {
+      const base::Bytes zeros(base::kMiB, '\0');
+      for (uint64_t at = 0; at < options_.file_bytes; at += zeros.size()) {
+        const uint64_t length = std::min<uint64_t>(zeros.size(), options_.file_bytes - at);
+        ALF_TRY_STATUS(file->write_at(at, base::ByteView(zeros).substr(0, length)));
+      }
+    } else {
+      ALF_TRY_STATUS(file->allocate(options_.file_bytes));
+    }
+    ALF_TRY_STATUS(file->sync());
+  }
+  return disk_.rename(new_path, path);
+}
+
 uint32_t SparePool::count() const {
   const std::lock_guard lock(mutex_);
   return static_cast<uint32_t>(paths_.size());
 }
 
+uint64_t SparePool::missing_bytes() const {
+  const uint64_t present = std::min(count(), options_.wanted_count);
+  return (options_.wanted_count - present) * options_.file_bytes;
+}
+
 std::string SparePool::next_path() {
   const std::lock_guard lock(mutex_);
-  return path_in(options_.dir, spare_name(next_number_++));
+  return path_in(options_.dir, spare_name(next_number_++, options_.prefix));
 }
 
 }  // namespace alfheim::vlog

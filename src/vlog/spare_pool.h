@@ -1,7 +1,9 @@
-// vlog/spare_pool: a few files whose blocks were written before.
+// vlog/spare_pool: a few files that are ready to become segments.
 //
-// Overwriting written blocks syncs in about half the time of writing fresh ones. What a spare
-// holds does not matter (I6). The pool never exceeds its wanted number of files.
+// Two pools of a log differ in what they are for. Spares have blocks that were written before:
+// overwriting those syncs in about half the time of writing fresh ones. The reserve has blocks
+// that are merely allocated, and is touched only when the disk has no room for a new file.
+// What such a file holds does not matter (I6). A pool never exceeds its wanted number of files.
 //
 // Thread: any; `take` never waits for the long writes of `replenish`.
 // Lifetime: the Disk outlives it.
@@ -23,6 +25,8 @@ class SparePool {
     std::string dir;
     uint64_t file_bytes = 0;
     uint32_t wanted_count = 0;
+    std::string_view prefix;  // of its files' names: kSparePrefix or kReservePrefix
+    bool is_prewritten = true;
   };
   SparePool(env::Disk& disk, Options options);
 
@@ -35,15 +39,16 @@ class SparePool {
   // Makes the file at `path` a spare if one is wanted, its length fits and no link but this one
   // is left (I4); says whether it did. The new name is durable when it returns.
   base::Result<bool> recycle(const std::string& path);
-  // Makes spares until none is wanted. An error leaves nothing of the one that failed.
+  // Makes files until none is wanted. An error leaves nothing of the one that failed.
   base::Status replenish();
   uint32_t count() const;
+  uint64_t missing_bytes() const;
   bool is_short() const { return count() < options_.wanted_count; }
 
  private:
   base::Result<bool> fits(const std::string& path);
-  // Makes the file of a spare, under its unfinished name; durable but for the name.
-  base::Status write_zeros(const std::string& new_path);
+  // Under its unfinished name first; durable but for the name.
+  base::Status make_file(const std::string& new_path, const std::string& path);
   std::string next_path();
 
   env::Disk& disk_;
