@@ -117,6 +117,7 @@ base::Status SimNode::open_replica() {
   const replica::Replica::Hands hands{
       .clock = clock_,
       .random = random_,
+      .disk = hands_.disk,
       .executor = executor_,
       .core = *loops_[0],
       .log_strand = *log_strand_,

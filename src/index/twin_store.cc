@@ -128,6 +128,9 @@ std::shared_ptr<const StoreSnapshot> TwinStore::snapshot() {
 
 base::Status TwinStore::ingest(SortedSource& records, uint64_t applied) {
   if (fails_ingest_) return base::Error{base::ErrorCode::kIo, "ingest on the twin: told to fail"};
+  if (lacks_room_) {
+    return base::Error{base::ErrorCode::kNoSpace, "ingest on the twin: the disk is full"};
+  }
   const TwinDisk::Content old = disk_->content();
   ALF_CHECK_MSG(applied >= old.applied, "the persisted state never goes back");
   auto copy = std::make_shared<Records>(*old.records);

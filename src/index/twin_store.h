@@ -57,6 +57,8 @@ class TwinStore final : public Store {
 
   void set_full(bool is_full) { is_full_ = is_full; }
   void set_fails_ingest(bool fails_ingest) { fails_ingest_ = fails_ingest; }
+  // Ingests fail with kNoSpace, and change nothing.
+  void set_lacks_room(bool lacks_room) { lacks_room_ = lacks_room; }
 
  private:
   const std::shared_ptr<TwinDisk> disk_;  // shared with the world, which outlives crashes
@@ -64,6 +66,7 @@ class TwinStore final : public Store {
   std::atomic<uint64_t> chance_;
   std::atomic<bool> is_full_;
   std::atomic<bool> fails_ingest_;
+  std::atomic<bool> lacks_room_{false};
 };
 
 }  // namespace alfheim::index

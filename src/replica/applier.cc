@@ -1,5 +1,8 @@
 #include "replica/applier.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/format.h"
 
@@ -13,6 +16,9 @@ constexpr size_t kSliceBytesMax = 4 * 1024 * 1024;
 constexpr size_t kNearOperationsMax = 256;
 // How often a freeze that waits for compaction is tried again.
 constexpr uint64_t kFreezeRetryMs = 10;
+// How often one is tried that found the disk full: each try may write a lot in vain.
+constexpr uint64_t kRoomRetryMsMin = 500;
+constexpr uint64_t kRoomRetryMsMax = 8000;
 
 }  // namespace
 
@@ -206,7 +212,10 @@ void Applier::maybe_freeze(bool is_forced) {
   if (!is_due && !is_forced) return;
   log_bytes_since_freeze_ = 0;
   needed_from_ = hands_.machine.log_needed_from();
-  std::unique_ptr<index::FreezeJob> job = index.freeze(hands_.machine.applied().value);
+  run_freeze(index.freeze(hands_.machine.applied().value));
+}
+
+void Applier::run_freeze(std::unique_ptr<index::FreezeJob> job) {
   hands_.executor.post_to_pool([this, job = std::move(job)]() mutable {
     base::Status status = job->run();
     strand_.post([this, job = std::move(job), status = std::move(status)]() mutable {
@@ -226,19 +235,47 @@ void Applier::retry_freeze() {
 }
 
 void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job) {
+  if (!status && status.error().code == base::ErrorCode::kNoSpace) {
+    return wait_for_room(std::move(job), status.error());
+  }
   if (!status) return fail(std::move(status).error());
+  if (std::exchange(room_retry_ms_, 0) > 0) events_.on_room();
   hands_.machine.index().finish(*job);
   events_.on_persisted(needed_from_);
   if (!persist_waiters_.empty()) {
     if (!current_ && hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {
-      std::vector<std::function<void()>> waiters = std::move(persist_waiters_);
-      persist_waiters_.clear();
-      for (std::function<void()>& done : waiters) done();
+      tell_persist_waiters();
     } else {
       maybe_freeze(true);
     }
   }
   if (!is_running_) run_slice();
+}
+
+// Nothing is lost: the frozen part stays in memory and is tried again, the log goes on holding
+// what it reflects, and is_overfull() bounds what comes on top.
+void Applier::wait_for_room(std::unique_ptr<index::FreezeJob> job, const base::Error& found) {
+  events_.on_no_room(found);
+  if (!persist_waiters_.empty() && !current_) return tell_persist_waiters();
+  room_retry_ms_ = std::clamp(2 * room_retry_ms_, kRoomRetryMsMin, kRoomRetryMsMax);
+  strand_.post_after(room_retry_ms_, [this, job = std::move(job)]() mutable {
+    if (has_failed_) return;
+    run_freeze(std::move(job));
+  });
+}
+
+void Applier::tell_persist_waiters() {
+  std::vector<std::function<void()>> waiters = std::move(persist_waiters_);
+  persist_waiters_.clear();
+  for (std::function<void()>& done : waiters) done();
+}
+
+void Applier::freeze_for_room() {
+  strand_.post([this] {
+    index::Index& index = hands_.machine.index();
+    if (has_failed_ || is_stopping_ || !index.has_dirty() || !index.can_freeze()) return;
+    maybe_freeze(true);
+  });
 }
 
 void Applier::persist_now(std::function<void()> done) {

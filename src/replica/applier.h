@@ -52,6 +52,9 @@ class Applier {
     // A state hash was asked for at this index: the view is the state there.
     std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
     std::function<void(base::LogIndex applied, base::LogIndex target)> on_progress;
+    // The index cannot be stored for want of room: it stays in memory and is tried again.
+    std::function<void(const base::Error&)> on_no_room;
+    std::function<void()> on_room;  // it is stored, after all
   };
   Applier(const Hands& hands, const Options& options, Events events);
 
@@ -61,7 +64,10 @@ class Applier {
   // Payload bytes offered and not yet applied, for back-pressure.
   uint64_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }
   // Applies no more, freezes what is dirty and calls `done` when it is in the store (stop).
+  // Also when the disk has no room for it: the log holds all, the next start replays.
   void persist_now(std::function<void()> done);
+  // Any thread (posts): stores what is dirty, so that segments without live values can go.
+  void freeze_for_room();
 
  private:
   class Sink;
@@ -80,6 +86,9 @@ class Applier {
   void maybe_freeze(bool is_forced);
   void on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> job);
   void retry_freeze();
+  void run_freeze(std::unique_ptr<index::FreezeJob> job);
+  void wait_for_room(std::unique_ptr<index::FreezeJob> job, const base::Error& found);
+  void tell_persist_waiters();
   void flush_replies();
   void fail(base::Error error);
 
@@ -95,6 +104,7 @@ class Applier {
   std::vector<std::function<void()>> persist_waiters_;
   uint64_t log_bytes_since_freeze_ = 0;
   base::LogIndex needed_from_;  // once the running freeze is done
+  uint64_t room_retry_ms_ = 0;  // 0: nothing waits for room
   bool is_running_ = false;
   bool is_retry_set_ = false;
   bool is_stopping_ = false;

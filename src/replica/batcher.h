@@ -33,6 +33,7 @@ struct Batch {
   base::Bytes payload;             // empty: a tick
   std::vector<ReplyTo> waiters;    // by ordinal; session 0 means nobody
   std::vector<ReplyTo> followers;  // told when the entry is applied (reads that need a tick)
+  bool is_empty() const { return waiters.empty() && followers.empty(); }
 };
 
 struct LargeOperation {

@@ -75,6 +75,7 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
       stamps_(hands.clock),
       batcher_(options.payload),
       raft_(raft_options(hands, options), state),
+      guard_(hands.disk, hands.log, options.disk, events_.on_disk),
       applier_(Applier::Hands{hands.apply_strand, hands.near_apply, hands.executor, hands.log,
                               hands.machine, hands.router},
                options.applier,
@@ -95,6 +96,11 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                        },
                    .on_state_hash = events_.on_state_hash,
                    .on_progress = events_.on_progress,
+                   .on_no_room =
+                       [this](const base::Error& found) {
+                         guard_.note_no_room(DiskGuard::Need::kIndex, found);
+                       },
+                   .on_room = [this] { guard_.note_room(DiskGuard::Need::kIndex); },
                }) {}
 
 void Replica::start() {
@@ -109,6 +115,8 @@ void Replica::on_tick() {
   if (has_failed_ || (on_stopped_ && in_flight_.empty())) return;
   raft_.tick();
   handle_ready();
+  look_at_disk();
+  retry_parked();
   take_snapshot();
   tick_log_time();
   pump();
@@ -147,19 +155,25 @@ void Replica::pump() {
 
 void Replica::propose_batches(size_t bytes_max) {
   for (Batch& batch : batcher_.take_batches(bytes_max)) {
+    if (guard_.is_full()) {
+      refuse_growth(batch);
+      if (batch.is_empty()) continue;
+    }
     base::Bytes payload = std::move(batch.payload);
     propose(raft::EntryKind::kCommands, std::move(payload), batch);
   }
 }
 
 void Replica::propose_large() {
-  if (!large_) {
+  while (!large_) {
     LargeInFlight next;
     if (!batcher_.take_large(next.operation)) return;
+    if (is_refused(next.operation)) continue;
     next.term = raft_.soft_state().term;
     large_ = std::move(next);
   }
   if (large_->term != raft_.soft_state().term) return lose_large();
+  if (is_refused(large_->operation)) return disown_large();
   const base::Bytes& body = large_->operation.body;
   for (size_t i = 0; i < kFragmentsPerWriteMax && large_->offset_bytes < body.size(); ++i) {
     base::Bytes piece = body.substr(large_->offset_bytes, base::kFragmentBytes);
@@ -250,25 +264,19 @@ void Replica::write(raft::Ready ready) {
   is_writing_ = true;
   ++writes_in_flight_;
   ++counters_.writes;
-  hands_.log_strand.post([this, ready = std::move(ready)]() mutable {
-    base::Status status;
-    if (ready.hard_state) {
-      status = hands_.log.save_hard_state(
-          vlog::HardState{ready.hard_state->term, ready.hard_state->vote});
-    }
-    if (status && !ready.entries.empty()) status = hands_.log.append(ready.entries);
-    hands_.core.post([this, number = ready.number, status = std::move(status)]() mutable {
-      on_written(number, std::move(status));
-    });
-  });
+  post_write(std::move(ready));
 }
 
-void Replica::on_written(uint64_t ready_number, base::Status status) {
+void Replica::on_written(raft::Ready ready, base::Status status) {
   ALF_CHECK(writes_in_flight_ > 0);
+  if (!status && status.error().code == base::ErrorCode::kNoSpace) {
+    return park(std::move(ready), status.error());
+  }
   --writes_in_flight_;
   is_writing_ = writes_in_flight_ > 0;
   if (!status) return fail(std::move(status).error());
-  raft_.persisted(ready_number);
+  if (guard_.lacks_log() && parked_.empty()) guard_.note_room(DiskGuard::Need::kLog);
+  raft_.persisted(ready.number);
   handle_ready();
   pump();
 }
@@ -324,7 +332,8 @@ void Replica::on_persisted(base::LogIndex first) {
 void Replica::sweep() {
   if (is_closing_) return;
   hands_.executor.post_to_pool([this] {
-    base::Result<upkeep::SweepReport> swept = hands_.keeper.sweep();
+    base::Result<upkeep::SweepReport> swept =
+        hands_.keeper.sweep(guard_.is_full() ? upkeep::Spares::kReserveOnly : upkeep::Spares::kAll);
     if (swept) return;
     hands_.core.post([this, error = std::move(swept).error()]() mutable {
       // The log was closed under a sweep that was still under way: nothing is lost.
@@ -359,6 +368,7 @@ void Replica::stop(std::function<void(base::Status)> done) {
   hands_.core.post([this, done = std::move(done)]() mutable {
     ALF_CHECK(!on_stopped_);
     on_stopped_ = std::move(done);
+    if (!parked_.empty()) abandon_parked();
     if (has_failed_ || !is_serving()) return finish_stop();
     pump();
   });

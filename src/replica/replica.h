@@ -18,10 +18,12 @@
 #include <optional>
 
 #include "env/clock.h"
+#include "env/disk.h"
 #include "env/random.h"
 #include "raft/node.h"
 #include "replica/applier.h"
 #include "replica/batcher.h"
+#include "replica/disk_guard.h"
 #include "replica/stamp_clock.h"
 #include "upkeep/segment_keeper.h"
 
@@ -41,6 +43,7 @@ class Replica {
   struct Hands {
     const env::Clock& clock;
     env::Random& random;
+    env::Disk& disk;
     env::Executor& executor;
     env::Strand& core;
     env::Strand& log_strand;
@@ -58,6 +61,7 @@ class Replica {
     uint32_t election_ticks = 10;
     machine::PayloadHeader payload;
     Applier::Options applier;
+    DiskGuard::Options disk;
   };
   struct Events {
     // On the core strand, once: entries of the own term are applied, reads and writes may come.
@@ -67,6 +71,8 @@ class Replica {
     std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
     // Replay at start: entries applied, entries to apply. May be empty.
     std::function<void(base::LogIndex applied, base::LogIndex target)> on_progress;
+    // Any strand: one line, when the disk is full and when it has room again. May be empty.
+    DiskGuard::Announce on_disk;
   };
 
   // kCorruption where log and index contradict each other.
@@ -88,6 +94,11 @@ class Replica {
   bool is_serving() const { return is_serving_.load(std::memory_order_acquire); }
   // New work should wait: too much is queued or not yet applied.
   bool is_overloaded() const;
+  // The disk is full: what grows the data must be answered with kRefusedByFullDisk; while the
+  // log itself has no room, whatever writes. What comes all the same is refused by the core.
+  bool refuses_growth() const { return guard_.is_full(); }
+  bool refuses_writes() const { return guard_.lacks_log(); }
+  DiskStatus disk_status() const { return guard_.status(); }
   base::Stamp clock_now() { return stamps_.now(); }
   // As of the last tick or change of role; never waits for the core.
   ReplicaStatus status_snapshot() const;
@@ -122,7 +133,7 @@ class Replica {
   bool propose(raft::EntryKind kind, base::Bytes payload, Batch& batch);
   void handle_ready();
   void write(raft::Ready ready);
-  void on_written(uint64_t ready_number, base::Status status);
+  void on_written(raft::Ready ready, base::Status status);
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
   void on_persisted(base::LogIndex log_needed_from);
@@ -133,19 +144,38 @@ class Replica {
   void finish_stop();
   void take_snapshot();
 
+  // replica_disk.cc: what a full disk asks for.
+  void post_write(raft::Ready ready);
+  base::Status persist(const raft::Ready& ready);  // log strand
+  void park(raft::Ready ready, const base::Error& found);
+  void retry_parked();
+  void abandon_parked();
+  void look_at_disk();
+  bool is_refused(const LargeOperation& operation);
+  void disown_large();
+  void refuse_growth(Batch& batch);
+  void refuse(std::span<const ReplyTo> calls, std::span<const ReplyTo> blocks);
+
   Hands hands_;
   Options options_;
   Events events_;
   StampClock stamps_;
   Batcher batcher_;
   raft::Node raft_;
+  DiskGuard guard_;
   Applier applier_;
   std::deque<Proposed> proposed_;
   std::deque<InFlight> in_flight_;
   std::optional<LargeInFlight> large_;
   std::function<void(base::Status)> on_stopped_;
-  base::LogIndex handed_;       // to apply, up to here
-  base::LogIndex established_;  // the newest no-op of an own leadership
+  base::LogIndex handed_;           // to apply, up to here
+  base::LogIndex established_;      // the newest no-op of an own leadership
+  std::deque<raft::Ready> parked_;  // the log has no room for them; in order
+  uint64_t look_ms_ = 0;            // when the disk is to be asked again
+  struct {
+    bool is_parked = false;  // what comes must not pass what is parked
+    uint64_t roll_count = 0;
+  } log_strand_;  // of the log strand alone
   uint32_t writes_in_flight_ = 0;
   bool is_writing_ = false;
   bool is_closing_ = false;

@@ -27,6 +27,7 @@ enum class ReplyKind : uint8_t {
   kWatchFailed,  // a block that did nothing
   kApplied,      // no reply: the entry that a follower waited for is applied
   kLost,         // the outcome is not known: close the connection (promise 3)
+  kRefused,      // an error; the operation was not proposed, and never will be
 };
 
 // One reply, or those of a run of requests that stand behind each other in one pipeline.

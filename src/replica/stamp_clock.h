@@ -37,8 +37,8 @@ class StampClock {
   const env::Clock& clock_;
   std::mutex mutex_;  // guards all below
   uint64_t anchor_ns_ = 0;
-  uint64_t anchor_us_ = 0;   // the stamp at the anchor, in microseconds
-  int lean_ = 0;             // -1, 0, 1: a tenth slower, equal, a tenth faster
+  uint64_t anchor_us_ = 0;  // the stamp at the anchor, in microseconds
+  int lean_ = 0;            // -1, 0, 1: a tenth slower, equal, a tenth faster
   base::Stamp told_;
 };
 

@@ -127,6 +127,7 @@ base::Status Node::open_replica() {
   router_ = std::make_unique<Router>(clients_, options.thread.loop_count);
   replica::Replica::Hands hands{.clock = clock_,
                                 .random = random_,
+                                .disk = disk_,
                                 .executor = *engine_.executor,
                                 .core = *engine_.loops[0],
                                 .log_strand = *engine_.log_strand,
@@ -143,6 +144,7 @@ base::Status Node::open_replica() {
   replica.election_ticks = options.group.election_ticks;
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
+  replica.disk = {.path = options.storage.dir, .reserve_bytes = options.storage.disk_reserve_bytes};
   ALF_TRY(
       replica_,
       replica::Replica::open(
@@ -152,7 +154,8 @@ base::Status Node::open_replica() {
            .on_state_hash = [this](std::shared_ptr<index::View> view,
                                    const replica::ReplyTo& to) { hash_state(std::move(view), to); },
            .on_progress = [this](base::LogIndex applied,
-                                 base::LogIndex target) { note_progress(applied, target); }}));
+                                 base::LogIndex target) { note_progress(applied, target); },
+           .on_disk = events_.on_trouble}));
   const vlog::Identity stored = storage_.log->identity();
   identity_.node_id = hex40(stored.cluster_uid, stored.node.value, stored.group.value);
   identity_.run_id = hex40(random_.next_u64(), random_.next_u64(), random_.next_u64());

@@ -138,9 +138,23 @@ void add_log(Metrics& metrics, const Services& services) {
                   number(log.payload_bytes));
   metrics.gauge("alfheimdb_log_segments", "Segment files", number(log.segment_count));
   metrics.gauge("alfheimdb_log_spare_segments", "Spare files", number(log.spare_count));
+  metrics.gauge("alfheimdb_log_reserved_segments", "Files kept for a full disk",
+                number(log.reserved_count));
   metrics.gauge("alfheimdb_log_memory_bytes", "Entries kept in memory", number(log.tail_bytes));
   metrics.gauge("alfheimdb_log_memory_budget_bytes", "What they may take",
                 number(services.config.startup().storage.log_memory_bytes));
+}
+
+void add_disk(Metrics& metrics, const Services& services) {
+  const replica::DiskStatus disk = services.replica.disk_status();
+  metrics.gauge("alfheimdb_disk_full", "1 while writes are refused for want of room",
+                disk.is_full ? 1 : 0);
+  metrics.gauge("alfheimdb_disk_free_bytes", "Free on the disk, when last asked",
+                number(disk.free_bytes));
+  metrics.gauge("alfheimdb_disk_reserve_bytes", "Free room below which writes are refused",
+                number(disk.reserve_bytes));
+  metrics.counter("alfheimdb_disk_refused_writes_total", "Writes refused for want of room",
+                  number(services.counters.refused_writes));
 }
 
 void add_index(Metrics& metrics, const Services& services) {
@@ -235,6 +249,7 @@ Rows console_rows(const Services& services) {
       {"Not yet stored", human_size(index.dirty_bytes)},
       {"Segments of the log", count(log.segment_count)},
       {"Written to the log", human_size(log.written_bytes)},
+      {"Room on the disk", services.replica.disk_status().is_full ? "full" : "enough"},
   };
 }
 
@@ -246,6 +261,7 @@ HttpPage metrics_page(const Services& services) {
   add_clients(metrics, services);
   add_raft(metrics, services);
   add_log(metrics, services);
+  add_disk(metrics, services);
   add_index(metrics, services);
   add_keys(metrics, services);
   return {.status = 200,

@@ -145,14 +145,15 @@ std::string persistence_section(const Services& services) {
   lines.add("rdb_changes_since_last_save", status.applied.value - status.persisted.value);
   lines.add("rdb_bgsave_in_progress", index.frozen_bytes > 0 ? 1 : 0);
   lines.add("rdb_last_save_time", last_save_seconds(services));
-  lines.add("rdb_last_bgsave_status", "ok");
+  const replica::DiskStatus disk = services.replica.disk_status();
+  lines.add("rdb_last_bgsave_status", disk.lacks_index ? "err" : "ok");
   lines.add("rdb_saves", index.freeze_count);
   // The log is the append-only file: every acknowledged write is on disk.
   lines.add("aof_enabled", 1);
   lines.add("aof_rewrite_in_progress", 0);
   lines.add("aof_rewrite_scheduled", 0);
   lines.add("aof_last_bgrewrite_status", "ok");
-  lines.add("aof_last_write_status", "ok");
+  lines.add("aof_last_write_status", disk.lacks_log ? "err" : "ok");
   return lines.take();
 }
 
@@ -233,6 +234,7 @@ void add_index_and_log(Lines& lines, const Services& services) {
   const vlog::LogStats log = services.log.stats();
   lines.add("log_segments", log.segment_count);
   lines.add("log_spare_segments", log.spare_count);
+  lines.add("log_reserved_segments", log.reserved_count);
   lines.add("log_batches", log.batch_count);
   lines.add("log_entries", log.entry_count);
   lines.add("log_syncs", log.sync_count);
@@ -262,6 +264,11 @@ std::string alfheimdb_section(const Services& services) {
   lines.add("entries_proposed", status.entries_proposed);
   lines.add("log_writes", status.writes);
   add_index_and_log(lines, services);
+  const replica::DiskStatus disk = services.replica.disk_status();
+  lines.add("disk_full", disk.is_full ? 1 : 0);
+  lines.add("disk_free_bytes", disk.free_bytes);
+  lines.add("disk_reserve_bytes", disk.reserve_bytes);
+  lines.add("disk_refused_writes", services.counters.refused_writes.load());
   lines.add("reads", services.counters.reads.load());
   lines.add("reads_from_disk", services.counters.pool_reads.load());
   lines.add("writes", services.counters.writes.load());

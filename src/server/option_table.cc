@@ -168,6 +168,12 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.log_bytes_per_freeze);
      },
      [](const Options& o) { return size_text(o.storage.log_bytes_per_freeze); }},
+    {"disk-reserve", "SIZE",
+     "free room on the disk below which writes are refused, deletes not; 0: none is kept",
+     [](Options& o, Text text) {
+       return put_size(text, 0, kBudgetBytesMax, o.storage.disk_reserve_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.disk_reserve_bytes); }},
     {"request-memory", "SIZE", "request bodies being read, of all clients together",
      [](Options& o, Text text) {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.client.request_memory_bytes);

@@ -44,6 +44,7 @@ struct StorageOptions {
   uint64_t segment_bytes = 64 * base::kMiB;
   uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
   uint64_t log_bytes_per_freeze = 512 * base::kMiB;
+  uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
 
 struct GroupOptions {

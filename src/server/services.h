@@ -42,6 +42,7 @@ struct Counters {
   std::atomic<uint64_t> rejected_connections{0};
   std::atomic<uint64_t> evicted_clients{0};  // closed, for want of memory
   std::atomic<uint64_t> error_replies{0};
+  std::atomic<uint64_t> refused_writes{0};  // for want of room on the disk
   std::atomic<uint64_t> pool_reads{0};   // reads that did not find all in memory
   std::atomic<uint64_t> keyspace_hits{0};
   std::atomic<uint64_t> keyspace_misses{0};

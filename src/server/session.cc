@@ -204,7 +204,18 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
   if (!row->is_session() && !host_.services().replica.is_serving()) {
     return refuse("CLUSTERDOWN The cluster is down");
   }
+  if (is_without_room(row->flags)) {
+    host_.services().counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
+    return refuse(replica::kRefusedByFullDisk);
+  }
   return false;
+}
+
+// Redis refuses the same rows when its memory is used up.
+bool Session::is_without_room(uint32_t row_flags) const {
+  const replica::Replica& replica = host_.services().replica;
+  return ((row_flags & command::kDenyOom) != 0 && replica.refuses_growth()) ||
+         ((row_flags & command::kWrite) != 0 && replica.refuses_writes());
 }
 
 void Session::execute_row(const command::Row& row, const command::Arguments& args,
@@ -358,6 +369,7 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
       if (stalled_ && stalled_->reason == Stall::kTick) stalled_->is_over = true;
       return;
     case replica::ReplyKind::kLost: return abort();
+    case replica::ReplyKind::kRefused: return take_refusal(reply, batch);
     case replica::ReplyKind::kWatchFailed:
     case replica::ReplyKind::kReplied: break;
   }
@@ -368,6 +380,18 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
   writes_pending_ -= count;
   if (reply.is_block) return finish_block(reply, batch);
   replies_.fill_run(reply.to.slot, batch.bytes, reply.begin, ends);
+}
+
+// An operation that the core found in a batch when the disk was full.
+void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatch& batch) {
+  ALF_CHECK(writes_pending_ > 0);
+  --writes_pending_;
+  Counters& counters = host_.services().counters;
+  counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
+  counters.error_replies.fetch_add(1, std::memory_order_relaxed);
+  forget_block_plan(reply.to.slot);
+  fill(reply.to.slot,
+       base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
 }
 
 void Session::close_after_replies() {

@@ -106,6 +106,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void end_turn();
   void execute(std::span<const base::ByteView> words);
   bool is_refused(const command::Row* row, const command::Arguments& args);
+  bool is_without_room(uint32_t row_flags) const;
   void execute_row(const command::Row& row, const command::Arguments& args,
                    std::span<const base::ByteView> words);
   void execute_session(const command::Row& row, const command::Arguments& args,
@@ -129,6 +130,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void watch_on_pool(const command::Arguments& args, base::Stamp clock);
   void execute_watch(const command::Arguments& args, std::span<const base::ByteView> words);
   void finish_block(const replica::Reply& reply, const replica::ReplyBatch& batch);
+  void forget_block_plan(uint64_t slot);
+  void take_refusal(const replica::Reply& reply, const replica::ReplyBatch& batch);
 
   // session_special.cc: session commands that need more than an answer
   bool execute_special(const command::Row& row, const command::Arguments& args);

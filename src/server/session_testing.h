@@ -50,7 +50,7 @@ struct TestDisks {
 
 struct TestSetup {
   Options options = {};
-  bool has_data_commands = false;  // or session commands only
+  bool has_data_commands = false;                                    // or session commands only
   std::shared_ptr<TestDisks> disks = std::make_shared<TestDisks>();  // shared by its lives
   bool expects_trouble = false;  // or each line of trouble fails the test
   uint32_t cold_per_1000 = 0;  // reads of the store that would have to wait for the disk
@@ -170,9 +170,7 @@ class TestNode {
   class Router final : public replica::ReplyRouter {
    public:
     explicit Router(std::unique_ptr<SessionHost>& host) : host_(host) {}
-    void deliver(uint32_t, replica::ReplyBatch batch) override {
-      host_->deliver(std::move(batch));
-    }
+    void deliver(uint32_t, replica::ReplyBatch batch) override { host_->deliver(std::move(batch)); }
     uint32_t loop_count() const override { return 1; }
 
    private:
@@ -200,8 +198,7 @@ class TestNode {
         index::Index::open(*store_, clock_, {.ordered_kinds = std::string(1, types::kKindExpiry)}));
     machine_ = must(machine::Machine::open({*index_, *log_, *table_}));
     keeper_ = std::make_unique<upkeep::SegmentKeeper>(upkeep::SegmentKeeper::Hands{
-        *log_, *store_,
-        [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {
+        *log_, *store_, [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {
           ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
           return std::move(state.databases);
         }});
@@ -211,6 +208,7 @@ class TestNode {
     replica_ = must(replica::Replica::open(
         {.clock = clock_,
          .random = random_,
+         .disk = setup_.disks->disk,
          .executor = executor_,
          .core = executor_.make_strand("core"),
          .log_strand = executor_.make_strand("log"),
@@ -221,11 +219,13 @@ class TestNode {
          .router = router_},
         {.id = {1},
          .payload = {config_.startup().storage.value_threshold_bytes, config_.bulk_bytes_max()},
-         .applier = {}},
+         .applier = {},
+         .disk = {.path = "/", .reserve_bytes = config_.startup().storage.disk_reserve_bytes}},
         {.on_serving = [] {},
          .on_fatal = [](base::Error error) { ADD_FAILURE() << error.message; },
          .on_state_hash = [](std::shared_ptr<index::View>, replica::ReplyTo) {},
-         .on_progress = {}}));
+         .on_progress = {},
+         .on_disk = {}}));
   }
 
   const TestSetup setup_;
@@ -366,9 +366,9 @@ class FakeConnection final : public env::Connection,
 
   env::Strand& loop_;
   std::shared_ptr<env::ConnectionHandler> handler_;  // shared with its host, as in net
-  base::Bytes inbox_;     // sent by the client, not read
-  base::Bytes unsent_;    // sent by the server, not taken
-  base::Bytes received_;  // by the client
+  base::Bytes inbox_;                                // sent by the client, not read
+  base::Bytes unsent_;                               // sent by the server, not taken
+  base::Bytes received_;                             // by the client
   std::span<char> room_;
   size_t sent_bytes_max_ = 0;
   bool is_client_reading_ = true;
@@ -402,9 +402,8 @@ class TestClient {
  public:
   explicit TestClient(TestNode& node)
       : node_(node), connection_(std::make_shared<FakeConnection>(node.loop())) {
-    node_.loop().post([&node, connection = connection_] {
-      connection->start(node.host().accept(*connection));
-    });
+    node_.loop().post(
+        [&node, connection = connection_] { connection->start(node.host().accept(*connection)); });
     node_.settle();
   }
   ~TestClient() {

@@ -1,5 +1,6 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH and RESET of a session (server/session.h).
 #include "base/check.h"
+#include "base/format.h"
 #include "server/session.h"
 #include "server/session_host.h"
 #include "types/key_codec.h"
@@ -56,6 +57,14 @@ void Session::end_transaction() {
 void Session::execute_exec(std::span<const base::ByteView> words) {
   if (!transaction_.is_open()) {
     return answer([](resp::ReplyWriter& reply) { reply.error("EXEC without MULTI"); });
+  }
+  if (is_without_room(transaction_.flags())) {
+    host_.services().counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
+    end_transaction();
+    return answer([](resp::ReplyWriter& reply) {
+      reply.error_with_code(base::format("EXECABORT Transaction discarded because of: {}",
+                                         replica::kRefusedByFullDisk));
+    });
   }
   if (stall_for_room(words)) return;
   // The connection's own earlier writes may touch what it watches: they are applied first.
@@ -147,11 +156,14 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
     }
     ALF_CHECK(part == reply.ends_end);
   }
-  if (has_plan) {
-    block_.reset();
-    if (stalled_ && stalled_->slot == reply.to.slot) stalled_->is_over = true;
-  }
+  forget_block_plan(reply.to.slot);
   fill(reply.to.slot, bytes);
+}
+
+void Session::forget_block_plan(uint64_t slot) {
+  if (!block_ || block_->slot != slot) return;
+  block_.reset();
+  if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
 }
 
 void Session::execute_watch(const command::Arguments& args, std::span<const base::ByteView> words) {

@@ -11,6 +11,9 @@ namespace {
 // Kinds of records that the index keeps in order in memory: deadlines are walked all the time.
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
 
+// Room for deletes on a full disk: at 4 KiB a batch, 32,768 of them in segments of 64 MiB.
+constexpr uint32_t kReservedSegments = 2;
+
 base::Result<upkeep::PersistedState> persisted_state(types::RecordSource& records) {
   ALF_TRY(machine::MachineState state, machine::MachineState::read(records));
   return upkeep::PersistedState{state.applied, std::move(state.databases)};
@@ -58,6 +61,7 @@ base::Status open_log(const StorageHands& hands, const Options& options, Storage
   if (!is_there) log.identity.cluster_uid = hands.random.next_u64() | 1;
   log.segment_bytes = options.storage.segment_bytes;
   log.memory_tail_bytes = options.storage.log_memory_bytes;
+  log.reserved_segment_count = kReservedSegments;
   log.progress = hands.on_scan;
   ALF_TRY(storage.log, vlog::Log::open(hands.disk, hands.random, log));
   return base::ok();

@@ -18,6 +18,7 @@ void TransactionQueue::add(std::span<const base::ByteView> words, const command:
   ALF_CHECK(is_open_);
   QueuedCommand queued{OwnedRequest(words), &row, database_};
   queued_bytes_ += queued.request.size_bytes();
+  flags_ |= row.flags;
   commands_.push_back(std::move(queued));
   if (row.name != "select") return;
   // A SELECT that will fail moves nothing: its own error reply says so at EXEC.
@@ -37,6 +38,7 @@ std::vector<QueuedCommand> TransactionQueue::take() {
 void TransactionQueue::discard() {
   commands_.clear();
   queued_bytes_ = 0;
+  flags_ = 0;
   is_open_ = false;
   has_failed_ = false;
 }

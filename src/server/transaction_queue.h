@@ -39,6 +39,7 @@ class TransactionQueue {
   bool has_failed() const { return has_failed_; }
   void add(std::span<const base::ByteView> words, const command::Row& row);
   size_t count() const { return commands_.size(); }
+  uint32_t flags() const { return flags_; }  // of the rows of all that is queued, together
   size_t queued_bytes() const { return queued_bytes_; }
   // With what is watched.
   size_t memory_bytes() const {
@@ -78,6 +79,7 @@ class TransactionQueue {
   WatchFlag flag_;
   size_t queued_bytes_ = 0;
   size_t watched_bytes_ = 0;
+  uint32_t flags_ = 0;
   base::DatabaseIndex database_;
   bool is_open_ = false;
   bool has_failed_ = false;

@@ -40,7 +40,7 @@ base::Result<bool> SegmentKeeper::has_live_value(const vlog::SegmentInfo& segmen
   return false;
 }
 
-base::Result<SweepReport> SegmentKeeper::sweep() {
+base::Result<SweepReport> SegmentKeeper::sweep(Spares spares) {
   SweepReport report;
   const SweepClaim claim(is_sweeping_);
   if (!claim.is_owned()) return report;
@@ -54,12 +54,14 @@ base::Result<SweepReport> SegmentKeeper::sweep() {
     ++report.segments_dropped;
   }
   ALF_TRY_STATUS(hands_.log.reap());
-  if (hands_.log.wants_spares()) {
-    base::Status spares = hands_.log.replenish_spares();
-    // Spares only make syncs faster: a disk without room for them still takes writes.
-    report.lacks_space = !spares && spares.error().code == base::ErrorCode::kNoSpace;
-    if (!spares && !report.lacks_space) return std::move(spares).error();
+  // What cannot be made for want of room is made by a later sweep.
+  base::Status made;
+  if (hands_.log.reserve_missing_bytes() > 0) made = hands_.log.replenish_reserve();
+  if (made && spares == Spares::kAll && hands_.log.wants_spares()) {
+    made = hands_.log.replenish_spares();
   }
+  report.lacks_space = !made && made.error().code == base::ErrorCode::kNoSpace;
+  if (!made && !report.lacks_space) return std::move(made).error();
   return report;
 }
 

@@ -19,10 +19,14 @@
 
 namespace alfheim::upkeep {
 
+// Which files a sweep makes where some are missing. On a full disk spares would take room that
+// others need.
+enum class Spares : uint8_t { kAll, kReserveOnly };
+
 struct SweepReport {
   uint64_t segments_judged = 0;
   uint64_t segments_dropped = 0;
-  bool lacks_space = false;  // spare segments could not be made
+  bool lacks_space = false;  // spare or reserve segments could not be made
 };
 
 class SegmentKeeper {
@@ -37,7 +41,7 @@ class SegmentKeeper {
 
   // Judges and drops, then fills the pool of spares. Returns at once where a sweep runs.
   // May block and run long: pool only.
-  base::Result<SweepReport> sweep();
+  base::Result<SweepReport> sweep(Spares spares = Spares::kAll);
 
  private:
   base::Result<bool> has_live_value(const vlog::SegmentInfo& segment);

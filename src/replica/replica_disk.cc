@@ -1,0 +1,176 @@
+// What a full disk asks of a replica: refuse what would grow the data before it is proposed,
+// keep what the log has no room for, look for room, and go on.
+#include "base/check.h"
+#include "machine/growth.h"
+#include "replica/replica.h"
+
+namespace alfheim::replica {
+namespace {
+
+constexpr uint64_t kLookEveryMs = 1000;
+
+}  // namespace
+
+// ---- the log strand ----
+
+void Replica::post_write(raft::Ready ready) {
+  hands_.log_strand.post([this, ready = std::move(ready)]() mutable {
+    base::Status status = persist(ready);
+    hands_.core.post([this, ready = std::move(ready), status = std::move(status)]() mutable {
+      on_written(std::move(ready), std::move(status));
+    });
+  });
+}
+
+base::Status Replica::persist(const raft::Ready& ready) {
+  if (log_strand_.is_parked) {
+    return base::Error{base::ErrorCode::kNoSpace, "append to the log: an earlier append waits"};
+  }
+  if (ready.hard_state) {
+    ALF_TRY_STATUS(hands_.log.save_hard_state(
+        vlog::HardState{ready.hard_state->term, ready.hard_state->vote}));
+  }
+  if (ready.entries.empty()) return base::ok();
+  base::Status status = hands_.log.append(ready.entries);
+  log_strand_.is_parked = !status && status.error().code == base::ErrorCode::kNoSpace;
+  // A new segment is what takes room: whoever is refused from now on is refused early.
+  const uint64_t roll_count = hands_.log.roll_count();
+  if (roll_count != log_strand_.roll_count) guard_.look();
+  log_strand_.roll_count = roll_count;
+  return status;
+}
+
+// ---- the core ----
+
+// Its entries are raft's, so nothing can take them back: they wait, and with them all that is
+// behind, until there is room. Reads go on.
+void Replica::park(raft::Ready ready, const base::Error& found) {
+  guard_.note_no_room(DiskGuard::Need::kLog, found);
+  parked_.push_back(std::move(ready));
+  if (on_stopped_) {
+    abandon_parked();
+    finish_stop();
+  }
+}
+
+void Replica::retry_parked() {
+  // All of them have come back, so they go again in their order.
+  if (parked_.empty() || parked_.size() < writes_in_flight_) return;
+  hands_.log_strand.post([this] { log_strand_.is_parked = false; });
+  std::deque<raft::Ready> parked = std::move(parked_);
+  parked_.clear();
+  for (raft::Ready& ready : parked) post_write(std::move(ready));
+}
+
+// The node stops, and has no room to write what was asked. It is not known how much of it stands
+// in the log, so nobody is answered.
+void Replica::abandon_parked() {
+  if (parked_.size() < writes_in_flight_) return;  // the last to come back does it
+  parked_.clear();
+  writes_in_flight_ = 0;
+  is_writing_ = false;
+  const auto abandon = [this](std::vector<ReplyTo>& waiters, std::vector<ReplyTo>& followers) {
+    Batch batch;
+    batch.waiters = std::move(waiters);
+    batch.followers = std::move(followers);
+    lose(batch);
+  };
+  for (InFlight& item : in_flight_) abandon(item.waiters, item.followers);
+  in_flight_.clear();
+  for (Proposed& item : proposed_) abandon(item.waiters, item.followers);
+  proposed_.clear();
+  if (large_) lose_large();
+  for (LargeInFlight next; batcher_.take_large(next.operation); lose_large()) large_ = next;
+  for (Batch& batch : batcher_.take_batches(SIZE_MAX)) lose(batch);
+}
+
+void Replica::look_at_disk() {
+  const uint64_t now_ms = hands_.clock.monotonic_ms();
+  if (now_ms < look_ms_ || is_closing_) return;
+  look_ms_ = now_ms + kLookEveryMs;
+  hands_.log_strand.post([this] { guard_.look(); });
+  if (!is_serving()) return;
+  const bool is_full = guard_.is_full();
+  // What was deleted gives its segments back once the index says so on disk.
+  if (is_full) applier_.freeze_for_room();
+  if (is_full || hands_.log.reserve_missing_bytes() > 0) sweep();
+}
+
+bool Replica::is_refused(const LargeOperation& operation) {
+  if (!guard_.is_full() ||
+      !machine::grows(hands_.machine.table(), operation.kind, operation.body)) {
+    return false;
+  }
+  const bool is_block = operation.kind == machine::OperationKind::kBlock;
+  const std::span<const ReplyTo> one(&operation.waiter, 1);
+  refuse(is_block ? std::span<const ReplyTo>() : one, is_block ? one : std::span<const ReplyTo>());
+  return true;
+}
+
+// Pieces of it may stand in the log already, and would hold the log's start back until the next
+// large operation: an operation that names them, and that nobody runs, lets them go.
+void Replica::disown_large() {
+  const std::vector<vlog::ValueAddress> pieces = std::move(large_->pieces);
+  const uint64_t length_bytes = large_->offset_bytes;
+  large_.reset();
+  if (pieces.empty()) return;
+  base::Bytes list;
+  machine::put_fragmented_body(list, length_bytes, pieces);
+  LargeOperation nobodys;
+  nobodys.is_read = true;
+  Batch batch = batcher_.make_fragmented(nobodys, list);
+  base::Bytes payload = std::move(batch.payload);
+  propose(raft::EntryKind::kCommands, std::move(payload), batch);
+}
+
+// Takes out of a batch what may not go on a full disk. It was never proposed, so the error is
+// honest; the rest keeps its order.
+void Replica::refuse_growth(Batch& batch) {
+  if (batch.payload.empty()) return;  // a tick
+  const command::Table& table = hands_.machine.table();
+  base::Result<machine::PayloadReader> reader = machine::PayloadReader::open(batch.payload);
+  ALF_CHECK_MSG(reader.is_ok(), "our own batch");
+  machine::BatchBuilder kept;
+  kept.start(reader->header());
+  std::vector<ReplyTo> waiters;
+  std::vector<ReplyTo> calls;
+  std::vector<ReplyTo> blocks;
+  for (size_t ordinal = 0; reader->has_next(); ++ordinal) {
+    const base::Result<machine::Operation> operation = reader->next();
+    ALF_CHECK_MSG(operation.is_ok(), "our own batch");
+    ALF_CHECK(ordinal < batch.waiters.size());
+    if (!machine::grows(table, operation->kind, operation->body)) {
+      kept.add_body(operation->kind, operation->flags, operation->body);
+      waiters.push_back(batch.waiters[ordinal]);
+    } else if (operation->kind == machine::OperationKind::kBlock) {
+      blocks.push_back(batch.waiters[ordinal]);
+    } else {
+      calls.push_back(batch.waiters[ordinal]);
+    }
+  }
+  if (calls.empty() && blocks.empty()) return;
+  batch.payload = waiters.empty() ? base::Bytes() : kept.take();
+  batch.waiters = std::move(waiters);
+  refuse(calls, blocks);
+}
+
+void Replica::refuse(std::span<const ReplyTo> calls, std::span<const ReplyTo> blocks) {
+  std::vector<ReplyBatch> batches(hands_.router.loop_count());
+  const auto add = [&](const ReplyTo& to, std::string_view before) {
+    if (to.session == 0) return;
+    ReplyBatch& batch = batches[to.loop];
+    Reply reply{.to = to, .kind = ReplyKind::kRefused, .begin = batch.bytes.size()};
+    batch.bytes += before;
+    batch.bytes += kRefusedByFullDisk;
+    batch.bytes += "\r\n";
+    reply.end = batch.bytes.size();
+    batch.replies.push_back(reply);
+  };
+  for (const ReplyTo& to : calls) add(to, "-");
+  for (const ReplyTo& to : blocks) add(to, "-EXECABORT Transaction discarded because of: ");
+  for (uint32_t loop = 0; loop < batches.size(); ++loop) {
+    if (!batches[loop].is_empty()) hands_.router.deliver(loop, std::move(batches[loop]));
+  }
+}
+
+}  // namespace alfheim::replica
