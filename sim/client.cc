@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "replica/disk_guard.h"
 
 namespace alfheim::sim {
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr uint64_t kReconnectNsMax = 5'000'000;
 constexpr size_t kShownBytesMax = 100;
+const Bytes kOutOfRoom = Bytes(replica::kRefusedByFullDisk) + "\r\n";
 
 // Length of the reply that `bytes` begin with; 0 where it is not whole yet.
 size_t reply_length(ByteView bytes) {
@@ -89,6 +91,7 @@ void Client::step() {
     auto trace = std::make_shared<Trace>();
     stream_.connection = connect_(*this, trace);
     stream_.trace = std::move(trace);
+    stream_.life = oracle_.life();
   } else if (!stream_.to_send.empty()) {
     send_piece();
     if (stream_.to_send.empty()) end_input_sometimes();
@@ -320,6 +323,10 @@ uint64_t Client::until_now() const {
 
 void Client::judge(const Request& request, ByteView reply) {
   if (!request.is_sent) return fail(request, reply, "it was not sent whole");
+  if (request.kind == Kind::kLiteral && request.words[0] == "MULTI") {
+    stream_.is_block_refused = false;
+  }
+  if (is_excused(request, reply)) return;
   switch (request.kind) {
     case Kind::kLiteral:
       if (reply != request.literal) fail(request, reply, "expected " + shown(request.literal));
@@ -330,6 +337,40 @@ void Client::judge(const Request& request, ByteView reply) {
     case Kind::kWatch: return judge_watch(request, reply);
     case Kind::kHash: return judge_hash(request, reply);
   }
+}
+
+// Errors of a disk that is full, or that failed a read.
+bool Client::is_excused(const Request& request, ByteView reply) {
+  const Oracle::Excuses& excuses = oracle_.excuses();
+  if (excuses.may_fail_reads && request.kind == Kind::kCommand &&
+      !Model::is_write(request.words[0]) && reply.starts_with("-ERR the value cannot be read")) {
+    return true;
+  }
+  if (excuses.may_fail_reads && request.kind == Kind::kHash &&
+      reply.starts_with("-ERR the state cannot be read")) {
+    return take_logged(true).has_value();
+  }
+  if (!excuses.may_refuse) return false;
+  if (request.kind == Kind::kExec) {
+    const bool is_refused =
+        reply == "-EXECABORT Transaction discarded because of: " + kOutOfRoom ||
+        (stream_.is_block_refused &&
+         reply == "-EXECABORT Transaction discarded because of previous errors.\r\n");
+    if (!is_refused) {
+      if (stream_.is_block_refused) fail(request, reply, "a command of it was refused");
+      return false;
+    }
+    oracle_.note_refused(request.identity, stream_.life);
+    stream_.watched.clear();
+    return true;
+  }
+  if (reply != "-" + kOutOfRoom || !Model::is_write(request.words[0])) return false;
+  if (request.kind == Kind::kLiteral) {
+    stream_.is_block_refused = true;
+  } else {
+    oracle_.note_refused(request.identity, stream_.life);
+  }
+  return true;
 }
 
 void Client::judge_command(const Request& request, ByteView reply) {
@@ -413,7 +454,16 @@ void Client::judge_exec(const Request& request, ByteView reply) {
           return oracle_.model().is_touched(watched.database, watched.key, watched.from,
                                             oracle_.applied_position());
         });
-    if (!is_touched) fail(request, reply, "no watched key was touched");
+    if (!is_touched) {
+      std::string keys;
+      for (const WatchedKey& watched : stream_.watched) {
+        keys += base::format(" {} of database {} since {}", shown(watched.key), watched.database,
+                             watched.from);
+      }
+      fail(
+          request, reply,
+          base::format("no watched key was touched up to {}:{}", oracle_.applied_position(), keys));
+    }
     stream_.watched.clear();
     return;
   }

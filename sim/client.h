@@ -86,6 +86,7 @@ class Client final : public SimPeer {
   void end_input_sometimes();
 
   void judge(const Request& request, base::ByteView reply);
+  bool is_excused(const Request& request, base::ByteView reply);
   void judge_command(const Request& request, base::ByteView reply);
   void judge_exec(const Request& request, base::ByteView reply);
   void judge_watch(const Request& request, base::ByteView reply);
@@ -113,6 +114,8 @@ class Client final : public SimPeer {
     base::Bytes received;
     uint64_t position = 0;  // of the last answer
     std::vector<WatchedKey> watched;
+    uint64_t life = 0;              // of the node that it is connected to
+    bool is_block_refused = false;  // of a command that was not queued
     bool has_ended_input = false;
   } stream_;
   std::deque<Request> requests_;  // not answered, in order

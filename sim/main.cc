@@ -18,6 +18,7 @@
 
 #include "base/format.h"
 #include "base/number.h"
+#include "sim/error_sweep.h"
 #include "sim/exhaustive.h"
 #include "sim/rot.h"
 #include "sim/store_crash.h"
@@ -30,6 +31,7 @@ constexpr uint64_t kDoubleRunEvery = 10;
 constexpr char kUsage[] =
     "usage: alfsim --seed N [--count M] [--seconds S] [--verbose] [--operations] [--double-run]\n"
     "              [--keep-going]\n"
+    "       alfsim --fail-each [--seed N] [--count M] [--every N]\n"
     "       alfsim --exhaustive [--seed N] [--changes M] [--every N] [--offset K] [--jobs J]\n"
     "              [--at CHANGE --place 0|1|2 --subset 0..3 [--verbose]]\n"
     "       alfsim --store-crash [--seed N] [--every N] [--offset K] [--at C --place P --subset "
@@ -59,9 +61,9 @@ void on_abort(int) {
 }
 
 bool parse(int count, char** texts, Arguments& arguments) {
-  static constexpr const char* kFlags[] = {"--verbose",    "--operations", "--double-run",
-                                           "--keep-going", "--exhaustive", "--store-crash",
-                                           "--rot-log",    "--rot-store"};
+  static constexpr const char* kFlags[] = {"--verbose",     "--operations", "--double-run",
+                                           "--keep-going",  "--fail-each",  "--exhaustive",
+                                           "--store-crash", "--rot-log",    "--rot-store"};
   static constexpr const char* kNumbers[] = {"--seed",  "--count",  "--seconds", "--changes",
                                              "--every", "--offset", "--jobs",    "--at",
                                              "--place", "--subset", "--bit"};
@@ -156,6 +158,25 @@ int run_seeds(const Arguments& arguments, const command::Table& table) {
   return failures == 0 && runs > 0 ? 0 : 1;
 }
 
+// --fail-each: seed by seed.
+int run_error_sweep(const Arguments& arguments, const command::Table& table) {
+  uint64_t runs = 0;
+  for (uint64_t i = 0; i < arguments.number("--count", 1); ++i) {
+    SweepOptions options;
+    options.seed = arguments.number("--seed", 1) + i;
+    options.step = std::max<uint64_t>(1, arguments.number("--every", 1));
+    const SweepOutcome outcome = sweep_errors(table, options);
+    std::printf("seed %llu: %s", static_cast<unsigned long long>(options.seed),
+                sweep_text(outcome).c_str());
+    std::fflush(stdout);
+    runs += outcome.run_count;
+    if (outcome.problem.empty()) continue;
+    std::printf("FAILED: %s\n", outcome.problem.c_str());
+    return 1;
+  }
+  return runs > 0 ? 0 : 1;
+}
+
 std::optional<CrashPoint> point_of(const Arguments& arguments) {
   const uint64_t change = arguments.number("--at", 0);
   if (change == 0) return std::nullopt;
@@ -238,6 +259,7 @@ int main(int count, char** texts) {
   std::signal(SIGABRT, on_abort);
   std::signal(SIGSEGV, on_abort);
   const std::unique_ptr<const alfheim::command::Table> table = alfheim::command::Table::make();
+  if (arguments.has("--fail-each")) return run_error_sweep(arguments, *table);
   if (arguments.has("--exhaustive")) return run_exhaustive(arguments, *table);
   if (arguments.has("--rot-log") || arguments.has("--rot-store")) return run_rot(arguments);
   if (arguments.has("--store-crash")) return run_store_crash(arguments);

@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <optional>
+
 #include "base/check.h"
 #include "base/slot.h"
 

@@ -33,6 +33,8 @@ struct NodeOptions {
   uint64_t segment_bytes = 16 * 1024;
   uint64_t log_memory_bytes = 1 << 20;
   uint32_t prewritten_segment_count = 1;
+  uint32_t reserved_segment_count = 2;
+  uint64_t disk_reserve_bytes = 0;
   uint64_t dirty_budget_bytes = 8 * 1024;
   uint64_t memory_budget_bytes = 64 * 1024;
   uint64_t log_bytes_per_freeze = 1 << 20;
@@ -60,6 +62,7 @@ struct NodeHands {
 struct SimNodeEvents {
   std::function<void()> on_serving;
   std::function<void(const base::Error&)> on_fatal;
+  std::function<void(const std::string&)> on_disk;
 };
 
 class SimNode {
@@ -83,6 +86,7 @@ class SimNode {
   SimNodeClock& clock() { return clock_; }
   SimExecutor& executor() { return executor_; }
   index::TwinStore& store() { return *store_; }
+  bool is_disk_full() const { return replica_->refuses_growth(); }
   const replica::Replica& replica() const { return *replica_; }
   void check_invariants() const;
 

@@ -1,5 +1,7 @@
 #include "sim/oracle.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/format.h"
 #include "base/hash.h"
@@ -19,6 +21,16 @@ std::string shown(ByteView bytes) {
   if (bytes.size() > kShownBytesMax) text += base::format("... ({} bytes)", bytes.size());
   return text;
 }
+
+class Reading {
+ public:
+  explicit Reading(bool& flag) : flag_(flag), before_(std::exchange(flag, true)) {}
+  ~Reading() { flag_ = before_; }
+
+ private:
+  bool& flag_;
+  const bool before_;
+};
 
 uint64_t body_identity(ByteView body) { return base::hash64(body, 1); }
 
@@ -44,6 +56,8 @@ void Oracle::fail(std::string what) {
 }
 
 void Oracle::start_life(const vlog::Log& log) {
+  const Reading reading(is_reading_);
+  ++life_;
   undelivered_.clear();
   undelivered_hashes_.clear();
   traces_.clear();
@@ -69,6 +83,7 @@ void Oracle::start_life(const vlog::Log& log) {
 }
 
 void Oracle::harvest(const vlog::Log& log) {
+  const Reading reading(is_reading_);
   const uint64_t last = log.last_index().value;
   while (harvested_ < last && !has_failed()) {
     const base::Result<raft::Entry> entry = log.read_entry(base::LogIndex{harvested_ + 1});
@@ -132,7 +147,19 @@ Bytes Oracle::body_of(const machine::Operation& operation) {
   return body;
 }
 
+void Oracle::note_refused(uint64_t identity, uint64_t life) {
+  if (life != life_) return;  // what was sent to an earlier one is forgotten
+  if (--sent_[identity] < 0) fail("an operation stands in the log that a client was refused");
+}
+
 void Oracle::take_operation(const raft::Entry& entry, const machine::Operation& operation) {
+  // Lets go of the pieces of a body that was refused on its way (Replica::disown_large).
+  constexpr uint8_t kNobodys = machine::kOperationIsRead | machine::kOperationIsFragments;
+  if (operation.flags == kNobodys) {
+    const Bytes body = body_of(operation);
+    if (!machine::parse_call_shape(body, body.size())) return;
+    return fail("a whole read stands in fragments: the workload has none");
+  }
   ++operation_count_;
   model_.begin_operation();
   LoggedOperation logged;
@@ -210,7 +237,8 @@ void Oracle::watch_session(uint64_t session, std::shared_ptr<Trace> trace) {
 void Oracle::on_deliver(const replica::ReplyBatch& batch) {
   for (const replica::Reply& reply : batch.replies) {
     if (reply.kind == replica::ReplyKind::kApplied) continue;
-    if (reply.kind == replica::ReplyKind::kLost) continue;  // the connection will be closed
+    if (reply.kind == replica::ReplyKind::kLost) continue;     // the connection will be closed
+    if (reply.kind == replica::ReplyKind::kRefused) continue;  // it stands in no log
     if (reply.is_block) {
       check_delivered(reply, ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
       continue;

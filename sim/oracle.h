@@ -84,6 +84,17 @@ class Oracle {
 
   // ---- clients ----
   void note_sent(uint64_t identity) { ++sent_[identity]; }
+  // A client was told by a node of that life that this was not done, and never will be.
+  void note_refused(uint64_t identity, uint64_t life);
+  uint64_t life() const { return life_; }
+  // What faults excuse: writes refused by a full disk, reads that a disk error broke.
+  struct Excuses {
+    bool may_refuse = false;
+    bool may_fail_reads = false;
+  };
+  void set_excuses(Excuses excuses) { excuses_ = excuses; }
+  const Excuses& excuses() const { return excuses_; }
+  bool is_reading() const { return is_reading_; }  // the log, for itself
   // Every answer that begins from now on must reflect at least this position.
   void note_answered(uint64_t position) { floor_ = std::max(floor_, position); }
   uint64_t floor() const { return floor_; }
@@ -110,6 +121,9 @@ class Oracle {
   Model model_;
   Narrate narrate_;
   std::string failure_;
+  Excuses excuses_;
+  bool is_reading_ = false;
+  uint64_t life_ = 0;
   uint64_t harvested_ = 0;
   uint64_t operation_count_ = 0;
   uint64_t applied_position_ = 0;

@@ -31,10 +31,11 @@ World::World(uint64_t seed, const command::Table& table, Narrate narrate, Option
     : seed_(seed),
       table_(table),
       narrate_(std::move(narrate)),
+      options_(options),
       scheduler_(clock_, SimRandom(seed).fork_seed("scheduler")),
       random_(SimRandom(seed ^ 0x9e3779b97f4a7c15u).fork_seed("world")),
       store_disk_(std::make_shared<index::TwinDisk>()),
-      planned_{options.changes_min, std::move(options.plan), std::nullopt} {
+      planned_{options_.changes_min, options_.plan, std::nullopt} {
   if (options.tells_operations) oracle_.set_narrate(narrate_);
   if (planned_.changes_min > 0) {
     set_fixed_options();
@@ -42,6 +43,11 @@ World::World(uint64_t seed, const command::Table& table, Narrate narrate, Option
     draw_options();
     draw_clients();
   }
+  if (options_.failing_operation == 0) return;
+  faults_ = FaultOptions();
+  faults_left_ = 0;
+  is_excused_ = true;
+  oracle_.set_excuses({.may_refuse = true, .may_fail_reads = true});
 }
 
 World::~World() {
@@ -62,6 +68,8 @@ void World::draw_options() {
   if (chance(random, 4)) node_options_.segment_bytes = 256 * 1024;
   node_options_.log_memory_bytes = chance(random, 3) ? 4096 : 1 << 20;
   node_options_.prewritten_segment_count = static_cast<uint32_t>(random.below(3));
+  node_options_.reserved_segment_count = static_cast<uint32_t>(random.below(3));
+  node_options_.disk_reserve_bytes = chance(random, 3) ? 0 : random.below(1 << 20);
   node_options_.dirty_budget_bytes = uint64_t{1} << random.between(12, 18);
   node_options_.memory_budget_bytes = node_options_.dirty_budget_bytes * random.between(2, 8);
   node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(13, 20);
@@ -169,8 +177,9 @@ Outcome World::run() {
     return std::all_of(clients_.begin(), clients_.end(),
                        [](const std::unique_ptr<Client>& client) { return client->is_done(); });
   };
+  const bool has_late_fault = options_.failing_operation != 0;
   const auto is_long_enough = [&] {
-    if (planned_.changes_min == 0) return are_done() || faults_left_ == 0;
+    if (planned_.changes_min == 0) return are_done() || (faults_left_ == 0 && !has_late_fault);
     return planned_.crash || disk_->change_count() >= planned_.changes_min;
   };
   run_until(is_long_enough, kWholeRunMsMax, "under faults");
@@ -183,6 +192,7 @@ Outcome World::run() {
     if (!has_failed()) final_checks();
   }
   outcome_.failure = oracle_.failure();
+  outcome_.disk_operation_count = disk_->operation_count();
   outcome_.event_count = scheduler_.event_count();
   outcome_.event_hash = scheduler_.event_hash();
   outcome_.virtual_ms = clock_.monotonic_ms();
@@ -243,6 +253,7 @@ void World::after_event() {
       end_life(true, "the disk went down");
     } else if (life_.fatal) {
       const base::Error error = *life_.fatal;
+      outcome_.last_words = error.message;
       if (!is_excused_) {
         return oracle_.fail(base::format("the node stopped without a reason: {}: {}",
                                          base::error_code_name(error.code), error.message));
@@ -276,6 +287,7 @@ void World::start_life() {
   SimNodeEvents events;
   events.on_serving = [this] { on_serving(); };
   events.on_fatal = [this](const base::Error& error) { on_fatal(error); };
+  events.on_disk = [this](const std::string& line) { narrate(line); };
   base::Result<std::unique_ptr<SimNode>> node =
       SimNode::start(NodeHands{.scheduler = scheduler_,
                                .disk = *disk_,
@@ -290,11 +302,15 @@ void World::start_life() {
                        node ? "" : ": " + node.error().message));
   if (node) {
     node_ = std::move(node).value();
+    node_->store().set_lacks_room(is_disk_full_);
     return;
   }
-  if (!disk_->is_down() && !is_excused_) {
+  outcome_.last_words = node.error().message;
+  const bool is_without_room = is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace;
+  if (!disk_->is_down() && !is_excused_ && !is_without_room) {
     return oracle_.fail("the node cannot start: " + node.error().message);
   }
+  if (options_.failing_operation != 0) is_excused_ = is_failure_to_come();
   if (disk_->is_down()) crash_at_change_ = 0;
   disk_->go_down();
   lose(true);
@@ -309,7 +325,7 @@ void World::end_life(bool is_power_loss, const std::string& why) {
   life_.is_serving = false;
   crash_at_change_ = 0;
   lose(is_power_loss);
-  is_excused_ = is_disk_full_;  // the disk has forgotten what else was ordered
+  is_excused_ = is_failure_to_come();  // the disk has forgotten what else was ordered
   if (faults_.crashes_in_recovery && faults_left_ > 0 && random_.coin()) {
     arm_crash(kRecoveryChangesMax);
   }

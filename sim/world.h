@@ -38,6 +38,9 @@ struct Outcome {
   uint64_t life_count = 0;
   uint64_t change_count = 0;  // of the disk
   std::map<std::string, uint64_t> fault_counts;
+  uint64_t disk_operation_count = 0;
+  std::string failed_operation;  // of Options::failing_operation: kind and path
+  std::string last_words;        // why the node stopped, or did not start
 };
 
 class World {
@@ -47,6 +50,9 @@ class World {
     bool tells_operations = false;  // each operation of the log too
     uint64_t changes_min = 0;       // 0: the run and its faults are drawn from the seed
     CrashPlan plan;
+    // Not 0: no other fault but that this operation of the disk fails once.
+    uint64_t failing_operation = 0;
+    DiskOrder failure = DiskOrder::kFailIo;
   };
   World(uint64_t seed, const command::Table& table, Narrate narrate, Options options);
   ~World();
@@ -80,6 +86,7 @@ class World {
   void strike(Fault fault);
   void arm_crash(uint64_t changes_max);
   DiskOrder on_disk_operation(const DiskOperation& operation);
+  void fill_disk();
   void end_disk_full();
   void heal();
 
@@ -87,6 +94,7 @@ class World {
   void final_checks();
   void judge_planned_crash();
   void recover(const char* what);
+  void wait_for_room();
   uint64_t answered_count() const;
   void verify_state(const char* when);
   void explain_difference(const char* when, uint64_t position);
@@ -94,10 +102,14 @@ class World {
 
   void narrate(const std::string& line);
   bool has_failed() const { return oracle_.has_failed(); }
+  bool is_failure_to_come() const {
+    return options_.failing_operation != 0 && outcome_.failed_operation.empty();
+  }
 
   const uint64_t seed_;
   const command::Table& table_;
   const Narrate narrate_;
+  const Options options_;
   SimClock clock_;
   SimScheduler scheduler_;
   SimRandom random_;
@@ -125,6 +137,8 @@ class World {
   uint64_t crash_at_change_ = 0;  // 0: not ordered
   bool is_excused_ = false;       // a fault was ordered that may end this life, or prevent the next
   bool is_disk_full_ = false;
+  bool is_checking_ = false;                     // what is read is read by a checker
+  uint64_t capacity_bytes_ = uint64_t{1} << 40;  // of the disk
   int64_t wall_offset_us_ = 0;
   uint32_t faults_left_ = 0;
   Outcome outcome_;

@@ -14,6 +14,16 @@ constexpr uint64_t kLastRequests = 20;
 constexpr uint64_t kRecoveredMsMax = 10'000;
 constexpr uint64_t kAnswersAfterCrash = 6;
 
+// Reads of a checker are not the node's.
+class Checking {
+ public:
+  explicit Checking(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Checking() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
 base::Bytes ask(const command::Table& table, const machine::ReadView& view, uint32_t database,
                 const Words& words) {
   const std::vector<base::ByteView> views(words.begin(), words.end());
@@ -32,6 +42,7 @@ base::Bytes ask(const command::Table& table, const machine::ReadView& view, uint
 
 void World::verify_state(const char* when) {
   if (has_failed()) return;
+  const Checking checking(is_checking_);
   const uint64_t applied = node_->machine().applied().value;
   const uint64_t position = oracle_.position_of_entry(applied);
   const base::Result<uint64_t> hash = machine::ReadView::open(node_->machine())->logical_hash();
@@ -69,6 +80,7 @@ void World::explain_difference(const char* when, uint64_t position) {
 // Every record of the index belongs to something, and everything has what belongs to it.
 void World::verify_consistency() {
   if (has_failed()) return;
+  const Checking checking(is_checking_);
   types::MemoryRecords records;
   const std::shared_ptr<index::View> view = node_->machine().open_view();
   const std::unique_ptr<index::Cursor> cursor = view->scan();
@@ -111,12 +123,24 @@ void World::recover(const char* what) {
   verify_consistency();
 }
 
+// A disk that has room must not be taken for a full one for ever.
+void World::wait_for_room() {
+  run_until([this] { return node_ != nullptr && life_.is_serving && !node_->is_disk_full(); },
+            kLastWriteMsMax, "with the disk, which has room again");
+  if (options_.failing_operation == 0) oracle_.set_excuses({});
+}
+
 void World::final_checks() {
+  wait_for_room();
+  if (has_failed()) return;
   // A healed node must answer again, also a client that it has never seen.
   narrate("the last requests");
   const auto is_answered = [this] { return clients_.front()->is_done(); };
   clients_.front()->ask_more(kLastRequests);
   run_until(is_answered, kLastWriteMsMax, "with the last requests");
+  // The operation that is to fail may have ended the node behind the last answer.
+  run_until([this] { return node_ != nullptr && life_.is_serving; }, kLastWriteMsMax,
+            "behind the last requests");
   if (has_failed()) return;
   verify_state("at the end");
   verify_consistency();

@@ -10,6 +10,8 @@ namespace {
 constexpr uint64_t kMsNs = 1'000'000;
 constexpr uint64_t kPauseNsMax = 3'000 * kMsNs;
 constexpr uint64_t kShortageNsMax = 300 * kMsNs;
+constexpr uint64_t kDiskFullNsMax = 4'000 * kMsNs;
+constexpr uint64_t kScarceSegmentsMax = 4;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
 constexpr uint64_t kCrashChangesMax = 60;
 constexpr uint64_t kErrorOccurrencesMax = 20;
@@ -42,6 +44,13 @@ DiskOrder World::on_disk_operation(const DiskOperation& operation) {
     disk_->reseed(planned_.crash->seed);
     return planned_.crash->order;
   }
+  const bool is_checkers = is_checking_ || oracle_.is_reading();
+  if (operation.number == options_.failing_operation && !is_checkers) {
+    outcome_.failed_operation =
+        base::format("{} {}", disk_operation_name(operation.kind), operation.path);
+    narrate("the disk fails: " + outcome_.failed_operation);
+    return options_.failure;
+  }
   if (crash_at_change_ == 0 || operation.change_number != crash_at_change_) {
     return DiskOrder::kProceed;
   }
@@ -72,11 +81,7 @@ void World::strike(Fault fault) {
       is_excused_ = true;
       return disk_->fail_operation(draw_failing_kind(random_),
                                    random_.between(1, kErrorOccurrencesMax), base::ErrorCode::kIo);
-    case Fault::kDiskFull:
-      is_excused_ = true;
-      is_disk_full_ = true;
-      disk_->set_capacity_bytes(0);
-      return scheduler_.post_world(random_.below(kShortageNsMax), [this] { end_disk_full(); });
+    case Fault::kDiskFull: return fill_disk();
     case Fault::kIngestError:
       if (node_ == nullptr) return;
       is_excused_ = true;
@@ -104,9 +109,25 @@ void World::strike(Fault fault) {
   }
 }
 
+// Nothing or little is free. The node must live with it: that is no excuse to stop.
+void World::fill_disk() {
+  oracle_.set_excuses({.may_refuse = true});
+  is_disk_full_ = true;
+  const base::Result<uint64_t> free_bytes = disk_->free_bytes("/");
+  const uint64_t scarce_bytes =
+      random_.coin() ? 0 : random_.below(kScarceSegmentsMax * node_options_.segment_bytes);
+  const uint64_t used_bytes = free_bytes ? capacity_bytes_ - *free_bytes : 0;
+  capacity_bytes_ = random_.below(4) == 0 ? 0 : used_bytes + scarce_bytes;
+  disk_->set_capacity_bytes(capacity_bytes_);
+  if (node_ != nullptr) node_->store().set_lacks_room(true);
+  scheduler_.post_world(random_.below(kDiskFullNsMax), [this] { end_disk_full(); });
+}
+
 void World::end_disk_full() {
   is_disk_full_ = false;
-  disk_->set_capacity_bytes(kPlentyBytes);
+  capacity_bytes_ = kPlentyBytes;
+  disk_->set_capacity_bytes(capacity_bytes_);
+  if (node_ != nullptr) node_->store().set_lacks_room(false);
 }
 
 void World::heal() {
@@ -121,10 +142,13 @@ void World::heal() {
   // An error of the disk that was ordered and has not come yet: a restart forgets it.
   if (node_ == nullptr) {
     disk_->kill_process();
-    is_excused_ = false;
+    if (options_.failing_operation == 0) is_excused_ = false;
     return;
   }
-  if (is_excused_) return end_life(false, "healed by a restart");
+  // The one operation that is to fail may come as late as in the last checks.
+  if (is_excused_ && options_.failing_operation == 0) {
+    return end_life(false, "healed by a restart");
+  }
   node_->store().set_full(false);
   node_->store().set_fails_ingest(false);
   node_->executor().set_paused(false);

@@ -27,6 +27,7 @@ SUITES = {
     "real.clients": ("real/clients_test.py", [], [], 300, 900),
     "real.cli_errors": ("real/cli_errors_test.py", [], [], 180, 180),
     "real.http": ("real/http_test.py", [], [], 60, 60),
+    "real.full_disk": ("real/full_disk_test.py", [], [], 240, 240),
     "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
     "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
     "real.load": ("real/load_test.py", [], [], 120, 600),

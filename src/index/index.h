@@ -154,8 +154,6 @@ class Index {
   bool can_freeze() const;
   // The dirty part has reached its budget, and a freeze is possible.
   bool wants_freeze() const;
-  // No freeze is under way and the Store can take one.
-  bool can_freeze() const { return frozen_ == nullptr && store_.can_ingest(); }
   // The dirty part has reached its budget again while a freeze is under way or has to wait:
   // the owner slows its clients down.
   bool is_overfull() const;

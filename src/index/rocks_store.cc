@@ -8,6 +8,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
@@ -69,6 +70,29 @@ class DropFilter final : public rocksdb::CompactionFilter {
 
  private:
   const RocksStore::ShouldDrop& should_drop_;
+};
+
+// Knows when RocksDB stopped its background work, and forbids it to go on by itself: RocksStore
+// resumes it. After an error of the manifest it must not be asked anything more: RocksDB 7.8 then
+// may believe itself well and make a file of number 0 (an assertion, in Debian's build).
+class ErrorListener final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    has_stopped_ = true;
+    if (status->severity() >= rocksdb::Status::Severity::kHardError) finish();
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* is_automatic) override {
+    *is_automatic = false;
+  }
+  bool has_stopped() const { return has_stopped_; }
+  bool is_finished() const { return is_finished_; }
+  void set_stopped(bool has_stopped) { has_stopped_ = has_stopped; }
+  void finish() { has_stopped_ = is_finished_ = true; }
+
+ private:
+  std::atomic<bool> has_stopped_{false};
+  std::atomic<bool> is_finished_{false};
 };
 
 class RocksCursor final : public Cursor {
@@ -164,6 +188,7 @@ rocksdb::Options rocks_options(const RocksStore::Options& options,
   rocks.paranoid_checks = true;
   rocks.max_open_files = -1;  // an open table is what kBlockCacheTier needs
   rocks.max_background_jobs = options.background_jobs;
+  rocks.max_bgerror_resume_count = 0;  // see ErrorListener
   rocks.compression = best_compression();
   rocks.compaction_filter = filter;
   rocks.level_compaction_dynamic_level_bytes = true;
@@ -201,6 +226,7 @@ struct RocksStore::State {
   std::string ingest_dir;
   std::unique_ptr<rocksdb::Env> env;
   std::unique_ptr<DropFilter> filter;
+  std::shared_ptr<ErrorListener> errors = std::make_shared<ErrorListener>();  // and RocksDB's
   rocksdb::Options rocks;
   std::unique_ptr<rocksdb::DB> db;
   std::atomic<uint64_t> applied = 0;
@@ -208,6 +234,8 @@ struct RocksStore::State {
   base::Status clear_ingest_dir();
   base::Status load_applied();
   base::Result<rocksdb::IngestExternalFileArg> write_files(SortedSource& records, uint64_t applied);
+  base::Status go_on();
+  base::Error without_room(base::Error found);
   bool is_live(const std::string& name) const;
   base::Error name_rotten_file(const rocksdb::Status& status) const;
   rocksdb::Status verify_file(const rocksdb::LiveFileMetaData& file, const std::string& path) const;
@@ -255,6 +283,7 @@ base::Result<std::unique_ptr<RocksStore>> RocksStore::open(Options options) {
   state->env = rocksdb::NewCompositeEnv(
       make_careful_files((below != nullptr ? below : rocksdb::Env::Default())->GetFileSystem()));
   state->rocks.env = state->env.get();
+  state->rocks.listeners.push_back(state->errors);
   const bool is_read_only = state->options.is_read_only;
   rocksdb::Status status;
   if (!is_read_only) status = state->rocks.env->CreateDirIfMissing(dir);
@@ -275,6 +304,29 @@ RocksStore::~RocksStore() = default;
 
 std::shared_ptr<const StoreSnapshot> RocksStore::snapshot() {
   return std::make_shared<RocksSnapshot>(*state_->db);
+}
+
+// A compaction that found the disk full stopped all of them. Nothing is done where all is well.
+base::Status RocksStore::State::go_on() {
+  if (!errors->has_stopped()) return base::ok();
+  if (errors->is_finished()) {
+    return base::Error{base::ErrorCode::kIo,
+                       fmt::format("write the manifest of {}: RocksDB gave up (its LOG tells): "
+                                   "only a restart shows what is stored",
+                                   options.dir)};
+  }
+  errors->set_stopped(false);  // what fails from here on says so anew
+  const rocksdb::Status status = db->Resume();
+  if (status.ok()) return base::ok();
+  errors->set_stopped(true);
+  return error_of(status, "resume", options.dir);
+}
+
+// The files of an ingest that failed for want of room would be what keeps the disk full.
+base::Error RocksStore::State::without_room(base::Error found) {
+  if (found.code != base::ErrorCode::kNoSpace) return found;
+  base::Status cleared = clear_ingest_dir();
+  return cleared ? std::move(found) : std::move(cleared).error();
 }
 
 // The Store's own record sorts before all others, so it leads the first file.
@@ -319,8 +371,11 @@ base::Result<rocksdb::IngestExternalFileArg> RocksStore::State::write_files(Sort
 base::Status RocksStore::ingest(SortedSource& records, uint64_t applied) {
   ALF_CHECK(!state_->options.is_read_only);
   ALF_CHECK_MSG(applied >= state_->applied, "the persisted state never goes back");
+  ALF_TRY_STATUS(state_->go_on());
   ALF_TRY_STATUS(state_->clear_ingest_dir());
-  ALF_TRY(rocksdb::IngestExternalFileArg files, state_->write_files(records, applied));
+  base::Result<rocksdb::IngestExternalFileArg> written = state_->write_files(records, applied);
+  if (!written) return state_->without_room(std::move(written).error());
+  rocksdb::IngestExternalFileArg& files = *written;
   rocksdb::IngestExternalFileOptions& ingest = files.options;
   files.column_family = state_->db->DefaultColumnFamily();
   ingest.move_files = true;
@@ -329,7 +384,13 @@ base::Status RocksStore::ingest(SortedSource& records, uint64_t applied) {
   ingest.write_global_seqno = false;
   ingest.allow_blocking_flush = false;  // there is nothing in the memtable, ever
   const rocksdb::Status status = state_->db->IngestExternalFiles({files});
-  if (!status.ok()) return error_of(status, "ingest sorted records", state_->options.dir);
+  if (!status.ok()) {
+    // The files are moved by links, so it was the manifest: see ErrorListener.
+    state_->errors->finish();
+    base::Error error = error_of(status, "ingest sorted records", state_->options.dir);
+    if (error.code == base::ErrorCode::kNoSpace) error.code = base::ErrorCode::kIo;
+    return error;
+  }
   state_->applied = applied;
   return base::ok();
 }
@@ -337,6 +398,8 @@ base::Status RocksStore::ingest(SortedSource& records, uint64_t applied) {
 uint64_t RocksStore::persisted_applied() const { return state_->applied; }
 
 bool RocksStore::can_ingest() const {
+  // Compaction may be what stopped: only an ingest makes it go on, so it must not wait for it.
+  if (state_->errors->has_stopped()) return true;
   std::string count;
   // RocksDB 7.8 always knows this property; without an answer there is nothing to wait for.
   if (!state_->db->GetProperty("rocksdb.num-files-at-level0", &count)) return true;

@@ -86,7 +86,9 @@ class Store {
 
   // Takes in all records and `applied`, or nothing. On an error the persisted state is the
   // old one or, if the error came from the last step, the new one: the owner must stop the
-  // node, a reopened Store knows which.
+  // node, a reopened Store knows which. But for kNoSpace: there is no room. Snapshots show the
+  // old state, and the owner asks again, with the same records and number, when there is some
+  // (then it does not matter which of the two a crash would have left).
   virtual base::Status ingest(SortedSource& records, uint64_t applied) = 0;
 
   // The number of the last ingest; 0 where there was none.

@@ -129,8 +129,8 @@ class Life : public ReplyRouter {
   std::string reply(uint64_t slot) const {
     const auto found = replies_.find(slot);
     if (found == replies_.end()) return "(none)";
-    const bool is_told = found->second.kind == ReplyKind::kReplied ||
-                         found->second.kind == ReplyKind::kRefused;
+    const bool is_told =
+        found->second.kind == ReplyKind::kReplied || found->second.kind == ReplyKind::kRefused;
     return is_told ? found->second.bytes : "(not replied)";
   }
   ReplyKind kind(uint64_t slot) const { return replies_.at(slot).kind; }

@@ -390,8 +390,7 @@ void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatc
   counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
   counters.error_replies.fetch_add(1, std::memory_order_relaxed);
   forget_block_plan(reply.to.slot);
-  fill(reply.to.slot,
-       base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
+  fill(reply.to.slot, base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
 }
 
 void Session::close_after_replies() {
