@@ -18,6 +18,7 @@ using base::ByteView;
 namespace {
 
 constexpr uint64_t kReconnectNsMax = 5'000'000;
+constexpr uint64_t kIdleNs = 20'000;
 constexpr size_t kShownBytesMax = 100;
 const Bytes kOutOfRoom = Bytes(replica::kRefusedByFullDisk) + "\r\n";
 
@@ -76,10 +77,10 @@ Client::Client(SimScheduler& scheduler, Oracle& oracle, Connect connect, uint64_
 
 // ---- asking ----
 
-void Client::schedule_step() {
+void Client::schedule_step(uint64_t least_ns) {
   if (std::exchange(is_step_scheduled_, true)) return;
   const uint64_t most_ns = stream_.connection ? options_.think_ns_max : kReconnectNsMax;
-  scheduler_.post_world(workload_.random().between(0, most_ns), [this] {
+  scheduler_.post_world(least_ns + workload_.random().between(0, most_ns), [this] {
     is_step_scheduled_ = false;
     step();
   });
@@ -100,6 +101,8 @@ void Client::step() {
     issue();
     send_piece();
     if (stream_.to_send.empty()) end_input_sometimes();
+  } else {
+    return schedule_step(kIdleNs);  // an answer comes, or does not: no need to look all the time
   }
   schedule_step();
 }

@@ -75,7 +75,7 @@ class Client final : public SimPeer {
     bool is_sent = false;
   };
 
-  void schedule_step();
+  void schedule_step(uint64_t least_ns = 0);
   void step();
   void issue();
   void issue_block();
