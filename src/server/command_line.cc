@@ -39,6 +39,12 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// Values are quoted in messages, and may hold line ends.
+Error one_line_error(Error error) {
+  error.message = one_line(std::move(error.message));
+  return error;
+}
+
 // "--name=" names an empty value, which CLI11 would take from the next word.
 std::vector<std::string> split_empty_values(int argc, const char* const* argv) {
   std::vector<std::string> words;
@@ -116,9 +122,7 @@ bool has_key(std::string_view text, std::string_view key) {
                                 [key](const TomlEntry& entry) { return entry.key == key; });
 }
 
-}  // namespace
-
-Status apply_toml(std::string_view text, std::string_view path, Options& options) {
+Status put_entries(std::string_view text, std::string_view path, Options& options) {
   Result<std::vector<TomlEntry>> entries = parse_toml(text);
   if (!entries) {
     return Error{ErrorCode::kInvalidArgument,
@@ -141,7 +145,7 @@ Status apply_toml(std::string_view text, std::string_view path, Options& options
   return base::ok();
 }
 
-Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) {
+Result<ParsedCommandLine> parse_words(int argc, const char* const* argv) {
   ALF_TRY(Given given, read_arguments(argc, argv));
   ParsedCommandLine parsed;
   parsed.print_and_exit = std::move(given.print_and_exit);
@@ -151,7 +155,7 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
   if (!given.config_path.empty()) {
     options.config_path = given.config_path;
     ALF_TRY(const std::string text, read_file(given.config_path));
-    ALF_TRY_STATUS(apply_toml(text, given.config_path, options));
+    ALF_TRY_STATUS(put_entries(text, given.config_path, options));
     is_dirty_budget_given = has_key(text, kDirtyBudget);
   }
   for (const auto& [row, text] : given.values) {
@@ -165,6 +169,20 @@ Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) 
     options.storage.dirty_budget_bytes = options.storage.memory_budget_bytes / 4;
   }
   ALF_TRY_STATUS(check_options(options));
+  return parsed;
+}
+
+}  // namespace
+
+Status apply_toml(std::string_view text, std::string_view path, Options& options) {
+  Status status = put_entries(text, path, options);
+  if (!status) return one_line_error(std::move(status).error());
+  return base::ok();
+}
+
+Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) {
+  Result<ParsedCommandLine> parsed = parse_words(argc, argv);
+  if (!parsed) return one_line_error(std::move(parsed).error());
   return parsed;
 }
 

@@ -91,6 +91,9 @@ TEST(CommandLine, WhatCannotBeIsRefusedWithOneLine) {
       {{"--resp-addr", "a:70000"}, "expected HOST:PORT"},
       {{"--resp-addr", "::1:5"}, "expected HOST:PORT"},
       {{"--raft-addr", ":5"}, "expected HOST:PORT"},
+      {{"--resp-addr", "[[x]]:5"}, "expected HOST:PORT"},  // would be shown as [x]:5, host x
+      {{"--id", "a\nb"}, "--id: found \"a b\""},
+      {{"--cluster", "n1\n"}, "--cluster: found"},
       {{"--id", "a b"}, "--id: found \"a b\""},
       {{"--dir", ""}, "--dir"},
       {{"--memory-budget", "10xb"}, "expected a size"},
@@ -157,6 +160,7 @@ TEST(CommandLine, AMistakeInTheFileIsNamedWithItsLine) {
       {"loops = 1\nloops = 2\n", "line 2: loops stands already in line 1"},
       {"help = true\n", "line 1: help is no option"},
       {"lo ops = 1\n", "line 1: \"lo ops\" is no key"},
+      {"id = \"a\\nb\"\n", "line 1: id: found \"a b\""},  // a message is one line
   };
   for (const MistakeCase& c : kCases) {
     Options options;

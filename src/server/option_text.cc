@@ -61,7 +61,6 @@ std::vector<std::string_view> split_words(std::string_view text) {
 
 Result<OutputLimit> output_limit_of(std::string_view hard, std::string_view soft,
                                     std::string_view seconds) {
-  OutputLimit limit;
   const Result<uint64_t> hard_bytes = parse_size(hard);
   const Result<uint64_t> soft_bytes = parse_size(soft);
   const std::optional<uint64_t> soft_seconds = digits_value(seconds);
@@ -103,6 +102,7 @@ Result<env::PeerAddress> parse_address(std::string_view text) {
   }
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
+    if (host.find_first_of("[]") != std::string_view::npos) host = {};
   } else if (host.find_first_of(":[]") != std::string_view::npos) {
     host = {};
   }

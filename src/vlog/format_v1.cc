@@ -172,7 +172,7 @@ base::Result<BatchHeader> decode_batch_header(ByteView bytes, uint64_t uid) {
   if (crc != computed) return bad_crc("batch header", crc, computed);
   if (flags > kFlagCopied || reserved != 0) return bad("batch has unknown flags");
   if (body_bytes > kBatchBodyBytesMax || header.record_count == 0 ||
-      header.durable_bytes > header.offset_bytes ||
+      header.durable_bytes > header.offset_bytes || header.offset_bytes % env::kBlockBytes != 0 ||
       body_bytes < header.record_count * kRecordHeaderBytes) {
     return bad(base::format("batch header contradicts itself: {} records in {} bytes",
                             header.record_count, body_bytes));

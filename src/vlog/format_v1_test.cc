@@ -135,6 +135,18 @@ TEST(FormatV1, ARecordOfAnotherSegmentIsNotTaken) {
   EXPECT_FALSE(decode_footer(encode_footer(a_footer(), kUid), kUid + 1).is_ok());
 }
 
+// Found by segment_fuzz: it was taken, and ended the process where it was encoded again.
+TEST(FormatV1, ABatchThatNamesAPlaceWithinABlockIsNotTaken) {
+  base::Bytes batch(kBatchHeaderBytes, '\0');
+  encode_batch_header(a_batch(), kUid, batch.data());
+  batch[24] = 1;  // the first byte of its offset
+  const uint32_t crc = base::crc32c(base::ByteView(batch).substr(4), checksum_seed(kUid));
+  batch.replace(0, 4, reinterpret_cast<const char*>(&crc), 4);
+  const auto decoded = decode_batch_header(batch, kUid);
+  ASSERT_FALSE(decoded.is_ok());
+  EXPECT_NE(decoded.error().message.find("contradicts itself"), std::string::npos);
+}
+
 TEST(FormatV1, ATrailerTellsItsLengthAlone) {
   const base::Bytes footer = encode_footer(a_footer(), kUid);
   const auto trailer = decode_footer_trailer(
