@@ -24,11 +24,13 @@ run: all
 	@mkdir -p data
 	exec $(BUILD)/alfheimdb --dir ./data --resp-addr 127.0.0.1:$(PORT)
 
-# The last line is ctest's own verdict; its status is make's.
+# The last line is ctest's own verdict; its status is make's. Some of its tests run what the
+# presets fuzz, asan and tsan build: the fuzzers, and a share of the unit tests under sanitizers.
 test: deps
 	@scripts/tidy
 	@$(MAKE) --no-print-directory configure CMAKE_FLAGS=-DALF_CHECK_HEADERS=ON
 	@cmake --build --preset release --parallel $(JOBS)
+	@scripts/build_checkers --share $(JOBS)
 	@ctest --preset release --parallel $(TEST_JOBS)
 
 # The same suites at full length; ARGS are handed to the script (seeds, rounds).
