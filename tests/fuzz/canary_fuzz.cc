@@ -5,8 +5,8 @@
 //   1  reads a byte behind the end       (AddressSanitizer must see it)
 //   2  shifts by as much as is asked for  (UndefinedBehaviorSanitizer)
 //   3  breaks a check of our own          (ALF_CHECK)
-// The door is a magic of two bytes, which coverage finds byte by byte. Behind it one input in two is
-// broken: a machine that gives only some ten thousand runs in the time must find it, too.
+// The door is a magic of two bytes, which coverage finds byte by byte. Behind it one input in two
+// is broken: a machine that gives only some ten thousand runs in the time must find it, too.
 //
 // Nothing of this is linked into anything else.
 #include <cstdint>
