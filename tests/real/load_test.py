@@ -45,6 +45,8 @@ RSS_RATIO_MAX = 2.5
 UNSENT_BYTES_MAX = 8 * MIB  # of one client that never reads, before it is not served any further
 OPEN_FILES = 16000
 PARTS = ["idle", "fairness", "output", "budget", "silence"]
+# What does not compare latencies, and so holds on a machine that others use, too.
+BOUNDED = [part for part in PARTS if part != "fairness"]
 BIG = 100_000
 PIPELINE = 100_000
 ARGUMENTS = 1_000_000
@@ -470,7 +472,7 @@ def main(options, directory):
     idle_count, active_count = (10_000, 1_000) if options.full else (2_000, 200)
     needed = idle_count + active_count + 500
     check(min(hard, OPEN_FILES) > needed, f"{hard} open files are allowed: too few for {needed}")
-    wanted = PARTS if options.part == "all" else [options.part]
+    wanted = {"all": PARTS, "bounded": BOUNDED}.get(options.part, [options.part])
     extra = ["--maxclients", str(needed)]
     if "redis-server" not in options.server:
         extra += ["--log-memory", "16mb"]
@@ -499,6 +501,6 @@ def main(options, directory):
 
 if __name__ == "__main__":
     arguments = suite.parser(__doc__)
-    arguments.add_argument("--part", choices=PARTS + ["all"], default="all")
+    arguments.add_argument("--part", choices=PARTS + ["bounded", "all"], default="all")
     arguments.add_argument("--pair", choices=list(PAIRS), help="of fairness, only this one")
     suite.main(main, arguments.parse_args())
