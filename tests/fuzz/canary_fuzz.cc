@@ -28,9 +28,11 @@ void decode(base::ByteView bytes) {
   const std::vector<char> body(16);
   volatile char sink = 0;
   sink = *(body.data() + number % 32);
+  static_cast<void>(sink);
 #elif CANARY == 2
   volatile uint32_t sink = 1;
   sink = sink << number;
+  static_cast<void>(sink);
 #elif CANARY == 3
   ALF_CHECK(number < 100);
 #else

@@ -42,9 +42,28 @@ void compare_prefixes(base::ByteView body, const base::Result<CallShape>& whole)
   }
 }
 
+// The two readers of a call say the same, and the hint is right where the call is.
+void compare_readers(base::ByteView body, const base::Result<CallShape>& shape) {
+  base::DatabaseIndex database;
+  std::vector<base::ByteView> words;
+  const base::Status status = machine::parse_call(body, database, words);
+  ALF_CHECK(status.is_ok() == shape.is_ok());
+  base::DatabaseIndex hinted_database;
+  base::ByteView hinted_key;
+  const bool is_hinted = machine::peek_key(body, hinted_database, hinted_key);
+  if (!status.is_ok()) return;
+  ALF_CHECK(database == shape->database);
+  ALF_CHECK(words == words_of(*shape, body));
+  if (!is_hinted) return;
+  ALF_CHECK(hinted_database == database);
+  ALF_CHECK(words.size() >= 2);
+  ALF_CHECK(hinted_key == words[1]);
+}
+
 void parse_call(base::ByteView body) {
   const auto shape = machine::parse_call_shape(body, body.size());
   compare_prefixes(body, shape);
+  compare_readers(body, shape);
   if (!shape.is_ok()) {
     ALF_CHECK(shape.error().code == base::ErrorCode::kCorruption);
     return;
