@@ -10,7 +10,7 @@ JOBS  ?= $(shell nproc)
 TEST_JOBS ?= 2
 CMAKE_FLAGS ?=
 
-.PHONY: all run test soak bench deps clean format tidy configure debug asan tsan fuzz
+.PHONY: all run test soak mutants bench deps clean format tidy configure debug asan tsan fuzz
 
 all: configure
 	@cmake --build --preset release --parallel $(JOBS) --target programs
@@ -37,6 +37,10 @@ test: deps
 soak: all
 	@cmake --build --preset release --parallel $(JOBS)
 	@scripts/soak $(ARGS)
+
+# The meter of the tests: plants one bug after the other and prints which suite caught it.
+mutants: deps
+	@scripts/mutants --jobs $(JOBS) $(ARGS)
 
 # Side by side with redis-server; ARGS are handed to the script (--rounds, --only, --part).
 bench: all

@@ -2,6 +2,7 @@
 
 option(ALF_CHECK_HEADERS "Compile each header of src/ alone, as part of all" OFF)
 option(ALF_FUZZ "Build the fuzzers for libFuzzer (needs clang); otherwise they replay their corpus" OFF)
+option(ALF_MUTANTS "Build in the planted bugs of base/mutant_names.h; never for what is shipped" OFF)
 set(ALF_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, as in: address,undefined")
 
 # What is shipped: optimised, with line tables for stack traces. ALF_CHECK is always on.
@@ -53,6 +54,9 @@ if(ALF_SANITIZE)
   target_compile_options(alf_flags INTERFACE ${sanitize_flags})
   target_link_options(alf_flags INTERFACE ${sanitize_flags})
   target_compile_definitions(alf_flags INTERFACE ALF_SANITIZED)  # tests may shorten what is slow
+endif()
+if(ALF_MUTANTS)
+  target_compile_definitions(alf_flags INTERFACE ALF_MUTANTS)
 endif()
 if(ALF_FUZZ)
   target_compile_options(alf_flags INTERFACE -fsanitize=fuzzer-no-link)

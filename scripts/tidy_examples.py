@@ -78,6 +78,7 @@ GOOD = [
     ('src/net/x_test.cc', 'std::thread worker(f);\n'),
     ('src/index/x.cc', '#include <rocksdb/db.h>\n'),
     ('src/server/x.cc', '#include "env/posix/disk.h"\nauto a = std::getenv("A");\n'),
+    ('src/base/mutant.cc', 'auto a = std::getenv("A");\n'),
     ('src/env/posix/x.cc', 'std::thread a(f);\nvoid g() { nanosleep(&b, nullptr); }\n'),
     ('src/base/x.cc', '// rand() and throw, goto\nauto a = "throw std::cout // volatile";\n'),
     ('src/base/x.cc', 'const char* a = R"(goto "a" throw)";\nchar b = \'"\';\nint c = 1\'000;\n'),

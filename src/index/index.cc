@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "index/memory.h"
 #include "index/run.h"
 
@@ -189,7 +190,8 @@ void Index::finish(FreezeJob& job) {
   ++progress_.freeze_count;
   frozen_.reset();
   refresh_held();
-  persisted_applied_.store(job.applied_, std::memory_order_release);
+  persisted_applied_.store(ALF_MUTANT(PersistedSaidTooHigh) ? progress_.applied : job.applied_,
+                           std::memory_order_release);
 }
 
 // What open views and the freeze hold. Views cannot be opened meanwhile (they need the shared
@@ -236,7 +238,7 @@ std::shared_ptr<View> Index::open_view() {
   view->opened_ns_ = clock_.monotonic_ns();
   // Under one shared lock, so that no publish, freeze or finish comes between the parts.
   const std::shared_lock guard(lock_);
-  view->sequence_ = progress_.sequence;
+  view->sequence_ = ALF_MUTANT(ViewOlderThanTheRead) ? progress_.persisted : progress_.sequence;
   view->persisted_ = progress_.persisted;
   view->applied_ = progress_.applied;
   view->active_ = active_;
@@ -258,6 +260,7 @@ void Index::close_view(View& view) noexcept {
 uint64_t Index::filter_horizon() const {
   const std::lock_guard views_guard(views_mutex_);
   const uint64_t persisted = persisted_applied();
+  if (ALF_MUTANT(FilterIgnoresViews)) return persisted;
   return views_.empty() ? persisted : std::min(persisted, views_.front()->applied_);
 }
 

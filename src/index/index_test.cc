@@ -74,6 +74,18 @@ TEST(Index, what_was_not_ingested_is_gone_after_a_crash_and_persisted_applied_sa
   EXPECT_EQ(world.get("\x01k"), "one");
 }
 
+TEST(Index, a_freeze_says_what_it_stored_and_not_what_came_since) {
+  World world;
+  world.put("\x01k", "one");
+  const auto job = world.index->freeze(world.applied);
+  world.put("\x01k", "two");
+  ASSERT_TRUE(job->run().is_ok());
+  world.index->finish(*job);
+  EXPECT_EQ(world.index->applied(), 2u);
+  EXPECT_EQ(world.index->persisted_applied(), 1u);
+  EXPECT_EQ(world.disk->content().applied, 1u);
+}
+
 TEST(Index, an_ingest_that_fails_changes_nothing) {
   World world;
   world.put("\x01k", "one");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::index {
 namespace {
@@ -38,6 +39,7 @@ bool Memory::is_held_by_run(uint64_t sequence) const {
 // see the old one hold it. Anything older may be named by a run that a view or the job walks.
 bool Memory::is_held_when_overwritten(uint64_t sequence) const {
   if (sequence <= held_.active_low) return is_held_by_run(sequence);
+  if (ALF_MUTANT(OverwrittenUnderAView)) return false;
   return !held_.view_sequences.empty() && sequence <= held_.view_sequences.back();
 }
 

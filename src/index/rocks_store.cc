@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "index/careful_files.h"
 
 namespace alfheim::index {
@@ -345,7 +346,7 @@ base::Result<rocksdb::IngestExternalFileArg> RocksStore::State::write_files(Sort
   };
   SortedRecord record;
   Bytes applied_value;
-  base::put_u64(applied_value, applied);
+  base::put_u64(applied_value, ALF_MUTANT(AppliedInAnotherBatch) ? this->applied.load() : applied);
   record = {kAppliedKey, applied_value};
   do {
     rocksdb::Status status;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "index/twin_store.h"
 #include "machine/read_context.h"
 #include "machine/testing_node.h"
@@ -172,6 +174,35 @@ TEST_F(MachineTest, ABlockIsAppliedWhereItsWatchesHold) {
   EXPECT_EQ(node().view({"GET", "done"}), "$3\r\nyes\r\n");
 }
 
+// Looks at the node in the midst of a block, as a reader of another thread would.
+class Onlooker : public KeptReplies {
+ public:
+  Onlooker(TestingNode& node, Words read) : node_(node), read_(std::move(read)) {}
+  void end_part(size_t ordinal) override {
+    KeptReplies::end_part(ordinal);
+    seen.insert(node_.point(read_));
+    seen.insert(node_.view(read_));
+  }
+
+  std::set<std::string> seen;
+
+ private:
+  TestingNode& node_;
+  const Words read_;
+};
+
+TEST_F(MachineTest, NoReaderSeesABlockHalfDone) {
+  run({"MSET", "from", "10", "to", "0"});
+  BatchBuilder builder = node().batch();
+  builder.add_body(OperationKind::kBlock, 0,
+                   block_of({}, {call_of({"DECRBY", "from", "3"}), call_of({"INCRBY", "to", "3"}),
+                                 call_of({"INCR", "transfers"})}));
+  Onlooker onlooker(node(), {"MGET", "from", "to", "transfers"});
+  node().propose(builder.take(), onlooker);
+  EXPECT_EQ(onlooker.at(0), ":7\r\n:3\r\n:1\r\n");
+  EXPECT_THAT(onlooker.seen, testing::ElementsAre("*3\r\n$2\r\n10\r\n$1\r\n0\r\n$-1\r\n"));
+}
+
 TEST_F(MachineTest, ABlockWhoseWatchFailsDoesNothing) {
   run({"SET", "w", "1"});
   run({"SET", "w", "1"});  // the same bytes, another write
@@ -206,6 +237,25 @@ TEST_F(MachineTest, AWatchedKeyThatFallsDueIsGone) {
   const Watch watch{base::DatabaseIndex{0}, "w", base::LogIndex{1}};
   node().stamp.ms += 100;
   EXPECT_EQ(run_block({watch}, {call_of({"SET", "done", "yes"})}), "(watch failed)");
+}
+
+TEST_F(MachineTest, LongStringsOfOneBlockDoNotShareTheirChunks) {
+  run_block({},
+            {call_of({"SETRANGE", "a", "70000", "aa"}), call_of({"SETRANGE", "b", "70000", "b"}),
+             call_of({"COPY", "a", "c"}), call_of({"SETRANGE", "c", "70000", "c"})});
+  EXPECT_EQ(run({"GETRANGE", "a", "69999", "-1"}), base::Bytes("$3\r\n\0aa\r\n", 9));
+  EXPECT_EQ(run({"GETRANGE", "b", "69999", "-1"}), base::Bytes("$2\r\n\0b\r\n", 8));
+  EXPECT_EQ(run({"GETRANGE", "c", "69999", "-1"}), base::Bytes("$3\r\n\0ca\r\n", 9));
+}
+
+// Between a fragment and its command nothing else says that the log must keep it.
+TEST_F(MachineTest, TheLogIsNeededFromTheFirstFragmentWhoseCommandIsToCome) {
+  run({"SET", "a", "1"});
+  EXPECT_EQ(node().machine().log_needed_from(), base::LogIndex{2});
+  NoReplies nobody;
+  node().apply(node().next_entry(raft::EntryKind::kFragment, "piece"), nobody);  // entry 2
+  run({"SET", "a", "2"});
+  EXPECT_EQ(node().machine().log_needed_from(), base::LogIndex{2});
 }
 
 TEST_F(MachineTest, ABlockInFragmentsIsAppliedWhole) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "machine/database_set.h"
 #include "types/logical_hash.h"
 
@@ -41,7 +42,8 @@ class ReadContext : public command::Context {
  private:
   // Log time may be ahead of a clock that was read before the last entry was applied.
   types::Moment moment() const {
-    return types::Moment{state_.log_time, std::max(state_.log_time, request_.clock)};
+    const base::Stamp clock = std::max(state_.log_time, request_.clock);
+    return types::Moment{ALF_MUTANT(DueByTheLocalClock) ? clock : state_.log_time, clock};
   }
 
   State state_;

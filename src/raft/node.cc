@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 
 namespace alfheim::raft {
 
@@ -198,6 +199,7 @@ Ready Node::take_ready() {
   ALF_CHECK(ready.entries.empty() || ready.entries.back().index == log_.last());
   ALF_CHECK(!ready.hard_state || *ready.hard_state == hard_state_);
   if (ready.needs_persist()) durability_.started(ready.number, log_.last(), hard_state_);
+  if (ALF_MUTANT(CountedBeforeDurable) && is_leader()) persisted(ready.number);
   return ready;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 
 namespace alfheim::replica {
 namespace {
@@ -199,6 +200,8 @@ base::Result<CommittedEntry> Applier::next_entry() {
                                     entry ? base::format("index {}", entry->index.value)
                                           : std::string("nothing"))};
   }
+  const bool is_last = !entries_.empty() && entries_.front().entry.index == wanted.next();
+  if (ALF_MUTANT(ReplaySkipsTheLast) && is_last) entry->kind = raft::EntryKind::kNoop;
   return CommittedEntry{std::move(*entry), {}, {}};
 }
 
@@ -212,6 +215,7 @@ void Applier::maybe_freeze(bool is_forced) {
   if (!is_due && !is_forced) return;
   log_bytes_since_freeze_ = 0;
   needed_from_ = hands_.machine.log_needed_from();
+  if (ALF_MUTANT(LogStartBeforePersisted)) events_.on_persisted(needed_from_);
   run_freeze(index.freeze(hands_.machine.applied().value));
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/format.h"
+#include "base/mutant.h"
 
 namespace alfheim::replica {
 namespace {
@@ -376,7 +377,7 @@ void Replica::stop(std::function<void(base::Status)> done) {
 
 void Replica::finish_stop() {
   const bool is_idle = !is_writing_ && !large_ && batcher_.is_empty() && in_flight_.empty();
-  if (is_closing_ || (!is_idle && !has_failed_)) return;
+  if (is_closing_ || (!is_idle && !has_failed_ && !ALF_MUTANT(StopDoesNotWait))) return;
   is_closing_ = true;
   is_serving_.store(false, std::memory_order_release);
   // Through the core, behind the move of the log's start that the last freeze brings.

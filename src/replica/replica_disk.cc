@@ -1,6 +1,7 @@
 // What a full disk asks of a replica: refuse what would grow the data before it is proposed,
 // keep what the log has no room for, look for room, and go on.
 #include "base/check.h"
+#include "base/mutant.h"
 #include "machine/growth.h"
 #include "replica/replica.h"
 
@@ -26,7 +27,7 @@ base::Status Replica::persist(const raft::Ready& ready) {
   if (log_strand_.is_parked) {
     return base::Error{base::ErrorCode::kNoSpace, "append to the log: an earlier append waits"};
   }
-  if (ready.hard_state) {
+  if (ready.hard_state && !ALF_MUTANT(HardStateNotSaved)) {
     ALF_TRY_STATUS(hands_.log.save_hard_state(
         vlog::HardState{ready.hard_state->term, ready.hard_state->vote}));
   }

@@ -198,6 +198,23 @@ TEST(Replica, ACleanStopLeavesNothingToReplay) {
   EXPECT_EQ(life.run({"GET", "k"}), bulk_of(value_of(1999)));
 }
 
+// The stop itself finds it in the open batch, proposes it, and must wait for its write.
+TEST(Replica, AStopAnswersWhatItFindsInTheOpenBatch) {
+  World world;
+  {
+    Life life(world);
+    life.serve();
+    const uint64_t slot = life.queue({"SET", "k", "last"});
+    life.stop();
+    ASSERT_TRUE(life.is_stopped);
+    EXPECT_EQ(life.reply(slot), "+OK\r\n");
+  }
+  Life life(world);
+  EXPECT_EQ(life.applied_at_open, life.log().last_index());
+  life.serve();
+  EXPECT_EQ(life.run({"GET", "k"}), bulk_of("last"));
+}
+
 TEST(Replica, AStopBeforeItServesEndsToo) {
   World world;
   {
@@ -261,6 +278,32 @@ TEST(Replica, SegmentsWithLiveValuesStayReadableAlsoAfterARestart) {
   for (size_t i = 0; i < 200; i += 50) {
     EXPECT_EQ(life.run({"GET", "live" + std::to_string(i)}), bulk_of(value_of(i, 5000)));
   }
+}
+
+// The first value in it may be of a database that was flushed: its reference is still there.
+TEST(Replica, ASegmentStaysForALiveValueBehindDeadOnes) {
+  World world;
+  world.log_bytes_per_freeze = 128 * 1024;
+  {
+    Life life(world);
+    life.serve();
+    for (const Words& words : std::vector<Words>{{"SET", "dead", value_of(1, 5000)},
+                                                 {"SWAPDB", "0", "1"},
+                                                 {"SET", "live", value_of(2, 5000)},
+                                                 {"SWAPDB", "0", "1"},
+                                                 {"FLUSHDB"},
+                                                 {"SWAPDB", "0", "1"}}) {
+      ASSERT_EQ(life.run(words), "+OK\r\n");
+    }
+    for (size_t i = 0; i < 100; ++i) life.run({"SET", "k", value_of(i, 8000)});
+    life.run_for_ms(1000);
+    life.stop();
+  }
+  Life life(world);
+  life.serve();
+  EXPECT_GT(life.log().first_index().value, 50u);
+  EXPECT_EQ(life.run({"GET", "dead"}), "$-1\r\n");
+  EXPECT_EQ(life.run({"GET", "live"}), bulk_of(value_of(2, 5000)));
 }
 
 TEST(Replica, ALargeBodyGoesInFragmentsBetweenOthers) {

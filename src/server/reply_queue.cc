@@ -1,6 +1,7 @@
 #include "server/reply_queue.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::server {
 
@@ -27,7 +28,7 @@ void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
   Slot& slot = slots_[number - first_slot_];
   ALF_CHECK(!slot.is_ready);
   --pending_count_;
-  if (number == first_slot_) {
+  if (number == first_slot_ || ALF_MUTANT(ReplySlotsSwapped)) {
     if (!slot.is_muted) output_.append(reply);
     pop();
     return drain();

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "server/config.h"
 #include "server/session_host.h"
@@ -270,7 +271,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   Services& services = host_.services();
   ++turn_.reads;
   const bool is_long = (row.flags & command::kLong) != 0 || words.size() > kLoopWordsMax;
-  if (writes_pending_ > 0) {
+  if (writes_pending_ > 0 && !ALF_MUTANT(GetMissesOwnSet)) {
     const machine::CallView call{state_.database, words};
     if (is_long || machine::call_bytes(call) > replica::kInlineBodyBytesMax) {
       return stall(Stall::kDrain, 0, words);

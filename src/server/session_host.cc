@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/options.h"
@@ -115,10 +116,13 @@ void SessionHost::close_client(uint64_t id) {
 void SessionHost::read_on_pool(PoolRead read) {
   hands_.executor.post_to_pool([this, read = std::move(read)]() mutable {
     const command::Arguments args(read.request.words());
-    machine::ReadRequest request{*read.row, args, read.database, read.clock, read.random,
-                                 read.limits};
+    machine::ReadRequest request{*read.row,  args,        read.database,
+                                 read.clock, read.random, read.limits};
     base::Bytes bytes;
     resp::ReplyWriter reply(bytes, read.to.protocol);
+    if (ALF_MUTANT(GetSeesLaterSet)) {
+      read.view = machine::ReadView::open(hands_.services.machine);
+    }
     base::Status status = read.view->run(request, reply);
     if (!status && types::Database::is_needs_tick(status.error())) {
       // Set after the request came, and due already: by log time, as of the view, it lives.
@@ -132,12 +136,12 @@ void SessionHost::read_on_pool(PoolRead read) {
       reply.error(base::format("the value cannot be read: {}", status.error().message));
     }
     read.view.reset();
-    hands_.loop.post([this, to = read.to, bytes = std::move(bytes),
-                      request_bytes = read.request.size_bytes()] {
-      if (Session* session = find(to.session)) {
-        session->on_pool_reply(to.slot, bytes, request_bytes);
-      }
-    });
+    hands_.loop.post(
+        [this, to = read.to, bytes = std::move(bytes), request_bytes = read.request.size_bytes()] {
+          if (Session* session = find(to.session)) {
+            session->on_pool_reply(to.slot, bytes, request_bytes);
+          }
+        });
   });
 }
 
@@ -218,9 +222,10 @@ void SessionHost::check_session(Session& session, uint64_t now_ms) {
   const bool is_in_the_way = body_timeout_s > 0 && idle_ms > body_timeout_s * 1000 &&
                              session.admitted_bytes() > 0 && services.bodies.has_waiters(now_ms);
   if (is_in_the_way) {
-    warn(base::format("client {} closed: it announced {} bytes, sent nothing for {} s, and others "
-                      "wait for room (request-body-timeout)",
-                      client_name(session.info()), session.admitted_bytes(), idle_ms / 1000));
+    warn(
+        base::format("client {} closed: it announced {} bytes, sent nothing for {} s, and others "
+                     "wait for room (request-body-timeout)",
+                     client_name(session.info()), session.admitted_bytes(), idle_ms / 1000));
     return session.abort();
   }
   if (idle_ms >= kRestMs) session.release_idle();
@@ -239,10 +244,11 @@ void SessionHost::relieve() {
   if (!services.client_memory.is_over()) return;
   for (const auto& client : services.client_memory.choose(services.clients.all())) {
     services.counters.evicted_clients.fetch_add(1, std::memory_order_relaxed);
-    warn(base::format("client {} closed: it holds {} bytes, and all clients together {} of {} "
-                      "(client-memory)",
-                      client_name(*client), client->memory_bytes.load(),
-                      services.client_memory.used_bytes(), services.client_memory.budget_bytes()));
+    warn(
+        base::format("client {} closed: it holds {} bytes, and all clients together {} of {} "
+                     "(client-memory)",
+                     client_name(*client), client->memory_bytes.load(),
+                     services.client_memory.used_bytes(), services.client_memory.budget_bytes()));
     services.clients.close(client->id);
   }
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "base/number.h"
 #include "types/database.h"
 
@@ -36,6 +37,7 @@ Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, Ke
   const ByteView record_key = record_key_of(key);
   if (old) {
     ALF_TRY_STATUS(release(record_key, old->record, Chunks::kRelease));
+    if (ALF_MUTANT(DueKeyCountedAgain) && !judge(old->record).is_alive) ++entry().key_count;
   } else {
     ++entry().key_count;
   }
@@ -46,6 +48,7 @@ Status Database::put_record(ByteView key, const std::optional<FoundKey>& old, Ke
   ALF_TRY(const std::vector<vlog::ValueAddress> addresses, addresses_of(record));
   for (const vlog::ValueAddress& address : addresses) {
     ALF_CHECK(address.index <= hands_.point->index);
+    if (ALF_MUTANT(CopyWithoutReference) && address.index < hands_.point->index) continue;
     hands_.sink->put(reference_key(address, record_key), {});
   }
   if (record.layout == Layout::kChunked) {
@@ -65,7 +68,7 @@ void Database::rewrite_record(ByteView record_key, KeyRecord record, Touch touch
 
 Status Database::release(ByteView record_key, const KeyRecord& old, Chunks chunks) {
   if (old.deadline_ms) {
-    hands_.sink->erase(expiry_key(*old.deadline_ms, record_key));
+    if (!ALF_MUTANT(ExpiryRecordLeft)) hands_.sink->erase(expiry_key(*old.deadline_ms, record_key));
     ALF_CHECK(entry().deadline_count > 0);
     --entry().deadline_count;
   }
@@ -85,12 +88,15 @@ Status Database::release(ByteView record_key, const KeyRecord& old, Chunks chunk
 }
 
 Version Database::new_version() {
+  if (ALF_MUTANT(VersionReused)) return Version{hands_.point->index, 1};
   return Version{hands_.point->index, ++hands_.point->mutation_count};
 }
 
 std::optional<uint64_t> Database::kept_deadline(const std::optional<FoundKey>& old,
                                                 Deadline deadline) const {
   // A due key is gone for the command, and its deadline with it.
+  if (ALF_MUTANT(DeadlineKeptBySet) && old) deadline = Deadline::kKeep;
+  if (ALF_MUTANT(DeadlineOfADueKey) && old) return old->record.deadline_ms;
   if (deadline == Deadline::kDrop || !old || !judge(old->record).is_alive) return std::nullopt;
   return old->record.deadline_ms;
 }
@@ -99,8 +105,10 @@ std::optional<uint64_t> Database::kept_deadline(const std::optional<FoundKey>& o
 
 Status Database::set_string(ByteView key, const ValueInput& value, Deadline deadline) {
   ALF_CHECK(is_writable());
-  const bool is_separated = value.entry_offset_bytes.has_value() &&
-                            value.bytes.size() >= hands_.point->value_threshold_bytes;
+  const bool is_separated =
+      value.entry_offset_bytes.has_value() &&
+      value.bytes.size() >= (ALF_MUTANT(OptionReadInApply) ? base::kValueThresholdBytesDefault
+                                                           : hands_.point->value_threshold_bytes);
   if (!value.fragments && !is_separated) {
     if (value.bytes.size() <= kIntegerTextBytesMax) {
       if (const std::optional<int64_t> integer = base::parse_int64(value.bytes)) {

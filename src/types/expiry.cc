@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 #include "base/text.h"
 
 namespace alfheim::types {
@@ -58,7 +59,8 @@ Result<std::vector<DueRecord>> due_records(RecordSource& records, const Database
     uint64_t count = 0;
     ALF_TRY_STATUS(
         walk_deadlines(*cursor, database.epoch, [&](uint64_t deadline_ms, ByteView record_key) {
-          if (count == records_max || deadline_ms > log_time.ms) return false;
+          const uint64_t early_ms = ALF_MUTANT(DueTooEarly) ? 1 : 0;
+          if (count == records_max || deadline_ms > log_time.ms + early_ms) return false;
           due.push_back(DueRecord{deadline_ms, Bytes(record_key)});
           ++count;
           return true;

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/mutant.h"
 #include "types/liveness.h"
 #include "upkeep/persisted_source.h"
 
@@ -34,7 +35,7 @@ base::Result<bool> SegmentKeeper::has_live_value(const vlog::SegmentInfo& segmen
   const std::unique_ptr<index::Cursor> cursor = snapshot->scan(bounds);
   for (cursor->seek(bounds.lower); cursor->is_valid(); cursor->next()) {
     ALF_TRY(const bool is_live, types::is_reference_live(cursor->key(), source, table));
-    if (is_live) return true;
+    if (is_live || ALF_MUTANT(FirstReferenceDecides)) return is_live;
   }
   ALF_TRY_STATUS(cursor->status());
   return false;
@@ -49,7 +50,7 @@ base::Result<SweepReport> SegmentKeeper::sweep(Spares spares) {
     if (segment.last_index >= log_first) continue;
     ++report.segments_judged;
     ALF_TRY(const bool is_live, has_live_value(segment));
-    if (is_live) continue;
+    if (is_live && !ALF_MUTANT(LiveSegmentDropped)) continue;
     ALF_TRY_STATUS(hands_.log.drop_segment(segment.id));
     ++report.segments_dropped;
   }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "vlog/log_state.h"
 #include "vlog/recovery.h"
 #include "vlog/segment_names.h"
@@ -180,6 +181,7 @@ base::Status Log::set_log_start(LogIndex first, base::Term previous_term) {
   ALF_CHECK_MSG(first >= first_index(), "the log's start goes back");
   if (const auto known = term_at(previous)) ALF_CHECK(*known == previous_term);
   auto saved = state_->meta->update([&](Meta& next) {
+    if (ALF_MUTANT(LogStartNotSaved)) return;
     next.log_start = first;
     next.log_start_previous_term = previous_term;
   });

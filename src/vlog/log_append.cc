@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "vlog/log_state.h"
 #include "vlog/segment_names.h"
 
@@ -112,7 +113,7 @@ base::Status LogState::roll(LogIndex first_index, uint64_t body_bytes, uint64_t 
   // the one before it: only the last segment may ever lack a footer.
   const std::string segment_path = path_in(options.dir, segment_name(header.id));
   auto named = disk.rename(path, segment_path);
-  if (named.is_ok()) named = disk.sync_dir(options.dir);
+  if (named.is_ok() && !ALF_MUTANT(DirectoryNotSynced)) named = disk.sync_dir(options.dir);
   if (!named.is_ok()) return finish(std::move(named).error());
   auto reader = disk.open(segment_path, {});
   if (!reader.is_ok()) return finish(std::move(reader).error());

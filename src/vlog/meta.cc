@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 #include "vlog/segment_names.h"
 
 namespace alfheim::vlog {
@@ -18,7 +19,8 @@ base::Result<Meta> newest(const std::vector<base::Result<Meta>>& copies, const s
   for (const base::Result<Meta>& copy : copies) {
     if (!copy.is_ok()) {
       reason = copy.error().message;
-    } else if (!best || copy->generation > best->generation) {
+    } else if (!best || (ALF_MUTANT(OlderMetaPicked) ? copy->generation < best->generation
+                                                     : copy->generation > best->generation)) {
       best = *copy;
     }
   }
@@ -62,7 +64,7 @@ base::Result<std::unique_ptr<MetaFile>> MetaFile::create(env::Disk& disk, const 
   {
     ALF_TRY(auto file, disk.open(new_path, {.is_writable = true, .create_new = true}));
     ALF_TRY_STATUS(file->write_at(0, bytes));
-    ALF_TRY_STATUS(file->sync());
+    if (!ALF_MUTANT(NamedBeforeItsSync)) ALF_TRY_STATUS(file->sync());
   }
   ALF_TRY_STATUS(disk.rename(new_path, path));
   ALF_TRY_STATUS(disk.sync_dir(dir));
@@ -114,7 +116,11 @@ base::Status MetaFile::update(const std::function<void(Meta&)>& change) {
   ALF_CHECK(next.trims.size() <= kMetaTrimsMax);
   const base::Bytes block = encode_meta(next);
   const base::ByteView both = buffer_.copy_of(block + block);
-  ALF_TRY_STATUS(file_->write_at_durable(generation_offset(generation), both));
+  if (ALF_MUTANT(VoteNotSynced) && !(next.hard_state == current().hard_state)) {
+    ALF_TRY_STATUS(file_->write_at(generation_offset(generation), both));
+  } else {
+    ALF_TRY_STATUS(file_->write_at_durable(generation_offset(generation), both));
+  }
   const std::lock_guard lock(state_mutex_);
   current_ = std::move(next);
   return base::ok();

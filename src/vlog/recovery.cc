@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "vlog/batch_scanner.h"
 #include "vlog/segment_names.h"
 
@@ -28,7 +29,9 @@ std::optional<std::string> misplaced(const Segment& segment, const ScannedRecord
   }
   if (record.header.is_copied) {
     if (!is_copying) return "copied record after records of the segment's own";
-    if (index != table.last_index().next()) return "copied record would truncate";
+    if (index != table.last_index().next() && !ALF_MUTANT(CopiedRecordTruncates)) {
+      return "copied record would truncate";
+    }
     if (index > segment.header.copied_last_index) return "copied record beyond the copied ones";
   }
   const bool keeps_term_order =
@@ -98,6 +101,7 @@ base::Result<ScannedTail> scan_tail(Segment& segment, uint64_t known_durable_byt
   tail.position.end_bytes = scanner.offset_bytes();
   tail.position.batch_count = scanner.batch_count();
   segment.data_end_bytes = scanner.offset_bytes();
+  if (ALF_MUTANT(RotTakenForTorn)) return tail;
   if (scanner.offset_bytes() < known_durable_bytes) {
     return base::Error{ErrorCode::kCorruption,
                        base::format("{} (all before offset_bytes={} was durable)", tail.end_words,
@@ -213,7 +217,7 @@ void Recovery::apply_truncations() {
   }
   for (const SegmentTrim& trim : meta_.trims) {
     for (const OpenedSegment& opened : opened_) {
-      if (opened.segment->header.id == trim.segment_id) {
+      if (opened.segment->header.id == trim.segment_id && !ALF_MUTANT(TruncatedEntryFound)) {
         opened.segment->table.trim_after(trim.last_index);
       }
     }
@@ -261,7 +265,7 @@ base::Status Recovery::make_tail_durable(const std::vector<std::string>& names) 
   if (!meta_.is_clean) ALF_TRY_STATUS(rewrite_last_footer());
   if (result_.segments.empty() || result_.segments.back()->is_sealed) return base::ok();
   const SegmentPtr tail = result_.segments.back();
-  if (meta_.is_clean) {
+  if (meta_.is_clean || ALF_MUTANT(TornTailAppendedTo)) {
     result_.open_segment = tail;
     return base::ok();
   }

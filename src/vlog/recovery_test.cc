@@ -9,6 +9,7 @@
 #include "vlog/inspect.h"
 #include "vlog/log_world.h"
 #include "vlog/segment_names.h"
+#include "vlog/segment_writer.h"
 
 namespace alfheim::vlog {
 namespace {
@@ -254,6 +255,51 @@ TEST(Recovery, AFlippedBitAnywhereInTheDataIsNeverServed) {
       } else {
         ASSERT_EQ(entry.error().code, ErrorCode::kCorruption);
       }
+    }
+  }
+}
+
+// A copy is written once, in order: a copied record that goes back was never written by us, and
+// taking it as a new entry over an old one would drop entries that were acknowledged.
+TEST(Recovery, ACopiedRecordThatGoesBackIsCorruption) {
+  LogWorld world;
+  world.open();
+  const SegmentHeader header{.uid = 77,
+                             .id = 5,
+                             .identity = world.log->identity(),
+                             .first_index = {1},
+                             .file_bytes = world.segment_bytes,
+                             .replaces_id = 4,
+                             .copied_last_index = {3}};
+  world.log.reset();
+  world.disk.kill_process();
+  AlignedBuffer buffer;
+  auto file = SegmentWriter::make_file(world.disk, path_in(kDir, segment_name(header.id)), header,
+                                       false, buffer);
+  ASSERT_TRUE(file.is_ok());
+  SegmentWriter writer(std::move(file).value(), header, {}, buffer);
+  const raft::Entry entries[] = {entry_of(1, 1, "a"), entry_of(2, 1, "b"), entry_of(3, 1, "c")};
+  ASSERT_TRUE(writer.write_batch(entries, true).is_ok());
+  ASSERT_TRUE(writer.write_batch(std::span(entries).subspan(1), true).is_ok());
+  expect_corrupt(world, "copied record would truncate");
+}
+
+// A node that lost power while its log was made has promised nothing, and must start.
+TEST(Recovery, ACrashAtEveryStepOfTheFirstOpenLeavesALogThatOpens) {
+  constexpr uint64_t kChangesOfAFirstOpen = 12;
+  for (uint64_t at = 1; at <= kChangesOfAFirstOpen; ++at) {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      LogWorld world(seed);
+      world.disk.set_operation_hook([&](const sim::DiskOperation& operation) {
+        return operation.change_number == at ? sim::DiskOrder::kCrashAfter
+                                             : sim::DiskOrder::kProceed;
+      });
+      [[maybe_unused]] const base::Status opened = world.try_open();  // or not
+      world.disk.set_operation_hook(nullptr);
+      world.log.reset();
+      world.disk.crash();
+      const base::Status again = world.try_open();
+      ASSERT_TRUE(again.is_ok()) << "change " << at << ": " << again.error().message;
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::vlog {
 
@@ -23,7 +24,12 @@ base::Result<std::unique_ptr<env::File>> SegmentWriter::make_file(env::Disk& dis
   ALF_TRY(auto file,
           disk.open(path, {.is_writable = true, .create_new = !is_spare, .is_direct = true}));
   if (!is_spare) ALF_TRY_STATUS(file->allocate(header.file_bytes));
-  ALF_TRY_STATUS(file->write_at_durable(0, buffer.copy_of(encode_segment_header(header))));
+  const base::ByteView block = buffer.copy_of(encode_segment_header(header));
+  if (ALF_MUTANT(NamedBeforeItsHeader)) {
+    ALF_TRY_STATUS(file->write_at(0, block));
+    return file;
+  }
+  ALF_TRY_STATUS(file->write_at_durable(0, block));
   return file;
 }
 
@@ -80,7 +86,9 @@ base::Result<std::vector<RecordPlace>> SegmentWriter::write_batch(
   }
   ALF_CHECK(out == start + kBatchHeaderBytes + body_bytes);
   std::memset(out, 0, padded_bytes - static_cast<uint64_t>(out - start));
-  ALF_TRY_STATUS(file_->write_at_durable(position_.end_bytes, {start, padded_bytes}));
+  ALF_TRY_STATUS(ALF_MUTANT(SyncSkipped)
+                     ? file_->write_at(position_.end_bytes, {start, padded_bytes})
+                     : file_->write_at_durable(position_.end_bytes, {start, padded_bytes}));
   position_.end_bytes += padded_bytes;
   position_.batch_count += 1;
   position_.record_count += entries.size();
@@ -102,6 +110,7 @@ base::Status SegmentWriter::seal(const SegmentTable& table) {
   const uint64_t offset_bytes = header_.file_bytes - bytes.size();
   ALF_CHECK_MSG(offset_bytes >= position_.end_bytes, "room for the footer was kept by has_room");
   last_write_bytes_ = bytes.size();
+  if (ALF_MUTANT(FooterNotSynced)) return file_->write_at(offset_bytes, bytes);
   return file_->write_at_durable(offset_bytes, buffer_.copy_of(bytes));
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "vlog/segment_names.h"
 
 namespace alfheim::vlog {
@@ -13,7 +14,7 @@ SparePool::SparePool(env::Disk& disk, Options options)
 
 base::Result<bool> SparePool::fits(const std::string& path) {
   ALF_TRY(const uint64_t links, disk_.link_count(path));
-  if (links != 1) return false;
+  if (links != 1 && !ALF_MUTANT(LinkedFileRecycled)) return false;
   ALF_TRY(auto file, disk_.open(path, {}));
   ALF_TRY(const uint64_t size_bytes, file->size_bytes());
   return size_bytes == options_.file_bytes;
@@ -61,7 +62,7 @@ base::Result<bool> SparePool::recycle(const std::string& path) {
   ALF_TRY_STATUS(disk_.rename(path, spare));
   // Before the name is durable a crash may bring the segment back under its own name, so
   // nothing may be written over it yet.
-  ALF_TRY_STATUS(disk_.sync_dir(options_.dir));
+  if (!ALF_MUTANT(SpareBeforeItsName)) ALF_TRY_STATUS(disk_.sync_dir(options_.dir));
   give_back(std::move(spare));
   return true;
 }

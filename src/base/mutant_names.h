@@ -1,0 +1,71 @@
+// base/mutant_names: the bugs that can be planted, one sentence each; base/mutant.h says how.
+//
+// Each stands at one place (or, where two must agree, at both) as ALF_MUTANT(name), and has a row
+// in scripts/mutants that says which suites should catch it; lint.mutants holds the three together.
+// A sentence tells what a program with the bug does. They come from the invariants I1 to I10 of
+// ARCHITECTURE.md and from what has gone wrong in other stores.
+#pragma once
+
+// clang-format off
+#define ALF_MUTANT_NAMES(X) \
+  /* vlog: what a crash leaves, I1 I3 I4 I6 I7 I8 I10 */ \
+  X(SyncSkipped, "A batch of the log counts when it was written, though it was not synced.") \
+  X(NamedBeforeItsHeader, "A segment has its name before its header is durable.") \
+  X(FooterNotSynced, "The next segment has its name before this one's footer is durable.") \
+  X(DirectoryNotSynced, "Entries count though the name of their segment is not durable.") \
+  X(NamedBeforeItsSync, "META has its name, durably, before what stands in it.") \
+  X(OlderMetaPicked, "Of two good generations of META the older one is believed.") \
+  X(VoteNotSynced, "Term and vote count when they were written, though not synced.") \
+  X(TornRecordTaken, "A record is taken though the checksum of its payload does not match.") \
+  X(StaleBytesTaken, \
+    "A batch that an earlier use of the file left is taken: its uid is not looked at.") \
+  X(FooterNotVerified, "A footer's table is believed though its checksum does not match.") \
+  X(CopiedRecordTruncates, \
+    "A copied record takes away entries behind its place, as a new one does.") \
+  X(RotTakenForTorn, \
+    "A bad batch with durable ones behind it is cut off as if a crash had torn it.") \
+  X(TornTailAppendedTo, \
+    "After an unclean stop the last segment is appended to, not copied forward.") \
+  X(TruncatedEntryFound, \
+    "What META says of truncated entries is forgotten: they are found again.") \
+  X(LinkedFileRecycled, \
+    "A segment is written over though somebody else has a link to its file.") \
+  X(SpareBeforeItsName, "A recycled file is written over before its new name is durable.") \
+  X(LogStartNotSaved, "Segments go though the log's new start does not stand in META.") \
+  /* index: I1 I2 I9 */ \
+  X(AppliedInAnotherBatch, "The applied index of an ingest is stored with the next one.") \
+  X(FilterIgnoresViews, "Compaction drops what an open view may still read.") \
+  X(ViewOlderThanTheRead, \
+    "A view shows the last freeze, not the state when the request was whole.") \
+  X(OverwrittenUnderAView, "A record is overwritten in place though an open view reads it.") \
+  X(PersistedSaidTooHigh, "A freeze reports as persisted what was applied since it began.") \
+  /* upkeep and types: I4 and what apply writes */ \
+  X(LiveSegmentDropped, "A segment is dropped though a live value stands in it.") \
+  X(FirstReferenceDecides, "A segment's first reference alone decides whether it is live.") \
+  X(CopyWithoutReference, \
+    "COPY and RENAME give the new key no reference to its value in the log.") \
+  X(ExpiryRecordLeft, "A deadline that is taken away leaves its expiry record.") \
+  X(DeadlineKeptBySet, "SET without KEEPTTL keeps the deadline.") \
+  X(DeadlineOfADueKey, "An edit of a key that is due keeps the deadline of the dead one.") \
+  X(DueKeyCountedAgain, "Writing over a key that is due counts it a second time.") \
+  X(VersionReused, \
+    "Two long strings that one MULTI makes share a version, and so their chunks.") \
+  X(OptionReadInApply, "Which values are separated is this node's option, not the entry's.") \
+  X(DueByTheLocalClock, "A read takes a key for dead by this node's clock, without a tick.") \
+  X(DueTooEarly, "Due keys are removed a millisecond early.") \
+  /* machine and replica: I1 I2 I3 */ \
+  X(WatchNotChecked, "A block is applied whatever became of the keys that it watches.") \
+  X(FragmentsSwept, "The log's start passes fragments whose command is still to come.") \
+  X(BlockShownInParts, "Readers see a MULTI block half done.") \
+  X(LogStartBeforePersisted, \
+    "The log's start moves when a freeze begins, not when it is stored.") \
+  X(ReplaySkipsTheLast, "A restart does not apply the last entry that it replays.") \
+  X(HardStateNotSaved, "A new term and vote are never written.") \
+  X(CountedBeforeDurable, \
+    "An entry counts, is applied and answered while its write is under way.") \
+  X(StopDoesNotWait, "A clean stop does not wait for writes that are under way.") \
+  /* server: order and replies */ \
+  X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \
+  X(GetSeesLaterSet, "A pipelined GET that goes to the pool sees the SET behind it.") \
+  X(ReplySlotsSwapped, "Replies leave in the order in which they are ready.")
+// clang-format on
