@@ -92,6 +92,8 @@ base::Result<std::vector<RecordPlace>> SegmentWriter::write_batch(
   position_.end_bytes += padded_bytes;
   position_.batch_count += 1;
   position_.record_count += entries.size();
+  ALF_CHECK(position_.end_bytes % env::kBlockBytes == 0);
+  ALF_CHECK(position_.end_bytes <= header_.file_bytes);
   last_write_bytes_ = padded_bytes;
   return places;
 }
