@@ -29,7 +29,11 @@ target_link_libraries(xxhash INTERFACE -lxxhash)
 add_library(rocksdb INTERFACE)
 target_link_libraries(rocksdb INTERFACE RocksDB::rocksdb-shared)
 add_library(asio INTERFACE)
-target_compile_definitions(asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# Asio finds out whether there is std::aligned_alloc by a macro of libstdc++ that is set only once
+# a header of it was included. A file that included Asio first freed with operator delete what the
+# others had from aligned_alloc: one inline function, two meanings in one program.
+target_compile_definitions(asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+                           ASIO_HAS_STD_ALIGNED_ALLOC=1)
 add_library(httplib INTERFACE)
 target_link_libraries(httplib INTERFACE -lcpp-httplib)
 add_library(prometheus INTERFACE)
