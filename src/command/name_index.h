@@ -1,13 +1,12 @@
 // command/name_index: from a word, in any case, to the row of that name.
 //
 // Every command is looked up twice, when it arrives and when it is applied, so this is made for
-// speed: a name of up to 16 letters is two numbers, and one probe compares them.
+// speed: a name is its length and three numbers, and one probe compares them.
 //
 // Thread: immutable once filled; any thread. Lifetime: borrows the rows.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "base/bytes.h"

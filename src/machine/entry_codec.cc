@@ -23,6 +23,43 @@ Error malformed(std::string_view what, size_t offset_bytes) {
                base::format("decode entry payload at offset_bytes={}: {}", offset_bytes, what)};
 }
 
+// What stands in front of a call's words.
+struct Front {
+  base::DatabaseIndex database;
+  uint64_t words_offset_bytes = 0;
+};
+
+// Reads it from `prefix`, which may be only the beginning of a body of `body_bytes`: tells
+// `on_count` how many words there are, `on_length` the length of each. kWouldBlock: the prefix is
+// too short to tell.
+template <typename OnCount, typename OnLength>
+base::Result<Front> read_front(base::ByteView prefix, uint64_t body_bytes, OnCount on_count,
+                               OnLength on_length) {
+  base::Reader reader(prefix);
+  const auto cut_short = [&] {
+    if (prefix.size() == body_bytes) return malformed("call is cut short", reader.position());
+    return Error{ErrorCode::kWouldBlock, "more of the call's front is needed"};
+  };
+  uint64_t database = 0;
+  uint64_t count = 0;
+  if (!reader.get_varint(database) || !reader.get_varint(count)) return cut_short();
+  if (database >= base::kDatabaseCount) return malformed("no such database", 0);
+  if (count == 0 || count > body_bytes) return malformed("bad word count", reader.position());
+  on_count(count);
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t length = 0;
+    if (!reader.get_varint(length)) return cut_short();
+    if (length > body_bytes - total) return malformed("word too long", reader.position());
+    total += length;
+    on_length(length);
+  }
+  if (reader.position() + total != body_bytes) {
+    return malformed("words do not add up to the call", reader.position());
+  }
+  return Front{base::DatabaseIndex{static_cast<uint32_t>(database)}, reader.position()};
+}
+
 }  // namespace
 
 size_t call_bytes(const CallView& call) {
@@ -34,19 +71,21 @@ size_t call_bytes(const CallView& call) {
 void put_call(base::Bytes& out, const CallView& call) {
   ALF_CHECK(!call.words.empty());
   ALF_CHECK(call.database.value < base::kDatabaseCount);
-  // The numbers of a short call are put together first: one append instead of many.
-  constexpr size_t kFrontWordsMax = 8;
-  if (call.words.size() <= kFrontWordsMax) {
-    char front[(2 + kFrontWordsMax) * base::kVarintBytesMax];
-    char* end = base::write_varint(front, call.database.value);
-    end = base::write_varint(end, call.words.size());
-    for (base::ByteView word : call.words) end = base::write_varint(end, word.size());
-    out.append(front, static_cast<size_t>(end - front));
-  } else {
-    base::put_varint(out, call.database.value);
-    base::put_varint(out, call.words.size());
-    for (base::ByteView word : call.words) base::put_varint(out, word.size());
-  }
+  // The numbers are put together first: one append for those of a short call instead of many.
+  constexpr size_t kFrontNumbersMax = 10;
+  char front[kFrontNumbersMax * base::kVarintBytesMax];
+  char* end = front;
+  const auto put = [&](uint64_t number) {
+    if (end > front + sizeof(front) - base::kVarintBytesMax) {
+      out.append(front, static_cast<size_t>(end - front));
+      end = front;
+    }
+    end = base::write_varint(end, number);
+  };
+  put(call.database.value);
+  put(call.words.size());
+  for (base::ByteView word : call.words) put(word.size());
+  out.append(front, static_cast<size_t>(end - front));
   for (base::ByteView word : call.words) out.append(word);
 }
 
@@ -180,65 +219,32 @@ base::Result<Operation> PayloadReader::next() {
 
 base::Result<CallShape> parse_call_shape(base::ByteView prefix, uint64_t body_bytes) {
   ALF_CHECK(prefix.size() <= body_bytes);
-  const Error too_short{ErrorCode::kWouldBlock, "more of the call's front is needed"};
-  const bool is_whole = prefix.size() == body_bytes;
-  base::Reader reader(prefix);
   CallShape shape;
-  uint64_t database = 0;
-  uint64_t count = 0;
-  if (!reader.get_varint(database) || !reader.get_varint(count)) {
-    return is_whole ? malformed("call is cut short", reader.position()) : too_short;
-  }
-  if (database >= base::kDatabaseCount) return malformed("no such database", 0);
-  if (count == 0 || count > body_bytes) return malformed("bad word count", reader.position());
-  shape.database = base::DatabaseIndex{static_cast<uint32_t>(database)};
-  shape.word_bytes.reserve(std::min<uint64_t>(count, prefix.size()));
-  uint64_t total = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    uint64_t length = 0;
-    if (!reader.get_varint(length)) {
-      return is_whole ? malformed("call is cut short", reader.position()) : too_short;
-    }
-    if (length > body_bytes - total) return malformed("word too long", reader.position());
-    total += length;
-    shape.word_bytes.push_back(length);
-  }
-  shape.words_offset_bytes = reader.position();
-  if (shape.words_offset_bytes + total != body_bytes) {
-    return malformed("words do not add up to the call", reader.position());
-  }
+  ALF_TRY(const Front front,
+          read_front(
+              prefix, body_bytes,
+              [&](uint64_t count) {
+                shape.word_bytes.reserve(std::min<uint64_t>(count, prefix.size()));
+              },
+              [&](uint64_t length) { shape.word_bytes.push_back(length); }));
+  shape.database = front.database;
+  shape.words_offset_bytes = front.words_offset_bytes;
   return shape;
 }
 
 base::Status parse_call(base::ByteView body, base::DatabaseIndex& database,
                         std::vector<base::ByteView>& words) {
-  base::Reader reader(body);
-  uint64_t database_number = 0;
-  uint64_t count = 0;
-  if (!reader.get_varint(database_number) || !reader.get_varint(count)) {
-    return malformed("call is cut short", reader.position());
-  }
-  if (database_number >= base::kDatabaseCount) return malformed("no such database", 0);
-  if (count == 0 || count > body.size()) return malformed("bad word count", reader.position());
-  database = base::DatabaseIndex{static_cast<uint32_t>(database_number)};
   words.clear();
-  words.reserve(count);
   const char* at = body.data();
-  uint64_t total = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    uint64_t length = 0;
-    if (!reader.get_varint(length)) return malformed("call is cut short", reader.position());
-    if (length > body.size() - total) return malformed("word too long", reader.position());
-    total += length;
-    words.emplace_back(at, length);
-    at += length;
-  }
-  if (reader.position() + total != body.size()) {
-    return malformed("words do not add up to the call", reader.position());
-  }
+  ALF_TRY(const Front front, read_front(
+                                 body, body.size(), [&](uint64_t count) { words.reserve(count); },
+                                 [&](uint64_t length) {
+                                   words.emplace_back(at, length);
+                                   at += length;
+                                 }));
+  database = front.database;
   // Only now is it known where the lengths end and the first word begins.
-  const size_t words_offset_bytes = reader.position();
-  for (base::ByteView& word : words) word = {word.data() + words_offset_bytes, word.size()};
+  for (base::ByteView& word : words) word = {word.data() + front.words_offset_bytes, word.size()};
   return base::ok();
 }
 

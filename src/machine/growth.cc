@@ -8,19 +8,10 @@
 namespace alfheim::machine {
 namespace {
 
-// A name, and where it is a container's, the subcommand.
-constexpr size_t kNameWordsMax = 2;
-
 bool call_grows(const command::Table& table, base::ByteView body) {
-  const base::Result<CallShape> shape = parse_call_shape(body, body.size());
-  if (!shape) return true;
+  base::DatabaseIndex database;
   std::vector<base::ByteView> words;
-  uint64_t from = shape->words_offset_bytes;
-  for (size_t i = 0; i < std::min(shape->word_bytes.size(), kNameWordsMax); ++i) {
-    words.push_back(body.substr(from, shape->word_bytes[i]));
-    from += shape->word_bytes[i];
-  }
-  if (words.empty()) return true;
+  if (!parse_call(body, database, words)) return true;
   const command::Row* row = table.find(command::Arguments(words));
   return row == nullptr || (row->flags & command::kDenyOom) != 0;
 }

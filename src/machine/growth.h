@@ -6,8 +6,6 @@
 // Thread: pure.
 #pragma once
 
-#include <optional>
-
 #include "command/table.h"
 #include "machine/entry_codec.h"
 

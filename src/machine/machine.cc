@@ -85,8 +85,9 @@ base::Status Machine::apply(const raft::Entry& entry, ReplySink& sink) {
 base::Result<Machine::Progress> Machine::apply_part(const raft::Entry& entry, ReplySink& sink,
                                                     Budget budget) {
   ALF_CHECK_MSG(entry.index == state_.applied.next(), "entries are applied in order");
-  source_.set_mode(budget.may_block ? env::ReadMode::kMayBlock : env::ReadMode::kMemoryOnly);
-  values_.set_mode(budget.may_block ? env::ReadMode::kMayBlock : env::ReadMode::kMemoryOnly);
+  const auto mode = budget.may_block ? env::ReadMode::kMayBlock : env::ReadMode::kMemoryOnly;
+  source_.set_mode(mode);
+  values_.set_mode(mode);
   if (in_entry_ == nullptr) {
     const bool is_due = entry.kind == raft::EntryKind::kCommands &&
                         next_deadline_ms_.load(std::memory_order_relaxed) <= entry.stamp.ms;
@@ -146,8 +147,8 @@ base::Result<Machine::Progress> Machine::apply_commands(ReplySink& sink, Budget 
     at.undo_mutation_count = at.context.point().mutation_count;
     base::Status applied = apply_operation(*at.operation, at.ordinal, sink, at.context);
     if (!applied) {
-      if (budget.may_block || applied.error().code != base::ErrorCode::kWouldBlock)
-        return applied.error();
+      const bool would_block = applied.error().code == base::ErrorCode::kWouldBlock;
+      if (budget.may_block || !would_block) return applied.error();
       undo_operation(sink);
       return Progress::kWouldBlock;
     }

@@ -57,8 +57,7 @@ class ReadContext : public command::Context {
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
   ALF_CHECK(!request.row.is_write());
   // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
-  LogValues values(machine.log(), nullptr,
-                   LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
+  LogValues values(machine.log(), nullptr, LogValues::Options::of(env::ReadMode::kMemoryOnly));
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);
   PointSource records(guard);
@@ -69,8 +68,7 @@ base::Status read_point(Machine& machine, const ReadRequest& request, resp::Repl
 base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex index,
                                          base::ByteView key, base::Stamp clock) {
   // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
-  LogValues values(machine.log(), nullptr,
-                   LogValues::Options{env::ReadMode::kMemoryOnly, kLoopValueBytesMax});
+  LogValues values(machine.log(), nullptr, LogValues::Options::of(env::ReadMode::kMemoryOnly));
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);
   PointSource records(guard);

@@ -74,6 +74,10 @@ class LogValues : public types::ValueSource {
   struct Options {
     env::ReadMode mode = env::ReadMode::kMayBlock;
     uint64_t bytes_max = UINT64_MAX;  // more than this at once is kWouldBlock
+    // Who may not wait reads itself only what a loop may.
+    static Options of(env::ReadMode mode) {
+      return {mode, mode == env::ReadMode::kMayBlock ? UINT64_MAX : kLoopValueBytesMax};
+    }
   };
   LogValues(const vlog::Log& log, vlog::Pin pin, Options options)
       : log_(log), pin_(std::move(pin)), options_(options) {}
@@ -118,11 +122,7 @@ class ApplyValues : public types::ValueSource {
  public:
   ApplyValues(const vlog::Log& log, Slice& slice)
       : values_(log, nullptr, LogValues::Options{}), slice_(slice) {}
-  // Without waiting only values that a loop would read, too.
-  void set_mode(env::ReadMode mode) {
-    const bool may_block = mode == env::ReadMode::kMayBlock;
-    values_.set_options({mode, may_block ? UINT64_MAX : kLoopValueBytesMax});
-  }
+  void set_mode(env::ReadMode mode) { values_.set_options(LogValues::Options::of(mode)); }
   base::Status read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
                     base::Bytes& out) override {
     slice_.close();

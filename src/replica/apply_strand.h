@@ -33,7 +33,6 @@ class ApplyStrand final : public env::Strand {
   // What is posted behind the present task runs there. Says whether that is another place.
   bool go(Place place);
   Place place() const { return place_.load(std::memory_order_relaxed); }
-  bool has_near() const { return near_ != nullptr; }
 
  private:
   env::Strand& strand() const { return place() == Place::kNear ? *near_ : far_; }

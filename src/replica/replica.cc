@@ -233,6 +233,10 @@ void Replica::lose(Batch& batch) {
       batches[to.loop].replies.push_back(Reply{.to = to, .kind = ReplyKind::kLost});
     }
   }
+  deliver(std::move(batches));
+}
+
+void Replica::deliver(std::vector<ReplyBatch> batches) {
   for (uint32_t loop = 0; loop < batches.size(); ++loop) {
     if (!batches[loop].is_empty()) hands_.router.deliver(loop, std::move(batches[loop]));
   }

@@ -139,6 +139,7 @@ class Replica {
   void on_persisted(base::LogIndex log_needed_from);
   void sweep();
   void lose(Batch& batch);
+  void deliver(std::vector<ReplyBatch> batches);  // by loop
   void lose_large();
   void fail(base::Error error);
   void finish_stop();

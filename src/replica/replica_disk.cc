@@ -169,9 +169,7 @@ void Replica::refuse(std::span<const ReplyTo> calls, std::span<const ReplyTo> bl
   };
   for (const ReplyTo& to : calls) add(to, "-");
   for (const ReplyTo& to : blocks) add(to, "-EXECABORT Transaction discarded because of: ");
-  for (uint32_t loop = 0; loop < batches.size(); ++loop) {
-    if (!batches[loop].is_empty()) hands_.router.deliver(loop, std::move(batches[loop]));
-  }
+  deliver(std::move(batches));
 }
 
 }  // namespace alfheim::replica
