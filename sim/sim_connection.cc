@@ -77,29 +77,12 @@ void SimConnection::client_end_input() {
 void SimConnection::set_reading(bool is_reading) {
   if (is_.has_ended) return;
   is_.is_reading = is_reading;
-  read_more();
-}
-
-// As net does: the buffer is asked for now, and filled when bytes are there.
-void SimConnection::read_more() {
-  if (!is_.is_reading || is_.is_read_pending || is_.is_closing || is_.is_closed) return;
-  read_buffer_ = handler_->read_buffer();
-  if (read_buffer_.empty()) return close();
-  is_.is_read_pending = true;
   on_readable();
 }
 
-void SimConnection::release_room() {
-  if (!is_.is_read_pending || is_.is_flush_pending || read_buffer_.empty()) return;
-  read_buffer_ = {};
-  loop_->post([self = shared_from_this()] {
-    const bool is_here = self->handler_ != nullptr && self->is_.is_read_pending;
-    if (is_here && self->read_buffer_.empty()) self->handler_->on_room_released();
-  });
-}
-
 bool SimConnection::is_readable() const {
-  return is_.is_read_pending && (!inbox_.empty() || is_.is_end_of_stream || is_.is_closed);
+  if (!is_.is_reading || is_.is_closing || is_.is_closed || handler_ == nullptr) return false;
+  return !inbox_.empty() || is_.is_end_of_stream;
 }
 
 void SimConnection::on_readable() {
@@ -107,17 +90,15 @@ void SimConnection::on_readable() {
   loop_->post([self = shared_from_this()] {
     // Another of these may have read what this one was posted for.
     if (!self->is_readable()) return;
-    self->is_.is_read_pending = false;
-    if (self->is_.is_closed) return self->finish();
     if (self->inbox_.empty()) return self->end_input();
-    if (self->read_buffer_.empty()) self->read_buffer_ = self->handler_->read_buffer();
-    if (self->read_buffer_.empty()) return self->close();
-    const size_t most = std::min(self->inbox_.size(), self->read_buffer_.size());
-    const size_t count = self->piece_of(most);
-    std::copy_n(self->inbox_.begin(), count, self->read_buffer_.begin());
+    // As net does: the buffer is asked for when bytes are there.
+    const std::span<char> buffer = self->handler_->read_buffer();
+    if (buffer.empty()) return self->close();
+    const size_t count = self->piece_of(std::min(self->inbox_.size(), buffer.size()));
+    std::copy_n(self->inbox_.begin(), count, buffer.begin());
     self->inbox_.erase(0, count);
     self->handler_->on_bytes(count);
-    self->read_more();
+    self->on_readable();
   });
 }
 
@@ -183,12 +164,11 @@ void SimConnection::close() {
     if (SimPeer* client = std::exchange(self->client_, nullptr)) client->on_disconnected();
   });
   if (loop_ == nullptr) return;
-  on_readable();
   loop_->post([self = shared_from_this()] { self->finish(); });
 }
 
 void SimConnection::finish() {
-  if (is_.is_read_pending || is_.is_flush_pending || handler_ == nullptr) return;
+  if (is_.is_flush_pending || handler_ == nullptr) return;
   const std::shared_ptr<env::ConnectionHandler> handler = std::move(handler_);
   handler_ = nullptr;
   handler->on_closed();

@@ -1,7 +1,7 @@
 // sim/sim_connection: both ends of one client connection, under the virtual clock.
 //
 // The server's end is an env::Connection that behaves as net's: a read's buffer is asked for
-// before the bytes come and filled when they do, on_closed never comes from within a call of
+// when bytes are there, on_closed never comes from within a call of
 // the handler, and what is sent leaves after the turn. Bytes arrive late, in order, cut at
 // random places. When the node dies the server's end is gone at once; the client hears of it
 // later, with or without what was on the way.
@@ -55,7 +55,6 @@ class SimConnection final : public env::Connection,
   void send(base::Bytes bytes) override;
   size_t unsent_bytes() const override { return unsent_bytes_; }
   void set_reading(bool is_reading) override;
-  void release_room() override;
   void close_after_sending() override;
   void close() override;
   env::PeerAddress peer_address() const override { return {"10.0.0.1", 40000}; }
@@ -63,7 +62,6 @@ class SimConnection final : public env::Connection,
   int file_descriptor() const override { return -1; }
 
  private:
-  void read_more();
   bool is_readable() const;
   void on_readable();
   void end_input();
@@ -84,10 +82,8 @@ class SimConnection final : public env::Connection,
   size_t unsent_bytes_ = 0;
   uint64_t last_to_server_ns_ = 0;
   uint64_t last_to_client_ns_ = 0;
-  std::span<char> read_buffer_;  // of the read under way; empty where it was released
   struct {
     bool is_reading = false;
-    bool is_read_pending = false;
     bool is_flush_pending = false;
     bool is_end_of_stream = false;  // behind what is in the inbox
     bool has_ended = false;         // the handler knows

@@ -33,9 +33,6 @@ class Connection {
   virtual size_t unsent_bytes() const = 0;
   // Stops or goes on calling on_bytes (back-pressure). Starts reading.
   virtual void set_reading(bool is_reading) = 0;
-  // Nothing has come for a while: lets go of the handler's room, says so (on_room_released),
-  // and asks for it anew when bytes are there. A hand that is busy with the stream does nothing.
-  virtual void release_room() = 0;
   // Sends what is queued, then closes; on_closed follows.
   virtual void close_after_sending() = 0;
   // Closes at once; on_closed follows.
@@ -48,12 +45,11 @@ class Connection {
 class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
-  // The hand asks for room to read into, fills a part of it, and says how much. So bytes
-  // reach the request cutter's buffer without a copy.
+  // Bytes are there: the hand asks for room to read into, fills a part of it, and says how much,
+  // before it calls anything else. So bytes reach the request cutter's buffer without a copy, and
+  // a connection that sleeps needs none.
   virtual std::span<char> read_buffer() = 0;
   virtual void on_bytes(size_t count) = 0;
-  // The hand holds no room any more: a connection that sleeps need not own a buffer.
-  virtual void on_room_released() {}
   // All that was queued has been taken by the kernel.
   virtual void on_sent() = 0;
   // The peer sends no more, but may still read. True: the handler closes when all is answered;

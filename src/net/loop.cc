@@ -24,7 +24,7 @@ base::Status Loop::open() {
         base::ErrorCode::kLimit,
         base::format("open an event loop: {} (raise the limit of open files)", error.what())};
   }
-  return base::ok();
+  return readiness_.open();
 }
 
 void Loop::run() {

@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "env/executor.h"
+#include "net/readiness.h"
 
 namespace alfheim::net {
 
@@ -46,11 +47,12 @@ class Loop final : public env::Strand {
   // Runs once, after the handlers that are ready now.
   void at_turn_end(env::Task task);
 
-  // Keeps an open connection alive while nothing of the kernel refers to it (it is paused).
+  // Keeps an open connection alive: the kernel alone knows of it.
   void keep(std::shared_ptr<void> connection) { kept_.insert(std::move(connection)); }
   void forget(const std::shared_ptr<void>& connection) { kept_.erase(connection); }
 
   asio::io_context& context() { return context_; }
+  Readiness& readiness() { return readiness_; }
 
  private:
   void start_timer(uint64_t id, uint64_t delay_ms, env::Task task);
@@ -60,6 +62,7 @@ class Loop final : public env::Strand {
   void run_posted();
 
   asio::io_context context_{1};
+  Readiness readiness_{context_};
   std::mutex mutex_;  // guards posted_, is_posted_ and awaited_timers_
   std::vector<env::Task> posted_;
   bool is_posted_ = false;
@@ -68,7 +71,7 @@ class Loop final : public env::Strand {
   std::vector<env::Task> turn_end_;
   bool is_turn_end_posted_ = false;
   absl::flat_hash_map<uint64_t, std::unique_ptr<asio::steady_timer>> timers_;  // loop only
-  absl::flat_hash_set<std::shared_ptr<void>> kept_;  // loop only; shared with their operations
+  absl::flat_hash_set<std::shared_ptr<void>> kept_;  // loop only; shared with tasks of theirs
   std::atomic<uint64_t> last_timer_id_{0};
 };
 

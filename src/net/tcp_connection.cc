@@ -1,10 +1,13 @@
 #include "net/tcp_connection.h"
 
 #include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <asio/buffer.hpp>
-#include <asio/write.hpp>
+#include <array>
+#include <cerrno>
 #include <utility>
 
 #include "base/check.h"
@@ -21,91 +24,81 @@ env::PeerAddress address_of(const asio::ip::tcp::endpoint& endpoint) {
   return env::PeerAddress{endpoint.address().to_string(), endpoint.port()};
 }
 
+// Asked three times, a third of the time apart, as Redis does. Best effort, too.
+void keep_alive(asio::ip::tcp::socket& socket, uint32_t keepalive_s) {
+  using Idle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+  using Interval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
+  using Count = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
+  asio::error_code error;
+  socket.set_option(asio::socket_base::keep_alive(true), error);
+  socket.set_option(Idle(static_cast<int>(keepalive_s)), error);
+  socket.set_option(Interval(static_cast<int>(std::max(1u, keepalive_s / 3))), error);
+  socket.set_option(Count(3), error);
+}
+
 }  // namespace
 
 TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t keepalive_s,
                              std::function<void()> on_gone)
-    : loop_(loop), socket_(std::move(socket)), on_gone_(std::move(on_gone)) {
+    : loop_(loop), on_gone_(std::move(on_gone)) {
   asio::error_code error;
-  peer_ = address_of(socket_.remote_endpoint(error));
-  local_ = address_of(socket_.local_endpoint(error));
+  peer_ = address_of(socket.remote_endpoint(error));
+  local_ = address_of(socket.local_endpoint(error));
   // Best effort: a peer that is already gone refuses it, and its read will tell.
-  socket_.set_option(asio::ip::tcp::no_delay(true), error);
-  if (keepalive_s == 0) return;
-  // Asked three times, a third of the time apart, as Redis does.
-  using Idle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
-  using Interval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
-  using Count = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
-  socket_.set_option(asio::socket_base::keep_alive(true), error);
-  socket_.set_option(Idle(static_cast<int>(keepalive_s)), error);
-  socket_.set_option(Interval(static_cast<int>(std::max(1u, keepalive_s / 3))), error);
-  socket_.set_option(Count(3), error);
+  socket.set_option(asio::ip::tcp::no_delay(true), error);
+  if (keepalive_s > 0) keep_alive(socket, keepalive_s);
+  // Asio's own watching of it ends here.
+  descriptor_ = socket.release(error);
+  ALF_CHECK(!error);
+}
+TcpConnection::~TcpConnection() {
+  if (!is_closed_) ::close(descriptor_);
 }
 
 void TcpConnection::start(std::shared_ptr<env::ConnectionHandler> handler) {
   ALF_CHECK(handler_ == nullptr);
   handler_ = std::move(handler);
   loop_.keep(shared_from_this());
-}
-
-int TcpConnection::file_descriptor() const {
-  return const_cast<asio::ip::tcp::socket&>(socket_).native_handle();
+  if (!loop_.readiness().add(descriptor_, *this)) close();
 }
 
 void TcpConnection::set_reading(bool is_reading) {
-  if (input_ == Input::kEnded) return;
+  if (input_ == Input::kEnded || is_closed_) return;
   input_ = is_reading ? Input::kWanted : Input::kPaused;
-  read_more();
+  if (wants_bytes()) ask_for(true, is_asked_to_write_);
 }
 
-void TcpConnection::read_more() {
-  if (input_ != Input::kWanted || is_read_pending_ || is_closing_ || is_closed_) return;
-  const std::span<char> buffer = handler_->read_buffer();
-  if (buffer.empty()) return close();
-  is_read_pending_ = has_room_ = true;
-  socket_.async_read_some(
-      asio::buffer(buffer.data(), buffer.size()),
-      [self = shared_from_this()](const asio::error_code& error, size_t count) {
-        self->on_read(error, count);
-      });
+void TcpConnection::ask_for(bool read, bool write) {
+  if (read == is_asked_to_read_ && write == is_asked_to_write_) return;
+  is_asked_to_read_ = read;
+  is_asked_to_write_ = write;
+  loop_.readiness().ask_for(descriptor_, *this, read, write);
 }
 
-void TcpConnection::release_room() {
-  // Cancelling is for all operations of the socket: never while it writes.
-  const bool is_busy = is_write_pending_ || is_flush_scheduled_ || !queued_.empty();
-  if (is_busy || !has_room_ || is_releasing_ || is_closed_) return;
-  asio::error_code error;
-  socket_.cancel(error);
-  is_releasing_ = !error;  // else the read goes on in its room
-}
-
-void TcpConnection::wait_for_bytes() {
-  is_read_pending_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_read,
-                     [self = shared_from_this()](const asio::error_code& error) {
-                       self->is_read_pending_ = false;
-                       if (self->is_closed_) return self->finish();
-                       if (error) return self->close();
-                       self->read_more();
-                     });
-}
-
-void TcpConnection::on_read(const asio::error_code& error, size_t count) {
-  is_read_pending_ = has_room_ = false;
-  const bool is_releasing = std::exchange(is_releasing_, false);
-  if (is_closed_) return finish();
-  if (is_releasing && error == asio::error::operation_aborted) {
-    handler_->on_room_released();
-    return wait_for_bytes();
-  }
-  if (error == asio::error::eof) {
-    input_ = Input::kEnded;
-    if (!handler_->on_end_of_input()) close_after_sending();
+void TcpConnection::on_ready(Readiness::Events events) {
+  if (is_closed_) return;  // by what another stream of this turn asked for
+  if (events.can_write && is_asked_to_write_) flush();
+  if (is_closed_) return;
+  if (wants_bytes()) {
+    if (events.can_read || events.is_broken) read_some();
     return;
   }
-  if (error) return close();
-  handler_->on_bytes(count);
-  read_more();
+  if (events.is_broken) return close();
+  ask_for(false, is_asked_to_write_);
+}
+
+void TcpConnection::read_some() {
+  const std::span<char> buffer = handler_->read_buffer();
+  if (buffer.empty()) return close();
+  const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (count > 0) return handler_->on_bytes(static_cast<size_t>(count));
+  if (count < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close();
+    return;
+  }
+  input_ = Input::kEnded;
+  ask_for(false, is_asked_to_write_);
+  if (!handler_->on_end_of_input()) close_after_sending();
 }
 
 void TcpConnection::send(base::Bytes bytes) {
@@ -120,59 +113,76 @@ void TcpConnection::send(base::Bytes bytes) {
 }
 
 void TcpConnection::schedule_flush() {
-  if (is_flush_scheduled_ || is_write_pending_ || queued_.empty()) return;
+  if (is_flush_scheduled_ || is_asked_to_write_ || queued_.empty()) return;
   is_flush_scheduled_ = true;
-  loop_.at_turn_end([self = shared_from_this()] { self->flush(); });
+  loop_.at_turn_end([self = shared_from_this()] {
+    self->is_flush_scheduled_ = false;
+    self->flush();
+  });
 }
 
 void TcpConnection::flush() {
-  is_flush_scheduled_ = false;
-  if (is_closed_ || is_write_pending_ || queued_.empty()) return;
-  while (!queued_.empty() && writing_.size() < kBuffersPerWriteMax) {
-    writing_.push_back(std::move(queued_.front()));
-    queued_.pop_front();
+  while (!is_closed_ && !queued_.empty()) {
+    if (!write_some()) return;
   }
-  std::vector<asio::const_buffer> buffers;
-  buffers.reserve(writing_.size());
-  for (const base::Bytes& bytes : writing_) buffers.emplace_back(bytes.data(), bytes.size());
-  is_write_pending_ = true;
-  asio::async_write(socket_, buffers,
-                    [self = shared_from_this()](const asio::error_code& error, size_t count) {
-                      self->on_written(error, count);
-                    });
-}
-
-void TcpConnection::on_written(const asio::error_code& error, size_t count) {
-  is_write_pending_ = false;
-  writing_.clear();
-  ALF_CHECK(count <= unsent_bytes_);
-  unsent_bytes_ -= count;
-  if (is_closed_) return finish();
-  if (error) return close();
-  if (!queued_.empty()) return flush();
+  if (is_closed_) return;
+  ask_for(is_asked_to_read_, false);
   if (is_closing_) return close();
   handler_->on_sent();
+}
+
+bool TcpConnection::write_some() {
+  std::array<iovec, kBuffersPerWriteMax> pieces;
+  size_t piece_count = 0;
+  for (base::Bytes& bytes : queued_) {
+    const size_t skip = piece_count == 0 ? front_sent_bytes_ : 0;
+    pieces[piece_count++] = {bytes.data() + skip, bytes.size() - skip};
+    if (piece_count == pieces.size()) break;
+  }
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = piece_count;
+  const ssize_t count =
+      piece_count == 1
+          ? ::send(descriptor_, pieces[0].iov_base, pieces[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+          : ::sendmsg(descriptor_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count < 0) {
+    const bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    if (is_full) {
+      ask_for(is_asked_to_read_, true);
+    } else {
+      close();
+    }
+    return false;
+  }
+  ALF_CHECK(static_cast<size_t>(count) <= unsent_bytes_);
+  unsent_bytes_ -= static_cast<size_t>(count);
+  front_sent_bytes_ += static_cast<size_t>(count);
+  while (!queued_.empty() && front_sent_bytes_ >= queued_.front().size()) {
+    front_sent_bytes_ -= queued_.front().size();
+    queued_.pop_front();
+  }
+  return true;
 }
 
 void TcpConnection::close_after_sending() {
   if (is_closed_) return;
   is_closing_ = true;
-  if (queued_.empty() && !is_write_pending_) close();
+  if (queued_.empty()) close();
 }
 
 void TcpConnection::close() {
   if (is_closed_) return;
   is_closed_ = true;
-  asio::error_code error;
   // Whatever the kernel says to these, the stream is over.
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_both, error);
-  socket_.close(error);
+  ::shutdown(descriptor_, SHUT_RDWR);
+  ::close(descriptor_);
   // Never from within a call of the handler: it may still be on the stack.
   loop_.post([self = shared_from_this()] { self->finish(); });
 }
 
 void TcpConnection::finish() {
-  if (is_read_pending_ || is_write_pending_ || handler_ == nullptr) return;
+  if (handler_ == nullptr) return;
   const std::shared_ptr<env::ConnectionHandler> handler = std::move(handler_);
   handler_ = nullptr;
   handler->on_closed();

@@ -1,11 +1,11 @@
 // net/tcp_connection: one accepted TCP stream on its loop.
 //
-// Reads straight into the handler's buffer, and writes what is queued with gathering writes
-// at the end of the loop's turn, so that the replies of one turn leave in one call. Knows no
-// RESP.
+// Reads into the handler's buffer once bytes are there, and writes what is queued with gathering
+// writes at the end of the loop's turn, so that the replies of one turn leave in one call. Knows
+// no RESP.
 //
 // Thread: its loop. Lifetime: shared by its loop (from start to the handler's on_closed) and
-// the operations under way.
+// tasks of its own.
 #pragma once
 
 #include <asio/ip/tcp.hpp>
@@ -19,10 +19,12 @@
 namespace alfheim::net {
 
 class TcpConnection final : public env::Connection,
+                            public Readiness::Watcher,
                             public std::enable_shared_from_this<TcpConnection> {
  public:
   TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t keepalive_s,
                 std::function<void()> on_gone);
+  ~TcpConnection() override;
 
   // Gives it its handler, once; reading begins with set_reading(true).
   void start(std::shared_ptr<env::ConnectionHandler> handler);
@@ -30,39 +32,40 @@ class TcpConnection final : public env::Connection,
   void send(base::Bytes bytes) override;
   size_t unsent_bytes() const override { return unsent_bytes_; }
   void set_reading(bool is_reading) override;
-  void release_room() override;
   void close_after_sending() override;
   void close() override;
   env::PeerAddress peer_address() const override { return peer_; }
   env::PeerAddress local_address() const override { return local_; }
-  int file_descriptor() const override;
+  int file_descriptor() const override { return descriptor_; }
+
+  void on_ready(Readiness::Events events) override;
 
  private:
   enum class Input : uint8_t { kPaused, kWanted, kEnded };
 
-  void read_more();
-  void wait_for_bytes();
-  void on_read(const asio::error_code& error, size_t count);
+  bool wants_bytes() const { return input_ == Input::kWanted && !is_closing_; }
+  void ask_for(bool read, bool write);
+  void read_some();
   void schedule_flush();
   void flush();
-  void on_written(const asio::error_code& error, size_t count);
+  // Hands queued bytes to the kernel; false: it takes no more now, or the stream is closed.
+  bool write_some();
   void finish();
 
   Loop& loop_;
-  asio::ip::tcp::socket socket_;
+  int descriptor_;
   std::function<void()> on_gone_;
   // Shared with nobody but the accept callback's caller, who may look while it lives.
   std::shared_ptr<env::ConnectionHandler> handler_;
   env::PeerAddress peer_;
   env::PeerAddress local_;
   std::deque<base::Bytes> queued_;
-  std::deque<base::Bytes> writing_;
+  size_t front_sent_bytes_ = 0;  // of the first that is queued
   size_t unsent_bytes_ = 0;
   Input input_ = Input::kPaused;
-  bool is_read_pending_ = false;  // an operation is under way
-  bool has_room_ = false;         // of the handler's, which that operation fills
-  bool is_releasing_ = false;     // the operation was cancelled for its room's sake
-  bool is_write_pending_ = false;
+  // What the kernel was asked for. A pause is told to it only when bytes come nevertheless.
+  bool is_asked_to_read_ = false;
+  bool is_asked_to_write_ = false;  // the kernel took not all
   bool is_flush_scheduled_ = false;
   bool is_closing_ = false;  // after sending
   bool is_closed_ = false;

@@ -146,6 +146,7 @@ bool Replica::is_overloaded() const {
 void Replica::pump() {
   if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop before it served
   if (has_failed_ || is_writing_ || !raft_.is_leader_established()) return;
+  if (gathering_.is_on()) return;  // gather() pumps
   if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
   if (!is_serving()) return;
   propose_large();
@@ -283,7 +284,13 @@ void Replica::on_written(raft::Ready ready, base::Status status) {
   if (guard_.lacks_log() && parked_.empty()) guard_.note_room(DiskGuard::Need::kLog);
   raft_.persisted(ready.number);
   handle_ready();
-  pump();
+  gathering_.begin();
+  gather();
+}
+
+void Replica::gather() {
+  if (!gathering_.goes_on(batcher_.queued_bytes())) return pump();
+  hands_.core.post([this] { gather(); });
 }
 
 void Replica::hand_to_apply(base::LogIndex applicable) {

@@ -24,6 +24,7 @@
 #include "replica/applier.h"
 #include "replica/batcher.h"
 #include "replica/disk_guard.h"
+#include "replica/gathering.h"
 #include "replica/stamp_clock.h"
 #include "upkeep/segment_keeper.h"
 
@@ -128,6 +129,7 @@ class Replica {
   void on_tick();
   void tick_log_time();
   void pump();
+  void gather();
   void propose_batches(size_t bytes_max);
   void propose_large();
   bool propose(raft::EntryKind kind, base::Bytes payload, Batch& batch);
@@ -164,6 +166,7 @@ class Replica {
   Batcher batcher_;
   raft::Node raft_;
   DiskGuard guard_;
+  Gathering gathering_;
   Applier applier_;
   std::deque<Proposed> proposed_;
   std::deque<InFlight> in_flight_;

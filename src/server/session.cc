@@ -56,13 +56,9 @@ Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr
 
 Session::~Session() = default;
 
-std::span<char> Session::read_buffer() {
-  memory_.is_room_lent = true;
-  return cutter_.room();
-}
+std::span<char> Session::read_buffer() { return cutter_.room(); }
 
 void Session::on_bytes(size_t count) {
-  memory_.is_room_lent = false;
   cutter_.commit(count);
   cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
@@ -70,7 +66,12 @@ void Session::on_bytes(size_t count) {
   resume();
 }
 
-void Session::on_sent() { resume(); }
+// Only what waits for its replies to leave is looked at again; others have nothing to do.
+void Session::on_sent() {
+  if (is_paused_) return resume();
+  state_.info->output_bytes.store(connection_.unsent_bytes(), std::memory_order_relaxed);
+  note_memory();
+}
 
 // As Redis: what came before the end is executed, and its replies are sent.
 bool Session::on_end_of_input() {
@@ -104,9 +105,9 @@ void Session::resume() {
   note_input();
   const bool is_finished = state_.wants_close && !replies_.has_pending();
   if (is_finished) return connection_.close_after_sending();
-  const bool is_paused = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
-  if (is_paused) release_large_input();
-  connection_.set_reading(!is_paused && admit_body());
+  is_paused_ = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
+  if (is_paused_) release_large_input();
+  connection_.set_reading(!is_paused_ && admit_body());
 }
 
 void Session::cut_requests() {

@@ -39,7 +39,6 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   std::span<char> read_buffer() override;
   void on_bytes(size_t count) override;
   void on_sent() override;
-  void on_room_released() override;
   bool on_end_of_input() override;
   void on_closed() override;
 
@@ -183,13 +182,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   struct {
     ClientAccount account;
     uint64_t admitted_bytes = 0;  // by the body budget
-    bool is_room_lent = false;    // the connection reads into the cutter's buffer
   } memory_;
   uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
   bool is_resume_set_ = false;
   bool is_cutting_ = false;
   bool is_turn_over_ = false;  // and the next one is on its way
+  bool is_paused_ = false;     // nothing is read: it waits for something
   Stream stream_ = Stream::kOpen;
 };
 

@@ -31,7 +31,7 @@ bool Session::must_wait_for_memory() const {
 // A request of many megabytes was executed and nothing is read for now: its buffer would lie
 // here for nothing, beside what was made of it.
 void Session::release_large_input() {
-  if (memory_.is_room_lent || cutter_.capacity_bytes() <= resp::RequestCutter::kReadBytes) return;
+  if (cutter_.capacity_bytes() <= resp::RequestCutter::kReadBytes) return;
   cutter_.release_idle();
 }
 
@@ -40,13 +40,6 @@ void Session::release_idle() {
   if (cutter_.capacity_bytes() == 0 || cutter_.bytes_unconsumed() > 0) return;
   scratch_ = base::Bytes();
   replies_.release_idle();
-  if (memory_.is_room_lent) return connection_.release_room();
-  cutter_.release_idle();
-  note_memory();
-}
-
-void Session::on_room_released() {
-  memory_.is_room_lent = false;
   cutter_.release_idle();
   note_memory();
 }

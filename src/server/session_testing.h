@@ -255,7 +255,7 @@ class TestNode {
 };
 
 // The server's end of a stream that lies in memory. Behaves as net's: a read's buffer is asked
-// for before its bytes come, nothing is called from within a call of the handler, and on_closed
+// for when its bytes are there, nothing is called from within a call of the handler, and on_closed
 // comes last.
 class FakeConnection final : public env::Connection,
                              public std::enable_shared_from_this<FakeConnection> {
@@ -300,13 +300,6 @@ class FakeConnection final : public env::Connection,
     flush_later();
   }
   size_t unsent_bytes() const override { return unsent_.size(); }
-  void release_room() override {
-    if (room_.empty() || is_read_posted_ || is_flush_posted_) return;
-    room_ = {};
-    loop_.post([self = shared_from_this()] {
-      if (self->room_.empty() && self->handler_) self->handler_->on_room_released();
-    });
-  }
   void set_reading(bool is_reading) override {
     is_reading_ = is_reading;
     read_more();
@@ -330,24 +323,23 @@ class FakeConnection final : public env::Connection,
  private:
   void read_more() {
     if (!is_reading_ || is_closed_ || is_closing_ || handler_ == nullptr) return;
-    if (room_.empty()) room_ = handler_->read_buffer();
-    ASSERT_FALSE(room_.empty());
     const bool has_news = !inbox_.empty() || (is_input_ended_ && !is_end_told_);
     if (!has_news || std::exchange(is_read_posted_, true)) return;
     loop_.post([self = shared_from_this()] { self->on_readable(); });
   }
   void on_readable() {
     is_read_posted_ = false;
-    if (is_closed_ || is_closing_) return;
+    if (!is_reading_ || is_closed_ || is_closing_) return;
     if (inbox_.empty()) {
       is_end_told_ = true;
       if (!handler_->on_end_of_input()) close_after_sending();
       return;
     }
-    const size_t count = std::min(inbox_.size(), room_.size());
-    std::copy_n(inbox_.begin(), count, room_.begin());
+    const std::span<char> room = handler_->read_buffer();
+    ASSERT_FALSE(room.empty());
+    const size_t count = std::min(inbox_.size(), room.size());
+    std::copy_n(inbox_.begin(), count, room.begin());
     inbox_.erase(0, count);
-    room_ = {};
     handler_->on_bytes(count);
     read_more();
   }
@@ -369,7 +361,6 @@ class FakeConnection final : public env::Connection,
   base::Bytes inbox_;                                // sent by the client, not read
   base::Bytes unsent_;                               // sent by the server, not taken
   base::Bytes received_;                             // by the client
-  std::span<char> room_;
   size_t sent_bytes_max_ = 0;
   bool is_client_reading_ = true;
   bool is_input_ended_ = false;

@@ -1,0 +1,73 @@
+#include "net/readiness.h"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "base/check.h"
+#include "base/format.h"
+
+namespace alfheim::net {
+namespace {
+
+// Streams that have their turn before the loop does something else.
+constexpr size_t kStreamsPerTurn = 128;
+
+}  // namespace
+
+base::Status Readiness::open() {
+  ALF_CHECK(!set_.is_open());
+  const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
+  if (descriptor < 0) {
+    return base::Error{base::ErrorCode::kLimit,
+                       base::format("open an event loop: {} (raise the limit of open files)",
+                                    std::strerror(errno))};
+  }
+  asio::error_code error;
+  set_.assign(descriptor, error);
+  ALF_CHECK(!error);  // a descriptor of our own
+  wait();
+  return base::ok();
+}
+
+bool Readiness::add(int descriptor, Watcher& watcher) {
+  ALF_CHECK(set_.is_open());
+  epoll_event event{};
+  event.data.ptr = &watcher;
+  return ::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+void Readiness::ask_for(int descriptor, Watcher& watcher, bool read, bool write) {
+  epoll_event event{};
+  event.events = (read ? uint32_t{EPOLLIN} : 0) | (write ? uint32_t{EPOLLOUT} : 0);
+  event.data.ptr = &watcher;
+  const int changed = ::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, descriptor, &event);
+  ALF_CHECK_MSG(changed == 0, "a stream that was added and is open");
+}
+
+void Readiness::wait() {
+  set_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code& error) {
+    if (error) return;  // the loop goes
+    tell();
+    wait();
+  });
+}
+
+void Readiness::tell() {
+  std::array<epoll_event, kStreamsPerTurn> events;
+  const int count =
+      ::epoll_wait(set_.native_handle(), events.data(), static_cast<int>(events.size()), 0);
+  ALF_CHECK(count >= 0 || errno == EINTR);
+  for (int i = 0; i < count; ++i) {
+    const uint32_t found = events[static_cast<size_t>(i)].events;
+    static_cast<Watcher*>(events[static_cast<size_t>(i)].data.ptr)
+        ->on_ready(Events{.can_read = (found & EPOLLIN) != 0,
+                          .can_write = (found & EPOLLOUT) != 0,
+                          .is_broken = (found & (EPOLLERR | EPOLLHUP)) != 0});
+  }
+}
+
+}  // namespace alfheim::net
