@@ -1,11 +1,12 @@
-// index/careful_files: a file system that keeps two orders for RocksDB which it does not keep
-// itself.
+// index/careful_files: a file system that keeps for RocksDB what it does not keep itself.
 //
 // - CURRENT is renamed over only when the directory is synced: else a crash may keep CURRENT's new
 //   name and lose that of the MANIFEST which it names, and nothing opens any more.
 // - Once writing or syncing a MANIFEST has failed, no file is deleted: its last record may be there
 //   after all, and name files that RocksDB takes for its own to clean up. The node stops then; the
 //   next open finds what is obsolete.
+// - A line of RocksDB's own LOG that cannot be written is left out: else a full disk ends the
+//   process.
 //
 // Everything else goes to the file system below. Thread: any. Lifetime: shared with RocksDB.
 #pragma once

@@ -179,5 +179,23 @@ TEST_F(RocksStoreRoomTest, a_compaction_without_room_leaves_the_state_and_later_
   EXPECT_EQ(value(), "value5");
 }
 
+// Else RocksDB ends the process at the second line.
+TEST_F(RocksStoreRoomTest, a_log_of_rocksdb_without_room_is_left_out) {
+  env_.word = "/LOG";
+  for (const bool is_full_at_open : {false, true}) {
+    env_.is_full = is_full_at_open;
+    open();
+    env_.is_full = true;
+    const size_t refused_before = env_.refused_count;
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_TRUE(ingest("value", store_->persisted_applied() + 1).is_ok());
+      ASSERT_TRUE(store_->compact_all().is_ok());
+    }
+    store_.reset();  // writes what was buffered
+    const size_t refused = env_.refused_count - refused_before;
+    EXPECT_EQ(refused > 0, !is_full_at_open) << "nothing was tried";
+  }
+}
+
 }  // namespace
 }  // namespace alfheim::index
