@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "vlog/segment_names.h"
 
 namespace alfheim::sim {
 namespace {
@@ -306,7 +307,8 @@ void World::start_life() {
     return;
   }
   outcome_.last_words = node.error().message;
-  const bool is_without_room = is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace;
+  const bool is_without_room =
+      is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace && !has_kept_room();
   if (!disk_->is_down() && !is_excused_ && !is_without_room) {
     return oracle_.fail("the node cannot start: " + node.error().message);
   }
@@ -315,6 +317,17 @@ void World::start_life() {
   disk_->go_down();
   lose(true);
   schedule_start(random_.below(kDowntimeNsMax));
+}
+
+// Files that the log keeps for a start on a full disk.
+bool World::has_kept_room() {
+  is_checking_ = true;
+  const base::Result<std::vector<std::string>> names = disk_->list("/node/log");
+  is_checking_ = false;
+  return names && std::any_of(names->begin(), names->end(), [](const std::string& name) {
+           return vlog::parse_spare_name(name) ||
+                  vlog::parse_spare_name(name, vlog::kReservePrefix);
+         });
 }
 
 void World::end_life(bool is_power_loss, const std::string& why) {

@@ -2,6 +2,7 @@
 
 #include "base/format.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "machine/state.h"
 #include "server/layout.h"
 
@@ -67,6 +68,26 @@ base::Status open_log(const StorageHands& hands, const Options& options, Storage
   return base::ok();
 }
 
+// RocksDB writes a new manifest before it serves: some 300 bytes a file of 64 MiB, and less than a
+// megabyte of other files.
+constexpr uint64_t kStoreOpenBytes = 4 * base::kMiB;
+
+// On a full disk there is room in what the log keeps for it: without that a node that was stopped,
+// or killed, would not start again. It must be there beforehand: a manifest that finds no room
+// ends the process in RocksDB 7.8 as Debian builds it (an assertion).
+base::Status make_room_for_store(env::Disk& disk, vlog::Log& log, const std::string& dir) {
+  for (;;) {
+    const base::Result<uint64_t> free_bytes = disk.free_bytes(dir);
+    if (!free_bytes || *free_bytes >= kStoreOpenBytes) return base::ok();
+    ALF_TRY(const bool is_given, log.give_room(0));
+    if (is_given) continue;
+    return base::Error{base::ErrorCode::kNoSpace,
+                       base::format("open the index's store on {}: {} bytes are free, and the log "
+                                    "has no spare file to give; up to {} are needed",
+                                    dir, *free_bytes, kStoreOpenBytes)};
+  }
+}
+
 base::Status open_index(const StorageHands& hands, const Options& options, Storage& storage) {
   storage.filter = std::make_unique<upkeep::OrphanFilter>();
   index::RocksStore::Options store;
@@ -75,6 +96,7 @@ base::Status open_index(const StorageHands& hands, const Options& options, Stora
   store.should_drop = [filter = storage.filter.get()](base::ByteView key, base::ByteView value) {
     return filter->should_drop(key, value);
   };
+  ALF_TRY_STATUS(make_room_for_store(hands.disk, *storage.log, options.storage.dir));
   ALF_TRY(storage.store, index::RocksStore::open(store));
   index::Options memory;
   memory.memory_budget_bytes = options.storage.memory_budget_bytes;

@@ -317,6 +317,16 @@ base::Status Log::replenish_reserve() {
   return state_->reserve.replenish();
 }
 
+base::Result<bool> Log::give_room(uint32_t reserve_kept) {
+  std::optional<std::string> path = state_->spares.take();
+  if (!path && state_->reserve.count() > reserve_kept) path = state_->reserve.take();
+  if (!path) return false;
+  ALF_TRY_STATUS(state_->disk.unlink(*path));
+  // Some file systems give the blocks away only when it is durable that they are nobody's.
+  ALF_TRY_STATUS(state_->disk.sync_dir(state_->options.dir));
+  return true;
+}
+
 uint64_t Log::reserve_missing_bytes() const { return state_->reserve.missing_bytes(); }
 uint64_t Log::roll_count() const { return state_->counters.rolls.load(std::memory_order_relaxed); }
 

@@ -163,6 +163,9 @@ class Log {
   LogStats stats() const;
   // Of the reserve; not 0 tells that the disk was found full, or that it was not yet made.
   uint64_t reserve_missing_bytes() const;
+  // Gives the room of one file to whoever else found none: of a spare, else of the reserve where
+  // it holds more than `reserve_kept`. Says whether there was one.
+  base::Result<bool> give_room(uint32_t reserve_kept);
   uint64_t roll_count() const;
   // The owner's self-test after each step in the simulator.
   void check_invariants() const;

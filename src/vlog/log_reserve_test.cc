@@ -143,6 +143,32 @@ TEST(LogReserve, DroppedSegmentsFillItFirst) {
   EXPECT_EQ(world.log->stats().spare_count, 0u);
 }
 
+TEST(LogReserve, GivesTheRoomOfASpareThenThatOfTheReserveButForWhatIsToBeKept) {
+  LogWorld world;
+  world.spare_count = 1;
+  set_up(world);
+  ASSERT_TRUE(world.log->replenish_spares().is_ok());
+  world.append(1, 1, "one");
+  const auto free_bytes = [&] { return world.disk.free_bytes(kDir).value(); };
+  const auto give = [&](uint32_t kept) { return world.log->give_room(kept).value(); };
+  ASSERT_TRUE(world.log->replenish_spares().is_ok());
+  const uint64_t before = free_bytes();
+  EXPECT_TRUE(give(1));
+  EXPECT_EQ(world.log->stats().spare_count, 0u);
+  EXPECT_EQ(world.log->stats().reserved_count, 2u);
+  EXPECT_TRUE(give(1));
+  EXPECT_FALSE(give(1)) << "one is to be kept";
+  EXPECT_EQ(world.log->stats().reserved_count, 1u);
+  EXPECT_EQ(free_bytes(), before + 2 * kSegmentBytes);
+  EXPECT_TRUE(give(0));
+  EXPECT_FALSE(give(0));
+  EXPECT_EQ(free_bytes(), before + 3 * kSegmentBytes);
+  EXPECT_EQ(world.log->reserve_missing_bytes(), 2 * kSegmentBytes);
+  world.append(2, 1, "two");
+  world.crash_and_reopen(sim::CrashOptions::lose_all_unsynced());
+  EXPECT_EQ(world.payload_at(2), "two");
+}
+
 // A spare that could not be made whole must not stay to fill the disk.
 TEST(LogReserve, AnErrorOfAnyStepOfMakingAFileLeavesNothingHalfMade) {
   using Kind = sim::DiskOperationKind;

@@ -48,12 +48,14 @@ class StartFailed(Failure):
 class Server:
     """Start, kill -9 and start again on the same directory.
 
-    `durable=False` is the reference of the differential suite: Redis with nothing on disk.
+    `durable=False` is the reference of the differential suite: Redis with nothing on disk. What the
+    server prints is kept in `log_directory`, where its own directory has no room for it.
     """
 
-    def __init__(self, program, directory, durable=True, extra=()):
+    def __init__(self, program, directory, durable=True, extra=(), log_directory=None):
         self.program = program
         self.directory = directory
+        self.log_directory = log_directory or directory
         self.durable = durable
         self.extra = list(extra)
         self.process = None
@@ -82,7 +84,7 @@ class Server:
         self.port, self.raft_port, self.http_port = free_ports(3)
         self.start_count += 1
         self.exit_status = None
-        self.log_path = os.path.join(self.directory, f"stderr.{self.start_count}.log")
+        self.log_path = os.path.join(self.log_directory, f"stderr.{self.start_count}.log")
         self.ready = threading.Event()
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(bounded_to_parent(self.command_line()), stdin=subprocess.DEVNULL,
@@ -91,7 +93,7 @@ class Server:
 
     def _read_stdout(self, process, ready, number):
         words = (b"ready:", b"Ready to accept connections")
-        with open(os.path.join(self.directory, f"stdout.{number}.log"), "wb") as log:
+        with open(os.path.join(self.log_directory, f"stdout.{number}.log"), "wb") as log:
             for line in process.stdout:
                 log.write(line)
                 log.flush()
@@ -120,7 +122,7 @@ class Server:
     def log_tail(self, lines=15):
         text = ""
         for kind in ("stdout", "stderr"):
-            path = os.path.join(self.directory, f"{kind}.{self.start_count}.log")
+            path = os.path.join(self.log_directory, f"{kind}.{self.start_count}.log")
             if os.path.exists(path):
                 with open(path, "rb") as log:
                     text += log.read()[-20000:].decode("utf-8", "replace")

@@ -4,7 +4,8 @@
 The data directory lies on a small tmpfs in a mount namespace of this suite's own. Filled by the
 server itself, and by somebody else to the last byte: writes that need room are answered -OOM and
 certainly not done, reads and deletes go on, and writes are taken again when there is room, without
-a restart. Then kill -9, also while the disk is full: everything that was acknowledged is there.
+a restart. Stopped or killed, the node starts again on a disk without a free byte, and serves:
+everything that was acknowledged is there.
 """
 
 import os
@@ -128,10 +129,20 @@ def wait_for_room(connection, acknowledged, tag):
     check_equal(info(connection, "disk_full"), "0", "INFO disk_full")
 
 
+def start_on_full_disk(server, disk, acknowledged, refused, tag):
+    """Nobody makes room for it."""
+    disk.fill()
+    server.start()
+    connection = server.connect(timeout=60)
+    check_all(connection, acknowledged, refused, "after a start on a full disk")
+    check_full(connection, acknowledged, refused, tag)
+    return connection
+
+
 def run(options, directory):
     disk = Disk(os.path.join(directory, "disk"))
     acknowledged, refused = {}, set()
-    with Server(options.server, disk.directory, extra=OPTIONS) as server:
+    with Server(options.server, disk.directory, extra=OPTIONS, log_directory=directory) as server:
         connection = server.connect(timeout=60)
         # Filled by the server itself, down to its reserve.
         count = write_until_full(connection, acknowledged, 0)
@@ -145,10 +156,11 @@ def run(options, directory):
         check_full(connection, acknowledged, refused, b"2")
         check_all(connection, acknowledged, refused, "on a full disk")
         server.kill()
+        start_on_full_disk(server, disk, acknowledged, refused, b"3")
+        disk.fill()
+        check_equal(server.terminate(), 0, "exit status of SIGTERM on a full disk")
+        connection = start_on_full_disk(server, disk, acknowledged, refused, b"4")
         disk.empty()
-        server.start()
-        connection = server.connect(timeout=60)
-        check_all(connection, acknowledged, refused, "after kill -9 on a full disk")
         # Deleting makes room, without anybody's help.
         for number in range(0, count):
             if acknowledged.pop(b"k%d" % number, None) is not None:
