@@ -132,6 +132,7 @@ base::Status SimNode::open_replica() {
   replica.id = kNodeId;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
   replica.applier.log_bytes_per_freeze = options_.log_bytes_per_freeze;
+  replica.applier.near_changes_max = options_.near_changes_max;
   replica.disk = {.path = kDirectory, .reserve_bytes = options_.disk_reserve_bytes};
   replica::Replica::Events events;
   events.on_serving = [this] {

@@ -43,6 +43,7 @@ struct NodeOptions {
   // More than one would hide the order in which replies leave apply from the oracle.
   uint32_t loop_count = 1;
   bool applies_near_loop = false;
+  size_t near_changes_max = 512;
   uint32_t cold_index_per_1000 = 0;
   SimExecutor::Options executor;
 };

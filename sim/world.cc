@@ -77,6 +77,7 @@ void World::draw_options() {
   node_options_.value_threshold_bytes = chance(random, 4) ? 1 : 1u << random.between(4, 11);
   node_options_.request_memory_bytes = 1 << 20;
   node_options_.applies_near_loop = random.coin();
+  node_options_.near_changes_max = random.between(1, 60);
   if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
   node_options_.executor.post_delay_ns_max = chance(random, 3) ? 500'000 : random.below(50'000);
   node_options_.executor.pool_delay_ns_max = chance(random, 3) ? 20 * kMsNs : kMsNs;

@@ -257,7 +257,7 @@ Status bitpos(Context& context, const Arguments& args, ReplyWriter& reply) {
 void add_bitmap_rows(std::vector<Row>& rows) {
   rows.push_back({.name = "setbit",
                   .arity = 4,
-                  .flags = kWrite | kDenyOom,
+                  .flags = kWrite | kDenyOom | kPoint,
                   .keys = {first_word_key(kKeyRW | kKeyAccess | kKeyUpdate)},
                   .acl_categories = "@write @bitmap @slow",
                   .summary = "Sets or clears one bit of the string at a key",

@@ -78,7 +78,7 @@ Status run_randomkey(Context& context, const Arguments&, ReplyWriter& reply) {
 
 void add_keyspace_rows(std::vector<Row>& rows) {
   rows.push_back(handled_row(
-      "del", -2, kWrite, {range_key(kKeyRM | kKeyDelete, 1, -1)}, "@keyspace @write @slow",
+      "del", -2, kWrite | kPoint, {range_key(kKeyRM | kKeyDelete, 1, -1)}, "@keyspace @write @slow",
       {"request_policy:multi_shard", "response_policy:agg_sum"},
       {"Delete a key", "1.0.0", "generic", "O(N) where N is the number of keys to remove."},
       run_del));

@@ -76,7 +76,7 @@ void add_string_edit_rows(std::vector<Row>& rows) {
                   .handler = append});
   rows.push_back({.name = "setrange",
                   .arity = 4,
-                  .flags = kWrite | kDenyOom,
+                  .flags = kWrite | kDenyOom | kPoint,
                   .keys = {first_word_key(kKeyRW | kKeyUpdate)},
                   .acl_categories = "@write @string @slow",
                   .summary = "Overwrites a part of the string at a key from an offset on",

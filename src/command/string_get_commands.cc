@@ -125,7 +125,7 @@ Status getrange(Context& context, const Arguments& args, ReplyWriter& reply) {
 Row substring_row(ByteView name, ByteView since) {
   return {.name = name,
           .arity = 4,
-          .flags = kReadOnly,
+          .flags = kReadOnly | kPoint,
           .keys = {first_word_key(kKeyRO | kKeyAccess)},
           .acl_categories = "@read @string @slow",
           .summary = "Gives a part of the string at a key",

@@ -200,5 +200,17 @@ TEST_F(TableTest, CommandGetkeysAnswersAsRedis) {
   EXPECT_THAT(command("COMMAND HELP"), StartsWith("*21\r\n+COMMAND <subcommand>"));
 }
 
+// What a loop may run itself, in apply too; two names of one thing are alike.
+TEST_F(TableTest, CommandsOfBoundedWorkSaySo) {
+  const auto table = Table::make();
+  for (const char* name : {"get", "set", "incr", "del", "unlink", "mset", "setrange", "setbit",
+                           "getrange", "substr", "getdel", "append"}) {
+    EXPECT_TRUE(table->find(name)->is_point()) << name;
+  }
+  for (const char* name : {"keys", "scan", "flushall", "bitop", "bitcount", "copy", "lcs"}) {
+    EXPECT_FALSE(table->find(name)->is_point()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace alfheim::command

@@ -34,15 +34,23 @@ ReadGuard::~ReadGuard() {
 
 base::Result<std::optional<ByteView>> ReadGuard::get(ByteView key, Bytes& scratch) const {
   const Memory& memory = *index_->memory_;
-  if (Record* record = memory.find(key, memory.hash(key)); record != nullptr) {
-    record->touch();
-    return record->content();
+  Record* const newest = memory.find(key, memory.hash(key));
+  if (newest == nullptr && index_->holds_all()) return std::optional<ByteView>();
+  const View* const curtain = index_->progress_.curtain.get();
+  Record* const seen = curtain == nullptr
+                           ? newest
+                           : Memory::visible(newest, curtain->sequence_, curtain->persisted_);
+  if (seen != nullptr) {
+    seen->touch();
+    return seen->content();
   }
-  if (index_->holds_all()) return std::optional<ByteView>();
   return index_->snapshot_->get(key, ReadMode::kMemoryOnly, scratch);
 }
 
-uint64_t ReadGuard::applied() const { return index_->progress_.applied; }
+uint64_t ReadGuard::applied() const {
+  const Progress& progress = index_->progress_;
+  return progress.curtain == nullptr ? progress.applied : progress.curtain->applied();
+}
 
 WriteSlice::WriteSlice(Index& owner) : index_(&owner) {
   ALF_CHECK_MSG(!index_->progress_.is_slice_open, "one slice at a time");
@@ -82,6 +90,11 @@ void WriteSlice::publish(std::span<const Mutation> mutations, uint64_t applied) 
   }
   index_->dirty_bytes_.fetch_add(static_cast<uint64_t>(growth), std::memory_order_relaxed);
   memory.maintain(mutations.size());
+}
+
+void WriteSlice::lift_curtain() {
+  ALF_CHECK(index_->progress_.curtain != nullptr);
+  index_->progress_.curtain.reset();
 }
 
 // ---- Opening and closing --------------------------------------------------------------
@@ -151,6 +164,13 @@ void Index::write(std::span<const Mutation> mutations, uint64_t applied) {
   begin_slice().publish(mutations, applied);
 }
 
+void Index::draw_curtain() {
+  ALF_CHECK(!progress_.is_slice_open && progress_.curtain == nullptr);
+  std::shared_ptr<View> view = open_view();
+  const std::unique_lock guard(lock_);
+  progress_.curtain = std::move(view);
+}
+
 bool Index::can_freeze() const { return frozen_ == nullptr && store_.can_ingest(); }
 
 bool Index::wants_freeze() const {
@@ -166,7 +186,7 @@ bool Index::has_dirty() const { return active_->record_count() > 0; }
 
 std::unique_ptr<FreezeJob> Index::freeze(uint64_t applied) {
   ALF_CHECK_MSG(frozen_ == nullptr, "one freeze at a time");
-  ALF_CHECK(!progress_.is_slice_open);
+  ALF_CHECK(!progress_.is_slice_open && progress_.curtain == nullptr);
   ALF_CHECK_MSG(applied >= progress_.applied, "applied never goes back");
   auto next = std::make_shared<Run>(progress_.sequence, options_.ordered_kinds);
   const std::unique_lock guard(lock_);
@@ -181,7 +201,7 @@ std::unique_ptr<FreezeJob> Index::freeze(uint64_t applied) {
 void Index::finish(FreezeJob& job) {
   ALF_CHECK_MSG(job.is_ingested_, "only what is in the Store is clean");
   ALF_CHECK(job.frozen_ == frozen_);
-  ALF_CHECK(!progress_.is_slice_open);
+  ALF_CHECK(!progress_.is_slice_open && progress_.curtain == nullptr);
   std::shared_ptr<const StoreSnapshot> snapshot = store_.snapshot();
   const std::unique_lock guard(lock_);
   snapshot_.swap(snapshot);
@@ -233,11 +253,14 @@ void Index::check_invariants() const {
 
 // ---- Any thread -----------------------------------------------------------------------
 
-std::shared_ptr<View> Index::open_view() {
+std::shared_ptr<View> Index::open_view() { return open_view(read()); }
+
+// Under one shared lock, so that no publish, freeze or finish comes between the parts.
+std::shared_ptr<View> Index::open_view(const ReadGuard& guard) {
+  ALF_CHECK(guard.index_ == this);
+  if (progress_.curtain != nullptr) return progress_.curtain;
   std::shared_ptr<View> view(new View(*this));
   view->opened_ns_ = clock_.monotonic_ns();
-  // Under one shared lock, so that no publish, freeze or finish comes between the parts.
-  const std::shared_lock guard(lock_);
   view->sequence_ = ALF_MUTANT(ViewOlderThanTheRead) ? progress_.persisted : progress_.sequence;
   view->persisted_ = progress_.persisted;
   view->applied_ = progress_.applied;

@@ -101,6 +101,8 @@ class WriteSlice {
  public:
   // `applied` as in Index::write.
   void publish(std::span<const Mutation> mutations, uint64_t applied);
+  // Readers see what was published since draw_curtain(), as one.
+  void lift_curtain();
 
   WriteSlice(WriteSlice&& other) noexcept : index_(other.index_) { other.index_ = nullptr; }
   WriteSlice& operator=(WriteSlice&&) = delete;
@@ -122,6 +124,7 @@ struct Progress {
   uint64_t freeze_count = 0;
   uint64_t store_read_count = 0;
   bool is_slice_open = false;
+  std::shared_ptr<View> curtain;  // what readers see instead; shared with views of this time
 };
 
 class Index {
@@ -149,6 +152,9 @@ class Index {
   // never goes back: readers learn it with the state it belongs to.
   void write(std::span<const Mutation> mutations, uint64_t applied);
   WriteSlice begin_slice() { return WriteSlice(*this); }
+  // Readers and new views see the state as it is now, whatever is published, until a slice lifts
+  // it: for what has to be seen as one and is too much for one slice. Costs what a view costs.
+  void draw_curtain();
 
   // No freeze is under way, and the Store can take one (level 0 is not full).
   bool can_freeze() const;
@@ -174,6 +180,8 @@ class Index {
   // ---- Any thread ---------------------------------------------------------------------
   ReadGuard read() const { return ReadGuard(*this); }
   std::shared_ptr<View> open_view();
+  // Of the very state that the guard reads.
+  std::shared_ptr<View> open_view(const ReadGuard& guard);
 
   // Entries up to here are in the Store (I2); grows in finish().
   uint64_t persisted_applied() const { return persisted_applied_.load(std::memory_order_acquire); }

@@ -206,6 +206,48 @@ TEST(Index, what_only_the_disk_knows_would_block_in_a_guard_and_in_a_slice) {
   EXPECT_EQ(world.index->get_for_write("\x01k", scratch).value(), "v");
 }
 
+TEST(Index, behind_a_curtain_readers_see_the_state_of_before_until_it_is_lifted) {
+  World world;
+  world.put("\x01old", "1");
+  world.put("\x01gone", "1");
+  world.persist();
+  world.put("\x01old", "2");
+  const auto seen = [&](ByteView key) {
+    Bytes scratch;
+    const ReadGuard guard = world.index->read();
+    EXPECT_EQ(guard.applied(), 3u);
+    const auto found = guard.get(key, scratch);
+    EXPECT_TRUE(found.is_ok());
+    return *found ? Bytes(**found) : "(none)";
+  };
+  const auto publish = [&](ByteView key, std::optional<ByteView> value, bool is_last) {
+    const Mutation mutation{key, value};
+    WriteSlice slice = world.index->begin_slice();
+    slice.publish({&mutation, 1}, 4);
+    if (is_last) slice.lift_curtain();
+  };
+  world.index->draw_curtain();
+  publish("\x01old", "3", false);
+  publish("\x01gone", std::nullopt, false);
+  publish("\x01new", "1", false);
+  EXPECT_EQ(seen("\x01old"), "2");
+  EXPECT_EQ(seen("\x01gone"), "1");
+  EXPECT_EQ(seen("\x01new"), "(none)");
+  EXPECT_EQ(world.get("\x01old"), "2");  // a view that is opened now
+  EXPECT_EQ(world.get("\x01new"), "(none)");
+  const std::shared_ptr<View> kept = world.index->open_view();
+  Bytes scratch;
+  EXPECT_EQ(**world.index->get_for_write("\x01old", scratch), "3");  // apply sees its own
+  publish("\x01other", "1", true);
+  EXPECT_EQ(world.index->read().applied(), 4u);
+  EXPECT_EQ(world.get("\x01old"), "3");
+  EXPECT_EQ(world.get("\x01gone"), "(none)");
+  EXPECT_EQ(world.get("\x01new"), "1");
+  EXPECT_EQ(**kept->get("\x01old", ReadMode::kMayBlock, scratch), "2");
+  EXPECT_EQ(world.index->view_count(), 1u);
+  world.index->check_invariants();
+}
+
 TEST(Index, as_long_as_memory_has_held_everything_a_missing_key_is_known_without_the_store) {
   const index::TwinStore::Options cold{.seed = 1, .would_block_per_1000 = 1000};
   World world({}, cold);

@@ -46,6 +46,7 @@ class View {
 
  private:
   friend class Index;
+  friend class ReadGuard;
   friend class RunCursor;
   friend class MergedCursor;
   explicit View(Index& owner) : index_(owner) {}

@@ -267,6 +267,13 @@ bool peek_key(base::ByteView body, base::DatabaseIndex& database, base::ByteView
   return reader.get_bytes(name_bytes, name) && reader.get_bytes(key_bytes, key);
 }
 
+uint64_t peek_word_count(base::ByteView body) {
+  base::Reader reader(body);
+  uint64_t database = 0;
+  uint64_t count = 0;
+  return reader.get_varint(database) && reader.get_varint(count) ? count : 0;
+}
+
 base::Result<BlockView> parse_block(base::ByteView body) {
   base::Reader reader(body);
   BlockView block;

@@ -123,6 +123,8 @@ base::Status parse_call(base::ByteView body, base::DatabaseIndex& database,
 // The second word of a call, which nearly always is its key, without judging the rest; false
 // where there is none, or the call is an unusual one (for hints only).
 bool peek_key(base::ByteView body, base::DatabaseIndex& database, base::ByteView& key);
+// How many words a call says it has, without judging; 0 where it cannot be told.
+uint64_t peek_word_count(base::ByteView body);
 
 struct BlockCall {
   base::ByteView body;

@@ -1,5 +1,7 @@
 #include "machine/machine.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/format.h"
 #include "base/mutant.h"
@@ -11,8 +13,13 @@ namespace alfheim::machine {
 namespace {
 
 constexpr size_t kDiscardedBytesKeptMax = 64 * 1024;
-// A longer call is not one for a loop's turn.
+// A longer call, or one of more words, is not one for a loop's turn.
 constexpr size_t kNearBodyBytesMax = 32 * 1024;
+constexpr size_t kNearWordsMax = 128;
+// The handler of a longer operation, or a block, does not run while readers wait.
+constexpr size_t kSliceBodyBytesMax = 4 * 1024;
+// More changes than these are published behind a curtain, slice by slice.
+constexpr size_t kChangesAtOnceMax = 256;
 
 }  // namespace
 
@@ -96,9 +103,9 @@ base::Result<Machine::Progress> Machine::apply_part(const raft::Entry& entry, Re
   }
   ALF_CHECK(in_entry_->index == entry.index);
   if (entry.kind == raft::EntryKind::kCommands) {
-    ALF_TRY(const Progress progress, apply_commands(sink, budget));
-    if (progress != Progress::kWhole) {
-      slice_.close();
+    base::Result<Progress> progress = apply_commands(sink, budget);
+    if (!progress || *progress != Progress::kWhole) {
+      slice_.close();  // readers go on, whatever became of the entry
       return progress;
     }
   }
@@ -138,24 +145,41 @@ void Machine::end_entry(const raft::Entry& entry) {
 base::Result<Machine::Progress> Machine::apply_commands(ReplySink& sink, Budget budget) {
   InEntry& at = *in_entry_;
   while (at.operation || at.reader.has_next()) {
-    if (budget.operations-- == 0) return Progress::kPart;
+    if (budget.changes == 0 || budget.bytes == 0) return Progress::kPart;
     if (!at.operation) {
       ALF_TRY(at.operation, at.reader.next());
       offer_record_key(at.ahead.step(hands_.index, state_.databases), at.context);
     }
-    if (!budget.may_block && !is_near(*at.operation)) return Progress::kWouldBlock;
-    at.undo_mutation_count = at.context.point().mutation_count;
-    base::Status applied = apply_operation(*at.operation, at.ordinal, sink, at.context);
-    if (!applied) {
-      const bool would_block = applied.error().code == base::ErrorCode::kWouldBlock;
-      if (budget.may_block || !would_block) return applied.error();
-      undo_operation(sink);
-      return Progress::kWouldBlock;
-    }
-    publish(state_.applied);
+    ALF_TRY(const Progress progress, apply_one(sink, budget));
+    if (progress != Progress::kWhole) return progress;
     at.operation.reset();
     ++at.ordinal;
   }
+  return Progress::kWhole;
+}
+
+base::Result<Machine::Progress> Machine::apply_one(ReplySink& sink, Budget& budget) {
+  InEntry& at = *in_entry_;
+  const Operation& operation = *at.operation;
+  const bool is_small =
+      operation.kind == OperationKind::kCommand && operation.body.size() <= kSliceBodyBytesMax;
+  if (!is_small) slice_.close();
+  if (!budget.may_block && !is_near(operation)) return Progress::kWouldBlock;
+  at.undo_mutation_count = at.context.point().mutation_count;
+  const size_t replied_bytes = sink.replied_bytes();
+  base::Status applied = apply_operation(operation, at.ordinal, sink, at.context);
+  if (!applied) {
+    const bool would_block = applied.error().code == base::ErrorCode::kWouldBlock;
+    if (budget.may_block || !would_block) return applied.error();
+    undo_operation(sink);
+    return Progress::kWouldBlock;
+  }
+  // One that only looks has looked at a key a word, or so.
+  const size_t changes = std::max({transaction_.change_count(), call_.words.size(), size_t{1}});
+  const size_t bytes = operation.body.size() + sink.replied_bytes() - replied_bytes;
+  publish(state_.applied);
+  budget.changes -= std::min(budget.changes, changes);
+  budget.bytes -= std::min(budget.bytes, bytes);
   return Progress::kWhole;
 }
 
@@ -167,7 +191,8 @@ void Machine::offer_record_key(KeyAhead::Known& known, ApplyContext& context) {
 // What one loop may apply between two looks at its connections: one command with a small bound.
 bool Machine::is_near(const Operation& operation) const {
   return operation.kind == OperationKind::kCommand && operation.body.size() <= kNearBodyBytesMax &&
-         (operation.flags & kOperationIsFragments) == 0;
+         (operation.flags & kOperationIsFragments) == 0 &&
+         peek_word_count(operation.body) <= kNearWordsMax;
 }
 
 // Nothing of it was published, so the state goes back to what is.
@@ -318,12 +343,27 @@ void Machine::publish(base::LogIndex applied, Observed observed) {
     mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
   }
   note_written_keys(observed);
-  slice_.open().publish(mutations_, applied.value);
+  publish_mutations(applied);
   published_.applied = applied;
   published_.log_time = state_.log_time;
   published_.databases = state_.databases;
-  slice_.count_command();
+  slice_.count(std::max<size_t>(mutations_.size(), 1));
   transaction_.clear();
+}
+
+// Leaves the slice open in which readers come to see them.
+void Machine::publish_mutations(base::LogIndex applied) {
+  std::span<const index::Mutation> rest(mutations_);
+  if (rest.size() <= kChangesAtOnceMax) return slice_.open().publish(rest, applied.value);
+  slice_.close();
+  hands_.index.draw_curtain();
+  for (; rest.size() > Slice::kMutationsMax; rest = rest.subspan(Slice::kMutationsMax)) {
+    slice_.open().publish(rest.first(Slice::kMutationsMax), applied.value);
+    slice_.close();
+  }
+  index::WriteSlice& last = slice_.open();
+  last.publish(rest, applied.value);
+  last.lift_curtain();
 }
 
 Machine::~Machine() = default;

@@ -64,7 +64,8 @@ class Machine {
   // same entry, whose payload stays where it is; only after kWhole comes the next one.
   enum class Progress : uint8_t { kWhole, kPart, kWouldBlock };
   struct Budget {
-    size_t operations = SIZE_MAX;
+    size_t changes = SIZE_MAX;  // of records, or words of a command if they are more
+    size_t bytes = SIZE_MAX;    // of operations and their replies
     bool may_block = true;
   };
   base::Result<Progress> apply_part(const raft::Entry& entry, ReplySink& sink, Budget budget);
@@ -103,6 +104,8 @@ class Machine {
   base::Status begin_entry(const raft::Entry& entry);
   void end_entry(const raft::Entry& entry);
   base::Result<Progress> apply_commands(ReplySink& sink, Budget budget);
+  // One operation, published; what it cost is taken from the budget.
+  base::Result<Progress> apply_one(ReplySink& sink, Budget& budget);
   static void offer_record_key(KeyAhead::Known& known, ApplyContext& context);
   bool is_near(const Operation& operation) const;
   void undo_operation(ReplySink& sink);
@@ -117,6 +120,7 @@ class Machine {
   void note_written_keys(Observed observed);
   // Makes the transaction visible as one.
   void publish(base::LogIndex applied, Observed observed = Observed::kYes);
+  void publish_mutations(base::LogIndex applied);
 
   Hands hands_;
   MachineState state_;   // apply's own, ahead of published_ within a command

@@ -26,6 +26,7 @@ class OneBuffer final : public ReplySink {
   void end_part(size_t) override {}
   void end(size_t, Outcome) override {}
   void abandon(size_t) override {}
+  size_t replied_bytes() const override { return bytes_.size(); }
   void on_state_hash(size_t) override {}
   base::Bytes& bytes() { return bytes_; }
 

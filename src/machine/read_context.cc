@@ -85,11 +85,9 @@ std::shared_ptr<ReadView> ReadView::open(Machine& machine) {
   std::shared_ptr<index::View> view;
   vlog::Pin pin = machine.log().pin_around([&] {
     view.reset();
-    {
-      const index::ReadGuard guard = machine.index().read();
-      log_time_min = machine.published(guard).log_time;
-    }
-    view = machine.open_view();
+    const index::ReadGuard guard = machine.index().read();
+    log_time_min = machine.published(guard).log_time;
+    view = machine.index().open_view(guard);
   });
   ALF_CHECK(view != nullptr);
   return std::shared_ptr<ReadView>(
@@ -120,9 +118,8 @@ base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::
   types::Database database({.records = records, .values = values, .table = state.databases}, index,
                            types::Moment{log_time, std::max(log_time, clock)});
   ALF_TRY(const base::LogIndex version, database.version(key));
-  // Of an entry that was being applied when the view was taken: a version that never holds, so
-  // that EXEC finds the key changed.
-  if (version > applied()) return base::LogIndex{UINT64_MAX};
+  // Of an entry that was being applied when the view was taken: it may write the key again.
+  if (version > applied()) return types::Database::needs_tick();
   return version;
 }
 

@@ -29,6 +29,8 @@ class ReplySink {
   virtual void end(size_t ordinal, Outcome outcome) = 0;
   // What was begun (if it was) is dropped: the operation will be run again.
   virtual void abandon(size_t ordinal) = 0;
+  // How many bytes of replies it was given so far, of those that somebody waits for.
+  virtual size_t replied_bytes() const = 0;
   // RAFT HASH at this place: whoever waits hashes the state as it is now (a view).
   virtual void on_state_hash(size_t ordinal) = 0;
 };
@@ -40,6 +42,7 @@ class NoReplies : public ReplySink {
   void end_part(size_t) override {}
   void end(size_t, Outcome) override {}
   void abandon(size_t) override {}
+  size_t replied_bytes() const override { return 0; }
   void on_state_hash(size_t) override {}
 };
 

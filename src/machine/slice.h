@@ -2,8 +2,8 @@
 //
 // Taking and giving back the lock costs as much as a small command, so what apply publishes in
 // a row shares one slice. It ends before anything that may take long or wait (a read of the
-// store or of the log, a view, a command without a small bound), after kCommandsMax commands,
-// and with the entry: readers wait for microseconds only.
+// store's files or of the log, a view, a block, a command without a small bound), after
+// kMutationsMax changes, and with the entry: readers wait for microseconds only.
 //
 // Thread: apply strand. Lifetime: of the machine.
 #pragma once
@@ -23,22 +23,23 @@ class Slice {
     if (!slice_) slice_.emplace(index_.begin_slice());
     return *slice_;
   }
-  // One more command was published in it.
-  void count_command() {
-    if (++commands_ >= kCommandsMax) close();
+  // So many more changes were published in it.
+  void count(size_t mutations) {
+    mutations_ += mutations;
+    if (mutations_ >= kMutationsMax) close();
   }
   void close() {
-    commands_ = 0;
+    mutations_ = 0;
     slice_.reset();
   }
 
- private:
-  // At 1 to 2 microseconds each.
-  static constexpr size_t kCommandsMax = 64;
+  // At 0.5 to 1 microsecond each, their commands included.
+  static constexpr size_t kMutationsMax = 64;
 
+ private:
   index::Index& index_;
   std::optional<index::WriteSlice> slice_;
-  size_t commands_ = 0;
+  size_t mutations_ = 0;
 };
 
 }  // namespace alfheim::machine

@@ -18,6 +18,9 @@
 
 namespace alfheim::machine {
 
+// Values up to this size are read by a loop itself (from memory or page cache).
+inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
+
 // Adapts an index cursor, and keeps the view that it walks alive.
 class WalkCursor : public types::RecordCursor {
  public:
@@ -44,6 +47,7 @@ class PointSource : public types::RecordSource {
     return guard_.get(key, scratch);
   }
   std::unique_ptr<types::RecordCursor> walk() override { return nullptr; }
+  uint64_t bytes_at_once_max() const override { return kLoopValueBytesMax; }
 
  private:
   const index::ReadGuard& guard_;
@@ -65,9 +69,6 @@ class ViewSource : public types::RecordSource {
   std::shared_ptr<index::View> view_;
   env::ReadMode mode_;
 };
-
-// Separated values up to this size are read by a loop itself (from memory or page cache).
-inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
 
 class LogValues : public types::ValueSource {
  public:
@@ -103,6 +104,9 @@ class IndexSource : public types::RecordSource {
     if (!would_block || mode_ == env::ReadMode::kMemoryOnly) return found;
     slice_.close();  // nothing may wait inside it
     return index_.get_for_write(key, scratch, mode_);
+  }
+  uint64_t bytes_at_once_max() const override {
+    return mode_ == env::ReadMode::kMemoryOnly ? kLoopValueBytesMax : UINT64_MAX;
   }
   // Null, which is kWouldBlock, where nothing may wait.
   std::unique_ptr<types::RecordCursor> walk() override {

@@ -29,8 +29,12 @@ class KeptReplies : public ReplySink {
     return kept.writer.get();
   }
   void end_part(size_t ordinal) override { ++kept_[ordinal].part_count; }
-  void end(size_t ordinal, Outcome outcome) override { kept_[ordinal].outcome = outcome; }
+  void end(size_t ordinal, Outcome outcome) override {
+    kept_[ordinal].outcome = outcome;
+    replied_bytes_ += kept_[ordinal].bytes.size();
+  }
   void abandon(size_t ordinal) override { kept_.erase(ordinal); }
+  size_t replied_bytes() const override { return replied_bytes_; }
   void on_state_hash(size_t) override { ++hash_count; }
 
   std::string at(size_t ordinal) const {
@@ -50,6 +54,7 @@ class KeptReplies : public ReplySink {
     Outcome outcome = Outcome::kReplied;
   };
   bool is_waiting_;
+  size_t replied_bytes_ = 0;
   std::map<size_t, Kept> kept_;
 };
 

@@ -29,6 +29,7 @@ class Transaction : public types::RecordSource, public types::RecordSink {
                                                   base::Bytes& scratch) override;
   // Walks the merged state as it is now: later writes are not seen by this cursor.
   std::unique_ptr<types::RecordCursor> walk() override;
+  uint64_t bytes_at_once_max() const override { return below_.bytes_at_once_max(); }
   void put(base::ByteView key, base::ByteView value) override;
   void erase(base::ByteView key) override;
 

@@ -10,11 +10,11 @@
 namespace alfheim::replica {
 namespace {
 
-// One slice applies at most this much, then lets other tasks of the strand run. On a loop it is
-// a fraction of a millisecond: connections, and raft, wait behind it.
+// One slice applies at most this much, then lets other tasks of the strand run.
 constexpr size_t kSliceEntriesMax = 512;
 constexpr size_t kSliceBytesMax = 4 * 1024 * 1024;
-constexpr size_t kNearOperationsMax = 256;
+// On a loop connections, and raft, wait behind it: operations and their replies, in bytes.
+constexpr size_t kNearBytesMax = 256 * 1024;
 // How often a freeze that waits for compaction is tried again.
 constexpr uint64_t kFreezeRetryMs = 10;
 // How often one is tried that found the disk full: each try may write a lot in vain.
@@ -47,6 +47,7 @@ class Applier::Sink : public machine::ReplySink {
         outcome == machine::Outcome::kWatchFailed ? ReplyKind::kWatchFailed : ReplyKind::kReplied;
     reply_.is_block = outcome != machine::Outcome::kReplied;
     reply_.end = batch.bytes.size();
+    replied_bytes_ += reply_.end - reply_.begin;
     if (!reply_.is_block) batch.ends.push_back(reply_.end);
     reply_.ends_end = batch.ends.size();
     writer_.reset();
@@ -64,6 +65,7 @@ class Applier::Sink : public machine::ReplySink {
     batch.ends.resize(reply_.ends_begin);
     writer_.reset();
   }
+  size_t replied_bytes() const override { return replied_bytes_; }
   void on_state_hash(size_t ordinal) override {
     if (const ReplyTo* to = waiter(ordinal)) {
       applier_.events_.on_state_hash(applier_.hands_.machine.open_view(), *to);
@@ -90,6 +92,7 @@ class Applier::Sink : public machine::ReplySink {
   Applier& applier_;
   const std::vector<ReplyTo>& waiters_;
   Reply reply_;
+  size_t replied_bytes_ = 0;
   std::optional<resp::ReplyWriter> writer_;
 };
 
@@ -142,7 +145,7 @@ void Applier::run_slice() {
 void Applier::choose_place(Step step) {
   if (step == Step::kNeedsFar) {
     strand_.go(ApplyStrand::Place::kFar);
-  } else if (!current_ && (entries_.empty() || has_next_in_memory())) {
+  } else if (!current_ && (hands_.machine.applied() >= target_ || has_next_in_memory())) {
     strand_.go(ApplyStrand::Place::kNear);
   }
 }
@@ -165,7 +168,9 @@ base::Result<Applier::Step> Applier::apply_next() {
   }
   Sink sink(*this, current_->waiters);
   machine::Machine::Budget budget;
-  if (is_near()) budget = {.operations = kNearOperationsMax, .may_block = false};
+  if (is_near()) {
+    budget = {.changes = options_.near_changes_max, .bytes = kNearBytesMax, .may_block = false};
+  }
   using Progress = machine::Machine::Progress;
   ALF_TRY(const Progress progress, hands_.machine.apply_part(current_->entry, sink, budget));
   if (progress == Progress::kPart) return Step::kPart;
@@ -245,6 +250,8 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
   if (!status) return fail(std::move(status).error());
   if (std::exchange(room_retry_ms_, 0) > 0) events_.on_room();
   hands_.machine.index().finish(*job);
+  // It owns all that was frozen, and this strand may be a loop.
+  hands_.executor.post_to_pool([job = std::move(job)] {});
   events_.on_persisted(needed_from_);
   if (!persist_waiters_.empty()) {
     if (!current_ && hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {

@@ -42,6 +42,8 @@ class Applier {
   };
   struct Options {
     uint64_t log_bytes_per_freeze = 512ull * 1024 * 1024;
+    // What one slice on a loop may change: a fraction of a millisecond.
+    size_t near_changes_max = 512;
   };
   // Told on the apply strand.
   struct Events {

@@ -141,9 +141,8 @@ void Session::end_turn() {
 bool Session::may_cut() {
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
   if (must_wait_for_memory()) return false;
-  const size_t unsent =
-      connection_.unsent_bytes() + replies_.output().size() + replies_.held_bytes() +
-      pool_reads_.count * pool_reads_.reply_bytes;
+  const size_t unsent = connection_.unsent_bytes() + replies_.output().size() +
+                        replies_.held_bytes() + pool_reads_.count * pool_reads_.reply_bytes;
   return unsent <= kUnsentBytesMax;
 }
 
@@ -162,6 +161,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   ++turn_.commands;
   const command::Arguments args(words);
   const command::Row* row = services.table.find(args);
+  take_mark(row);
   if (is_refused(row, args)) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -277,6 +277,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
     if (is_long || machine::call_bytes(call) > replica::kInlineBodyBytesMax) {
       return stall(Stall::kDrain, 0, words);
     }
+    if (stall_for_room(words)) return;
     const uint64_t slot = add_pending_slot();
     ++writes_pending_;
     services.replica.batcher().add_call(call, true, reply_to(slot));
@@ -340,8 +341,7 @@ void Session::on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_
   --pool_reads_.count;
   pool_reads_.request_bytes -= request_bytes;
   pool_reads_.reply_bytes = reply.size();
-  pool_reads_.count_max =
-      std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
+  pool_reads_.count_max = std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
   fill(slot, reply);
   resume();
 }
@@ -522,8 +522,17 @@ void Session::release_body() {
   memory_.admitted_bytes = 0;
 }
 
-// From one mark to the next, so that each request costs one look at the clock.
+// Each request begins where the one before it ended; where that one did not say when, now. Writes
+// are not measured, so they need no mark.
+void Session::take_mark(const command::Row* row) {
+  const bool is_old = std::exchange(turn_.is_mark_old, true);
+  if (is_old && row != nullptr && !row->is_write()) {
+    turn_.mark_ns = host_.services().clock.monotonic_ns();
+  }
+}
+
 void Session::note_done(const command::Row& row, const command::Arguments& args) {
+  turn_.is_mark_old = false;
   const uint64_t now_ns = host_.services().clock.monotonic_ns();
   note_slow(std::exchange(turn_.mark_ns, now_ns), now_ns, row, args);
 }

@@ -45,7 +45,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes);
-  void on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches);
+  void on_watch_versions(std::vector<machine::Watch> watches);
+  // A key was written by an entry that is not wholly applied: the WATCH runs again behind it.
+  void on_watch_early(base::Stamp clock);
   // Nothing more of the connection is executed or sent.
   void abort();
   // What stopped the session may be over: looks again.
@@ -77,6 +79,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     kTick,   // until log time has moved
     kRoom,   // until the replica takes more work
   };
+  static constexpr uint64_t kNoSlot = UINT64_MAX;  // the reply gets its slot when it is there
   struct Stalled {
     Stall reason = Stall::kDrain;
     uint64_t slot = 0;  // whose reply ends it, of kReply
@@ -89,7 +92,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t commands = 0;  // not yet in the node's counters
     uint64_t reads = 0;
     uint64_t writes = 0;
-    uint64_t mark_ns = 0;  // when the last request was done
+    uint64_t mark_ns = 0;      // when the last request was done
+    bool is_mark_old = false;  // a later one was not measured
     std::optional<base::Stamp> clock;
   };
   // What a block's reply is put together from.
@@ -126,7 +130,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void answer_local_block(const std::vector<QueuedCommand>& commands);
   void execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply);
   void register_watch(const machine::Watch& watch);
-  void watch_on_pool(const command::Arguments& args, base::Stamp clock);
+  void watch_on_pool(const command::Arguments& args, std::span<const base::ByteView> words,
+                     base::Stamp clock);
   void execute_watch(const command::Arguments& args, std::span<const base::ByteView> words);
   void finish_block(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void forget_block_plan(uint64_t slot);
@@ -155,6 +160,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void release_large_input();
   bool admit_body();
   void release_body();
+  void take_mark(const command::Row* row);
   void note_done(const command::Row& row, const command::Arguments& args);
   void note_slow(uint64_t begin_ns, uint64_t end_ns, const command::Row& row,
                  const command::Arguments& args);
@@ -183,7 +189,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     ClientAccount account;
     uint64_t admitted_bytes = 0;  // by the body budget
   } memory_;
-  uint64_t over_soft_limit_ms_ = 0;  // since when, 0: it is not
+  uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
   bool is_resume_set_ = false;
   bool is_cutting_ = false;

@@ -145,31 +145,35 @@ void SessionHost::read_on_pool(PoolRead read) {
   });
 }
 
-void SessionHost::watch_on_pool(const replica::ReplyTo& to, std::vector<machine::Watch> watches,
+void SessionHost::watch_on_pool(uint64_t session, std::vector<machine::Watch> watches,
                                 base::Stamp clock, std::shared_ptr<machine::ReadView> view) {
-  hands_.executor.post_to_pool([this, to, watches = std::move(watches), clock,
-                                view = std::move(view)]() mutable {
-    base::Status status;
-    for (machine::Watch& watch : watches) {
-      base::Result<base::LogIndex> version = view->version(watch.database, watch.key, clock);
-      if (!version && types::Database::is_needs_tick(version.error())) {
-        version = view->version(watch.database, watch.key, base::Stamp{});
-      }
-      if (!version) {
-        status = std::move(version).error();
-        break;
-      }
-      watch.version = *version;
-    }
-    view.reset();
-    if (!status) report("watch", status.error());
-    hands_.loop.post([this, to, is_ok = status.is_ok(), watches = std::move(watches)]() mutable {
-      Session* session = find(to.session);
-      if (session == nullptr) return;
-      if (!is_ok) return session->abort();
-      session->on_watch_versions(to.slot, std::move(watches));
-    });
-  });
+  hands_.executor.post_to_pool(
+      [this, session, watches = std::move(watches), clock, view = std::move(view)]() mutable {
+        base::Status status;
+        bool is_early = false;
+        for (machine::Watch& watch : watches) {
+          base::Result<base::LogIndex> version = view->version(watch.database, watch.key, clock);
+          if (!version && types::Database::is_needs_tick(version.error())) {
+            version = view->version(watch.database, watch.key, base::Stamp{});
+          }
+          if (!version) {
+            status = std::move(version).error();
+            is_early = types::Database::is_needs_tick(status.error());
+            break;
+          }
+          watch.version = *version;
+        }
+        view.reset();
+        if (!status && !is_early) report("watch", status.error());
+        hands_.loop.post([this, session, clock, is_early, is_ok = status.is_ok(),
+                          watches = std::move(watches)]() mutable {
+          Session* watcher = find(session);
+          if (watcher == nullptr) return;
+          if (is_early) return watcher->on_watch_early(clock);
+          if (!is_ok) return watcher->abort();
+          watcher->on_watch_versions(std::move(watches));
+        });
+      });
 }
 
 void SessionHost::report(std::string_view what, const base::Error& error) {

@@ -67,8 +67,8 @@ class SessionHost {
   void resume_later(uint64_t session);
   void on_session_closed(uint64_t session);
   void read_on_pool(PoolRead read);
-  void watch_on_pool(const replica::ReplyTo& to, std::vector<machine::Watch> watches,
-                     base::Stamp clock, std::shared_ptr<machine::ReadView> view);
+  void watch_on_pool(uint64_t session, std::vector<machine::Watch> watches, base::Stamp clock,
+                     std::shared_ptr<machine::ReadView> view);
   // Clients hold more than their budget: the largest are closed, next.
   void relieve_later();
   void report(std::string_view what, const base::Error& error);  // any thread

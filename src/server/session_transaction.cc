@@ -189,7 +189,8 @@ void Session::execute_watch(const command::Arguments& args, std::span<const base
         transaction_.forget_unversioned();
         return wait_for_tick(clock, words);
       }
-      if (version.error().code == base::ErrorCode::kWouldBlock) return watch_on_pool(args, clock);
+      if (version.error().code == base::ErrorCode::kWouldBlock)
+        return watch_on_pool(args, words, clock);
       host_.report("watch", version.error());
       return abort();
     }
@@ -207,25 +208,36 @@ void Session::register_watch(const machine::Watch& watch) {
   transaction_.watch(watch, types::key_record_key(table.at(watch.database).epoch, watch.key));
 }
 
-void Session::watch_on_pool(const command::Arguments& args, base::Stamp clock) {
+void Session::watch_on_pool(const command::Arguments& args, std::span<const base::ByteView> words,
+                            base::Stamp clock) {
   std::vector<machine::Watch> watches;
   for (size_t i = 1; i < args.count(); ++i) {
     if (transaction_.is_watching(state_.database, args[i])) continue;
     watches.push_back(machine::Watch{state_.database, base::Bytes(args[i]), base::LogIndex{}});
     register_watch(watches.back());
   }
-  const uint64_t slot = add_pending_slot();
-  stall(Stall::kReply, slot, {});
-  host_.watch_on_pool(reply_to(slot), std::move(watches), clock,
+  stall(Stall::kReply, kNoSlot, words);
+  host_.watch_on_pool(id(), std::move(watches), clock,
                       machine::ReadView::open(host_.services().machine));
 }
 
-void Session::on_watch_versions(uint64_t slot, std::vector<machine::Watch> watches) {
+void Session::on_watch_versions(std::vector<machine::Watch> watches) {
+  ALF_CHECK(stalled_ && stalled_->slot == kNoSlot);
   transaction_.set_versions(std::move(watches));
   state_.info->watch_count.store(static_cast<uint32_t>(transaction_.watch_count()));
-  if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
-  fill(slot, "+OK\r\n");
+  stalled_->request.reset();
+  stalled_->is_over = true;
+  answer([](resp::ReplyWriter& reply) { reply.ok(); });
   resume();
+}
+
+void Session::on_watch_early(base::Stamp clock) {
+  ALF_CHECK(stalled_ && stalled_->slot == kNoSlot && stalled_->request);
+  transaction_.forget_unversioned();
+  stalled_->reason = Stall::kTick;
+  stalled_->clock = clock;
+  host_.services().replica.batcher().add_follower(reply_to(0));
+  host_.submit();
 }
 
 }  // namespace alfheim::server

@@ -176,6 +176,9 @@ Status Database::read_fragments(const FragmentList& list, uint64_t from, uint64_
 }
 
 Status Database::read_chunks(const ChunkedBody& body, uint64_t from, uint64_t length, Bytes& out) {
+  if (length > hands_.records.bytes_at_once_max()) {
+    return Error{ErrorCode::kWouldBlock, "read a long string: not in one go"};
+  }
   Bytes scratch;
   while (length > 0) {
     const uint64_t number = from / kChunkBytes;

@@ -8,6 +8,7 @@
 // Thread: that of the object behind it. Lifetime: of one command.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -34,12 +35,14 @@ class RecordCursor {
 class RecordSource {
  public:
   virtual ~RecordSource() = default;
-  // The record's bytes, valid until the next call with the same `scratch` or the end of the
-  // command, whichever is first; nullopt where there is none.
+  // The record's bytes, valid until the next call or the end of the command, whichever is first
+  // (a read may make room in the cache): copy what is needed longer. nullopt: there is none.
   virtual base::Result<std::optional<base::ByteView>> get(base::ByteView key,
                                                           base::Bytes& scratch) = 0;
   // Null where this source cannot walk (a loop's read guard): the caller answers kWouldBlock.
   virtual std::unique_ptr<RecordCursor> walk() = 0;
+  // Of a string that lies in records, more than this at once is kWouldBlock.
+  virtual uint64_t bytes_at_once_max() const { return UINT64_MAX; }
 };
 
 // What apply writes into; only apply has one (invariant I5).
