@@ -8,7 +8,6 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
@@ -22,12 +21,14 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "index/careful_files.h"
+#include "index/error_listener.h"
 
 namespace alfheim::index {
 namespace {
 
 constexpr uint64_t kFooterBytes = 53;  // of a table of format_version 5
 constexpr size_t kVerifyBytes = 256 * 1024;
+constexpr std::string_view kOpenWords = "open the index's store";
 
 const Bytes kAppliedKey = Bytes(1, kStoreKind) + "applied";
 
@@ -71,29 +72,6 @@ class DropFilter final : public rocksdb::CompactionFilter {
 
  private:
   const RocksStore::ShouldDrop& should_drop_;
-};
-
-// Knows when RocksDB stopped its background work, and forbids it to go on by itself: RocksStore
-// resumes it. After an error of the manifest it must not be asked anything more: RocksDB 7.8 then
-// may believe itself well and make a file of number 0 (an assertion, in Debian's build).
-class ErrorListener final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    has_stopped_ = true;
-    if (status->severity() >= rocksdb::Status::Severity::kHardError) finish();
-  }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
-                            bool* is_automatic) override {
-    *is_automatic = false;
-  }
-  bool has_stopped() const { return has_stopped_; }
-  bool is_finished() const { return is_finished_; }
-  void set_stopped(bool has_stopped) { has_stopped_ = has_stopped; }
-  void finish() { has_stopped_ = is_finished_ = true; }
-
- private:
-  std::atomic<bool> has_stopped_{false};
-  std::atomic<bool> is_finished_{false};
 };
 
 class RocksCursor final : public Cursor {
@@ -238,7 +216,7 @@ struct RocksStore::State {
   base::Status go_on();
   base::Error without_room(base::Error found);
   bool is_live(const std::string& name) const;
-  base::Error name_rotten_file(const rocksdb::Status& status) const;
+  base::Error name_rotten_file(const rocksdb::Status& status, std::string_view tried) const;
   rocksdb::Status verify_file(const rocksdb::LiveFileMetaData& file, const std::string& path) const;
 };
 
@@ -292,8 +270,8 @@ base::Result<std::unique_ptr<RocksStore>> RocksStore::open(Options options) {
   rocksdb::DB* db = nullptr;
   status = is_read_only ? rocksdb::DB::OpenForReadOnly(state->rocks, dir, &db)
                         : rocksdb::DB::Open(state->rocks, dir, &db);  // locks `dir`
-  if (status.IsCorruption()) return state->name_rotten_file(status);
-  if (!status.ok()) return error_of(status, "open the index's store", dir);
+  if (status.IsCorruption()) return state->name_rotten_file(status, kOpenWords);
+  if (!status.ok()) return error_of(status, kOpenWords, dir);
   state->db.reset(db);
   if (!is_read_only) ALF_TRY_STATUS(state->clear_ingest_dir());
   ALF_TRY_STATUS(state->load_applied());
@@ -311,6 +289,9 @@ std::shared_ptr<const StoreSnapshot> RocksStore::snapshot() {
 base::Status RocksStore::State::go_on() {
   if (!errors->has_stopped()) return base::ok();
   if (errors->is_finished()) {
+    if (const std::optional<rocksdb::Status> found = errors->found()) {
+      return name_rotten_file(*found, "compact");
+    }
     return base::Error{base::ErrorCode::kIo,
                        fmt::format("write the manifest of {}: RocksDB gave up (its LOG tells): "
                                    "only a restart shows what is stored",
@@ -417,14 +398,20 @@ uint64_t RocksStore::approximate_bytes(ByteView lower, ByteView upper) const {
   return status.ok() ? bytes : 0;  // a guess that could not be made is no failure
 }
 
-// RocksDB names the manifest for what it met in any of the files.
-base::Error RocksStore::State::name_rotten_file(const rocksdb::Status& status) const {
-  base::Error error = error_of(status, "open the index's store", options.dir);
+// At open RocksDB names the manifest for what it met in any of the files; a compaction names its
+// file, but not always where in it.
+base::Error RocksStore::State::name_rotten_file(const rocksdb::Status& status,
+                                                std::string_view tried) const {
+  base::Error error = error_of(status, tried, options.dir);
+  if (!status.IsCorruption()) return error;
+  const std::string found = status.ToString();
+  const bool is_named = found.find(".sst") != std::string::npos;
   std::vector<std::string> names;
   const rocksdb::Status listed = rocks.env->GetChildren(options.dir, &names);
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
     if (!listed.ok() || !name.ends_with(".sst")) continue;
+    if (is_named && found.find(name) == std::string::npos) continue;
     const std::string path = options.dir + "/" + name;
     const rocksdb::Status verified = verify_file({}, path);
     uint64_t file_bytes = 0;

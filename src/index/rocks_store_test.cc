@@ -429,6 +429,30 @@ TEST_F(RocksStoreTest, every_bit_of_a_tables_footer_is_under_a_sum) {
   }
 }
 
+// Else the next ingest would blame the manifest, and nobody knew which file to look at.
+TEST_F(RocksStoreTest, an_ingest_after_a_compaction_that_met_rot_says_where_it_is) {
+  {
+    const auto store = open({.sst_bytes = 4096});
+    ingest(*store, many(3000, Bytes(50, 'v')), 1);
+    ASSERT_TRUE(store->compact_all().is_ok());
+  }
+  const fs::path path = tables()[1];
+  put_byte(path, 200, static_cast<char>(bytes_of(path)[200] ^ 1));
+  const auto store = open();
+  ASSERT_FALSE(store->compact_all().is_ok());
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto records = many(10, "w");
+    MapSource source(records);
+    const base::Status failed = store->ingest(source, 2);
+    ASSERT_FALSE(failed.is_ok());
+    const std::string& words = failed.error().message;
+    EXPECT_EQ(failed.error().code, base::ErrorCode::kCorruption) << words;
+    EXPECT_NE(words.find(path.filename().string() + " at offset_bytes="), std::string::npos)
+        << words;
+    EXPECT_EQ(words.find("manifest"), std::string::npos) << words;
+  }
+}
+
 // A manifest whose sync failed may hold its last record after all.
 TEST_F(RocksStoreTest, nothing_is_deleted_after_a_manifest_failed) {
   auto files = index::make_careful_files(rocksdb::FileSystem::Default());
