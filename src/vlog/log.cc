@@ -303,10 +303,10 @@ base::Status Log::reap() {
   return base::ok();
 }
 
-base::Status Log::replenish_spares() {
+base::Status Log::replenish_spares(uint64_t kept_free_bytes) {
   const LogState::Turn turn(state_->upkeep_turn);
   ALF_TRY_STATUS(state_->check_usable());
-  return state_->spares.replenish();
+  return state_->spares.replenish(kept_free_bytes);
 }
 
 bool Log::wants_spares() const { return state_->spares.is_short(); }
@@ -314,7 +314,7 @@ bool Log::wants_spares() const { return state_->spares.is_short(); }
 base::Status Log::replenish_reserve() {
   const LogState::Turn turn(state_->upkeep_turn);
   ALF_TRY_STATUS(state_->check_usable());
-  return state_->reserve.replenish();
+  return state_->reserve.replenish(0);
 }
 
 base::Result<bool> Log::give_room(uint32_t reserve_kept) {

@@ -113,8 +113,9 @@ class Log {
   base::Status drop_segment(uint64_t id);
   // Takes away the files of segments whose last pin is gone. Cheap when there are none.
   base::Status reap();
-  // Writes spare files until the pool is full. Long: tens of milliseconds per file.
-  base::Status replenish_spares();
+  // Writes spare files until the pool is full. Long: tens of milliseconds per file. kNoSpace where
+  // less than `kept_free_bytes` would stay free.
+  base::Status replenish_spares(uint64_t kept_free_bytes = 0);
   bool wants_spares() const;
   // Allocates what is missing of the reserve. kNoSpace: there is no room for it.
   base::Status replenish_reserve();

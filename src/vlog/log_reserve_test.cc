@@ -169,6 +169,40 @@ TEST(LogReserve, GivesTheRoomOfASpareThenThatOfTheReserveButForWhatIsToBeKept) {
   EXPECT_EQ(world.payload_at(2), "two");
 }
 
+// Tried once a second, it would fill the disk for others time and again.
+TEST(LogReserve, IsNotMadeByTrialWhereThereIsNoRoomForAFile) {
+  LogWorld world;
+  world.spare_count = 1;
+  set_up(world);
+  ASSERT_TRUE(world.log->give_room(0).value());
+  ASSERT_TRUE(world.log->give_room(0).value());
+  size_t tried_count = 0;
+  world.disk.set_operation_hook([&](const sim::DiskOperation& operation) {
+    using Kind = sim::DiskOperationKind;
+    tried_count += operation.kind == Kind::kAllocate || operation.kind == Kind::kCreate ? 1 : 0;
+    return sim::DiskOrder::kProceed;
+  });
+  const uint64_t used = kPlentyBytes - world.disk.free_bytes(kDir).value();
+  const auto replenish = [&](uint64_t free_bytes, uint64_t kept_free_bytes = 0) {
+    world.disk.set_capacity_bytes(used + free_bytes);
+    const base::Status reserved = world.log->replenish_reserve();
+    const base::Status spares = world.log->replenish_spares(kept_free_bytes);
+    EXPECT_EQ(reserved.is_ok(), world.log->reserve_missing_bytes() == 0);
+    EXPECT_TRUE(spares || spares.error().code == ErrorCode::kNoSpace);
+  };
+  replenish(kSegmentBytes / 2);
+  replenish(kSegmentBytes);
+  EXPECT_EQ(tried_count, 0u);
+  replenish(2 * kSegmentBytes, kSegmentBytes);
+  EXPECT_EQ(world.log->stats().reserved_count, 1u) << "the second would leave no margin";
+  replenish(4 * kSegmentBytes, kSegmentBytes);
+  EXPECT_EQ(world.log->stats().reserved_count, 2u);
+  EXPECT_EQ(world.log->stats().spare_count, 0u) << "one more is to stay free";
+  replenish(5 * kSegmentBytes, kSegmentBytes);
+  EXPECT_EQ(world.log->stats().spare_count, 1u);
+  world.disk.set_operation_hook(nullptr);
+}
+
 // A spare that could not be made whole must not stay to fill the disk.
 TEST(LogReserve, AnErrorOfAnyStepOfMakingAFileLeavesNothingHalfMade) {
   using Kind = sim::DiskOperationKind;

@@ -3,11 +3,18 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/format.h"
 #include "base/limits.h"
 #include "base/mutant.h"
 #include "vlog/segment_names.h"
 
 namespace alfheim::vlog {
+namespace {
+
+// What stays free beside a file that is made, as a part of its length.
+constexpr uint64_t kMarginPart = 8;
+
+}  // namespace
 
 SparePool::SparePool(env::Disk& disk, Options options)
     : disk_(disk), options_(std::move(options)) {}
@@ -67,8 +74,21 @@ base::Result<bool> SparePool::recycle(const std::string& path) {
   return true;
 }
 
-base::Status SparePool::replenish() {
+base::Status SparePool::check_room(uint64_t kept_free_bytes) {
+  const base::Result<uint64_t> free_bytes = disk_.free_bytes(options_.dir);
+  if (!free_bytes) return base::ok();  // who makes the file will see
+  const uint64_t wanted_bytes =
+      options_.file_bytes + options_.file_bytes / kMarginPart + kept_free_bytes;
+  if (*free_bytes >= wanted_bytes) return base::ok();
+  return base::Error{base::ErrorCode::kNoSpace,
+                     base::format("make a spare file of {} bytes in {}: {} bytes are free, {} "
+                                  "would have to be",
+                                  options_.file_bytes, options_.dir, *free_bytes, wanted_bytes)};
+}
+
+base::Status SparePool::replenish(uint64_t kept_free_bytes) {
   while (is_short()) {
+    ALF_TRY_STATUS(check_room(kept_free_bytes));
     const std::string path = next_path();
     const std::string new_path = path + std::string(kNewSuffix);
     if (base::Status made = make_file(new_path, path); !made) {

@@ -39,14 +39,17 @@ class SparePool {
   // Makes the file at `path` a spare if one is wanted, its length fits and no link but this one
   // is left (I4); says whether it did. The new name is durable when it returns.
   base::Result<bool> recycle(const std::string& path);
-  // Makes files until none is wanted. An error leaves nothing of the one that failed.
-  base::Status replenish();
+  // Makes files until none is wanted. An error leaves nothing of the one that failed. kNoSpace,
+  // and nothing is tried, where less than `kept_free_bytes` and a margin would stay free: an
+  // attempt takes what others need, and it may be repeated for hours.
+  base::Status replenish(uint64_t kept_free_bytes);
   uint32_t count() const;
   uint64_t missing_bytes() const;
   bool is_short() const { return count() < options_.wanted_count; }
 
  private:
   base::Result<bool> fits(const std::string& path);
+  base::Status check_room(uint64_t kept_free_bytes);
   // Under its unfinished name first; durable but for the name.
   base::Status make_file(const std::string& new_path, const std::string& path);
   std::string next_path();
