@@ -29,7 +29,7 @@ class Connection {
   virtual ~Connection() = default;
   // Queues bytes; the hand writes them in order with as few calls as it can. Never blocks.
   virtual void send(base::Bytes bytes) = 0;
-  // Bytes queued and not yet taken by the kernel.
+  // Bytes held for what is queued and not yet wholly taken by the kernel.
   virtual size_t unsent_bytes() const = 0;
   // Stops or goes on calling on_bytes (back-pressure). Starts reading.
   virtual void set_reading(bool is_reading) = 0;

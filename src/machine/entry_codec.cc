@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/limits.h"
+#include "machine/pieces.h"
 
 namespace alfheim::machine {
 namespace {
@@ -60,15 +61,8 @@ base::Result<Front> read_front(base::ByteView prefix, uint64_t body_bytes, OnCou
   return Front{base::DatabaseIndex{static_cast<uint32_t>(database)}, reader.position()};
 }
 
-}  // namespace
-
-size_t call_bytes(const CallView& call) {
-  size_t total = varint_bytes(call.database.value) + varint_bytes(call.words.size());
-  for (base::ByteView word : call.words) total += varint_bytes(word.size()) + word.size();
-  return total;
-}
-
-void put_call(base::Bytes& out, const CallView& call) {
+template <typename Out>
+void write_call(Out& out, const CallView& call) {
   ALF_CHECK(!call.words.empty());
   ALF_CHECK(call.database.value < base::kDatabaseCount);
   // The numbers are put together first: one append for those of a short call instead of many.
@@ -88,6 +82,17 @@ void put_call(base::Bytes& out, const CallView& call) {
   out.append(front, static_cast<size_t>(end - front));
   for (base::ByteView word : call.words) out.append(word);
 }
+
+}  // namespace
+
+size_t call_bytes(const CallView& call) {
+  size_t total = varint_bytes(call.database.value) + varint_bytes(call.words.size());
+  for (base::ByteView word : call.words) total += varint_bytes(word.size()) + word.size();
+  return total;
+}
+
+void put_call(base::Bytes& out, const CallView& call) { write_call(out, call); }
+void put_call(Pieces& out, const CallView& call) { write_call(out, call); }
 
 void put_block(base::Bytes& out, std::span<const Watch> watches,
                std::span<const base::Bytes> calls) {

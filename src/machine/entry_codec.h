@@ -22,6 +22,8 @@
 
 namespace alfheim::machine {
 
+class Pieces;
+
 inline constexpr uint8_t kPayloadVersion = 1;
 
 // Format: never renumber.
@@ -53,6 +55,7 @@ struct Watch {
 
 // Bodies of operations.
 void put_call(base::Bytes& out, const CallView& call);
+void put_call(Pieces& out, const CallView& call);
 size_t call_bytes(const CallView& call);
 void put_block(base::Bytes& out, std::span<const Watch> watches,
                std::span<const base::Bytes> calls);

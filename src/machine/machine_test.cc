@@ -523,6 +523,12 @@ TEST_F(MachineTest, ACallOfManyWordsOrALongStringIsNotForALoop) {
   }
 }
 
+TEST_F(MachineTest, ManyLongValuesInOneReadAreNotForALoop) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) run({"SET", key, std::string(60'000, 'v')});
+  EXPECT_EQ(node().point({"MGET", "a", "b", "c", "d"}).size(), 4 * 60'010u + 4);
+  EXPECT_EQ(node().point({"MGET", "a", "b", "c", "d", "e"}), "!large value: read it on the pool");
+}
+
 TEST_F(MachineTest, AVersionOfAnEntryInItsMidstIsNotToldByAViewEither) {
   BatchBuilder builder = node().batch();
   for (const char* key : {"a", "b"}) {

@@ -57,7 +57,8 @@ class ReadContext : public command::Context {
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
   ALF_CHECK(!request.row.is_write());
   // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
-  LogValues values(machine.log(), nullptr, LogValues::Options::of(env::ReadMode::kMemoryOnly));
+  LogValues values(machine.log(), nullptr,
+                   LogValues::Options::of(env::ReadMode::kMemoryOnly, kLoopReadBytesMax));
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);
   PointSource records(guard);

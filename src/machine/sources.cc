@@ -16,7 +16,9 @@ WalkCursor::WalkCursor(std::shared_ptr<index::View> view, env::ReadMode mode)
 
 base::Status LogValues::read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
                              base::Bytes& out) {
-  if (std::min<uint64_t>(length, address.length_bytes) > options_.bytes_max) {
+  const uint64_t wanted = std::min<uint64_t>(length, address.length_bytes);
+  total_bytes_ += wanted;
+  if (wanted > options_.bytes_max || total_bytes_ > options_.total_bytes_max) {
     return base::Error{base::ErrorCode::kWouldBlock, "large value: read it on the pool"};
   }
   if (pin_ == nullptr) return log_.read_value(address, from, length, out, options_.mode);

@@ -20,6 +20,8 @@ namespace alfheim::machine {
 
 // Values up to this size are read by a loop itself (from memory or page cache).
 inline constexpr uint64_t kLoopValueBytesMax = 64 * 1024;
+// And so much by one command.
+inline constexpr uint64_t kLoopReadBytesMax = 256 * 1024;
 
 // Adapts an index cursor, and keeps the view that it walks alive.
 class WalkCursor : public types::RecordCursor {
@@ -74,10 +76,12 @@ class LogValues : public types::ValueSource {
  public:
   struct Options {
     env::ReadMode mode = env::ReadMode::kMayBlock;
-    uint64_t bytes_max = UINT64_MAX;  // more than this at once is kWouldBlock
+    uint64_t bytes_max = UINT64_MAX;        // more than this at once is kWouldBlock
+    uint64_t total_bytes_max = UINT64_MAX;  // and more than this in all
     // Who may not wait reads itself only what a loop may.
-    static Options of(env::ReadMode mode) {
-      return {mode, mode == env::ReadMode::kMayBlock ? UINT64_MAX : kLoopValueBytesMax};
+    static Options of(env::ReadMode mode, uint64_t total_bytes_max = UINT64_MAX) {
+      return {mode, mode == env::ReadMode::kMayBlock ? UINT64_MAX : kLoopValueBytesMax,
+              total_bytes_max};
     }
   };
   LogValues(const vlog::Log& log, vlog::Pin pin, Options options)
@@ -90,6 +94,7 @@ class LogValues : public types::ValueSource {
   const vlog::Log& log_;
   vlog::Pin pin_;  // null: nothing is dropped meanwhile (apply, and whoever keeps it out)
   Options options_;
+  uint64_t total_bytes_ = 0;  // read
 };
 
 class IndexSource : public types::RecordSource {

@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kJoinBytesMax = 64 * 1024;
 // What one gathering write hands to the kernel.
 constexpr size_t kBuffersPerWriteMax = 64;
+// A peer that sends, or reads, as fast as we do would keep the loop for as long as it likes.
+constexpr size_t kReadBytesPerTurnMax = 256 * 1024;
+constexpr size_t kWriteBytesPerTurnMax = 256 * 1024;
 
 env::PeerAddress address_of(const asio::ip::tcp::endpoint& endpoint) {
   return env::PeerAddress{endpoint.address().to_string(), endpoint.port()};
@@ -90,7 +93,8 @@ void TcpConnection::on_ready(Readiness::Events events) {
 void TcpConnection::read_some() {
   const std::span<char> buffer = handler_->read_buffer();
   if (buffer.empty()) return close();
-  const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const size_t wanted = std::min(buffer.size(), kReadBytesPerTurnMax);
+  const ssize_t count = ::recv(descriptor_, buffer.data(), wanted, MSG_DONTWAIT);
   if (count > 0) return handler_->on_bytes(static_cast<size_t>(count));
   if (count < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close();
@@ -122,22 +126,27 @@ void TcpConnection::schedule_flush() {
 }
 
 void TcpConnection::flush() {
-  while (!is_closed_ && !queued_.empty()) {
-    if (!write_some()) return;
+  size_t left = kWriteBytesPerTurnMax;
+  while (!is_closed_ && !queued_.empty() && left > 0) {
+    if (!write_some(left)) return;
   }
   if (is_closed_) return;
+  if (!queued_.empty()) return ask_for(is_asked_to_read_, true);  // in the next turn
   ask_for(is_asked_to_read_, false);
   if (is_closing_) return close();
   handler_->on_sent();
 }
 
-bool TcpConnection::write_some() {
+bool TcpConnection::write_some(size_t& bytes_left) {
   std::array<iovec, kBuffersPerWriteMax> pieces;
   size_t piece_count = 0;
+  size_t wanted = 0;
   for (base::Bytes& bytes : queued_) {
     const size_t skip = piece_count == 0 ? front_sent_bytes_ : 0;
-    pieces[piece_count++] = {bytes.data() + skip, bytes.size() - skip};
-    if (piece_count == pieces.size()) break;
+    const size_t length = std::min(bytes.size() - skip, bytes_left - wanted);
+    pieces[piece_count++] = {bytes.data() + skip, length};
+    wanted += length;
+    if (piece_count == pieces.size() || wanted == bytes_left) break;
   }
   msghdr message{};
   message.msg_iov = pieces.data();
@@ -155,11 +164,13 @@ bool TcpConnection::write_some() {
     }
     return false;
   }
-  ALF_CHECK(static_cast<size_t>(count) <= unsent_bytes_);
-  unsent_bytes_ -= static_cast<size_t>(count);
+  bytes_left -= static_cast<size_t>(count);
   front_sent_bytes_ += static_cast<size_t>(count);
+  // A reply is held until its last byte is sent, and counts for as long.
   while (!queued_.empty() && front_sent_bytes_ >= queued_.front().size()) {
     front_sent_bytes_ -= queued_.front().size();
+    ALF_CHECK(queued_.front().size() <= unsent_bytes_);
+    unsent_bytes_ -= queued_.front().size();
     queued_.pop_front();
   }
   return true;

@@ -48,8 +48,9 @@ class TcpConnection final : public env::Connection,
   void read_some();
   void schedule_flush();
   void flush();
-  // Hands queued bytes to the kernel; false: it takes no more now, or the stream is closed.
-  bool write_some();
+  // Hands at most `bytes_left` of what is queued to the kernel, and takes off what it took; false:
+  // it takes no more now, or the stream is closed.
+  bool write_some(size_t& bytes_left);
   void finish();
 
   Loop& loop_;

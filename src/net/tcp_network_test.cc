@@ -36,6 +36,8 @@ class Echo final : public env::ConnectionHandler {
       }
       EXPECT_EQ(connection_.unsent_bytes(), 20u << 20);
       connection_.close_after_sending();
+    } else if (bytes.starts_with("!mebibytes")) {
+      connection_.send(base::Bytes(64 << 20, 'm'));
     } else if (bytes.starts_with("!close")) {
       connection_.send("never seen");
       connection_.close();
@@ -323,6 +325,30 @@ TEST_F(TcpNetworkTest, AClientThatReadsSlowlyGetsEverythingInOrder) {
   }
   for (int i = 0; i < 20; ++i) EXPECT_EQ(received[(i << 20) + 12345], 'a' + i);
   wait_until_closed(1);
+}
+
+// While one client reads 20 MiB as fast as it can, another one's bytes come back in between.
+TEST_F(TcpNetworkTest, AClientThatReadsFastDoesNotKeepTheLoop) {
+  Client fast(port_);  // on loop 0, as every second one
+  Client elsewhere(port_);
+  Client other(port_);
+  other.send("x");
+  EXPECT_EQ(other.receive(1), "x");
+  fast.send("!large");
+  EXPECT_EQ(fast.receive(1), "a");
+  other.send("y");
+  const std::string between = fast.receive(64 * 1024);
+  EXPECT_EQ(other.receive(1), "y");
+  EXPECT_EQ(fast.receive_all().size() + between.size() + 1, 20u << 20);
+}
+
+TEST_F(TcpNetworkTest, AReplyCountsUntilItsLastByteIsSent) {
+  Client client(port_);
+  client.send("!mebibytes");
+  EXPECT_EQ(client.receive(1), "m");
+  on_loop([](Echo& echo) { EXPECT_EQ(echo.connection().unsent_bytes(), 64u << 20); });
+  EXPECT_EQ(client.receive((64u << 20) - 1).size(), (64u << 20) - 1);
+  wait_until([](Echo& echo) { return echo.connection().unsent_bytes() == 0; });
 }
 
 TEST_F(TcpNetworkTest, AUsedPortIsRefusedWithWordsForTheOperator) {

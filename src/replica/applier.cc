@@ -15,6 +15,8 @@ constexpr size_t kSliceEntriesMax = 512;
 constexpr size_t kSliceBytesMax = 4 * 1024 * 1024;
 // On a loop connections, and raft, wait behind it: operations and their replies, in bytes.
 constexpr size_t kNearBytesMax = 256 * 1024;
+// Elsewhere they only must not pile up before they are handed on.
+constexpr size_t kFarBytesMax = 4 * 1024 * 1024;
 // How often a freeze that waits for compaction is tried again.
 constexpr uint64_t kFreezeRetryMs = 10;
 // How often one is tried that found the disk full: each try may write a lot in vain.
@@ -167,7 +169,7 @@ base::Result<Applier::Step> Applier::apply_next() {
     log_bytes_since_freeze_ += current_->entry.bytes().size();
   }
   Sink sink(*this, current_->waiters);
-  machine::Machine::Budget budget;
+  machine::Machine::Budget budget{.bytes = kFarBytesMax};
   if (is_near()) {
     budget = {.changes = options_.near_changes_max, .bytes = kNearBytesMax, .may_block = false};
   }

@@ -12,7 +12,7 @@ void Batcher::set_header(const machine::PayloadHeader& header) {
 }
 
 Batcher::Open& Batcher::open_for(size_t body_bytes) {
-  ALF_CHECK(body_bytes <= kInlineBodyBytesMax + kBatchBytesMax);
+  ALF_CHECK(body_bytes <= kInlineBodyBytesMax);
   if (open_.empty()) open_.emplace_back();
   const size_t size = open_.back().builder.size_bytes();
   if (size > 0 && size + body_bytes > kBatchBytesMax) open_.emplace_back();
@@ -30,36 +30,28 @@ void Batcher::added(size_t bytes) {
   has_work_.store(true, std::memory_order_release);
 }
 
-bool Batcher::add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter) {
-  const size_t bytes = machine::call_bytes(call);
-  if (bytes > kInlineBodyBytesMax) {
-    base::Bytes body;
-    body.reserve(bytes);
-    machine::put_call(body, call);
-    const std::lock_guard lock(mutex_);
-    large_.push_back(
-        LargeOperation{machine::OperationKind::kCommand, is_read, std::move(body), waiter});
-    added(bytes);
-    return true;
-  }
+void Batcher::add_call(const machine::CallView& call, size_t body_bytes, bool is_read,
+                       const ReplyTo& waiter) {
   const std::lock_guard lock(mutex_);
-  Open& open = open_for(bytes);
-  open.builder.add_call(call, is_read, bytes);
+  Open& open = open_for(body_bytes);
+  open.builder.add_call(call, is_read, body_bytes);
   open.batch.waiters.push_back(waiter);
-  added(bytes);
-  return false;
+  added(body_bytes);
 }
 
-void Batcher::add_body(machine::OperationKind kind, base::Bytes body, const ReplyTo& waiter) {
-  const size_t bytes = body.size();
+void Batcher::add_body(machine::OperationKind kind, base::ByteView body, const ReplyTo& waiter) {
   const std::lock_guard lock(mutex_);
-  if (bytes > kInlineBodyBytesMax) {
-    large_.push_back(LargeOperation{kind, false, std::move(body), waiter});
-  } else {
-    Open& open = open_for(bytes);
-    open.builder.add_body(kind, 0, body);
-    open.batch.waiters.push_back(waiter);
-  }
+  Open& open = open_for(body.size());
+  open.builder.add_body(kind, 0, body);
+  open.batch.waiters.push_back(waiter);
+  added(body.size());
+}
+
+void Batcher::add_large(LargeOperation large) {
+  ALF_CHECK(large.body_bytes > kInlineBodyBytesMax);
+  const size_t bytes = large.body_bytes;
+  const std::lock_guard lock(mutex_);
+  large_.push_back(std::move(large));
   added(bytes);
 }
 
@@ -113,7 +105,7 @@ std::vector<Batch> Batcher::take_batches(size_t bytes_max) {
   } else {
     uint64_t queued = 0;
     for (const Open& open : open_) queued += open.builder.size_bytes();
-    for (const LargeOperation& large : large_) queued += large.body.size();
+    for (const LargeOperation& large : large_) queued += large.body_bytes;
     queued_bytes_.store(queued, std::memory_order_relaxed);
   }
   return taken;

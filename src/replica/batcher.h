@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "machine/entry_codec.h"
+#include "replica/large_operation.h"
 #include "replica/reply.h"
 
 namespace alfheim::replica {
@@ -36,22 +37,19 @@ struct Batch {
   bool is_empty() const { return waiters.empty() && followers.empty(); }
 };
 
-struct LargeOperation {
-  machine::OperationKind kind = machine::OperationKind::kCommand;
-  bool is_read = false;
-  base::Bytes body;
-  ReplyTo waiter;
-};
-
 class Batcher {
  public:
   explicit Batcher(const machine::PayloadHeader& header) : header_(header) {}
 
   // ---- any thread ----
-  // Says whether the call goes ahead in fragments: then nothing of its connection may pass it.
-  bool add_call(const machine::CallView& call, bool is_read, const ReplyTo& waiter);
-  // A block's body as put_block made it, or the empty body of a state hash.
-  void add_body(machine::OperationKind kind, base::Bytes body, const ReplyTo& waiter);
+  // `body_bytes` is call_bytes(call), at most kInlineBodyBytesMax.
+  void add_call(const machine::CallView& call, size_t body_bytes, bool is_read,
+                const ReplyTo& waiter);
+  // The body of a call or block that is encoded already, at most kInlineBodyBytesMax; or the empty
+  // one of a state hash.
+  void add_body(machine::OperationKind kind, base::ByteView body, const ReplyTo& waiter);
+  // It goes ahead in fragments, so nothing of its connection may come before it is applied.
+  void add_large(LargeOperation large);
   // Whoever reads again after the next entry is applied. Makes a tick where nothing else goes.
   void add_follower(const ReplyTo& waiter);
   void set_header(const machine::PayloadHeader& header);

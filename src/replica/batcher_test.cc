@@ -1,9 +1,10 @@
 #include "replica/batcher.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
+
+#include "base/crc32c.h"
 
 namespace alfheim::replica {
 namespace {
@@ -16,7 +17,15 @@ class BatcherTest : public testing::Test {
   void add(uint64_t session, size_t value_bytes, bool is_read = false) {
     const std::string value(value_bytes, 'v');
     const std::vector<base::ByteView> words = {"set", "k", value};
-    batcher_.add_call(machine::CallView{{}, words}, is_read, ReplyTo{.session = session});
+    const machine::CallView call{{}, words};
+    const size_t bytes = machine::call_bytes(call);
+    batcher_.add_call(call, bytes, is_read, ReplyTo{.session = session});
+  }
+  // One that goes ahead in fragments.
+  void add_large(uint64_t session, size_t value_bytes) {
+    const std::string value(value_bytes, 'v');
+    const std::vector<base::ByteView> words = {"set", "k", value};
+    batcher_.add_large(cut_call(machine::CallView{{}, words}, true, ReplyTo{.session = session}));
   }
   static std::vector<uint64_t> sessions(const std::vector<ReplyTo>& waiters) {
     std::vector<uint64_t> result;
@@ -133,7 +142,7 @@ TEST_F(BatcherTest, ANewHeaderHoldsFromTheNextOperationOn) {
 
 TEST_F(BatcherTest, ALargeBodyIsQueuedApartAndItsOperationFollows) {
   add(1, 10);
-  add(2, kInlineBodyBytesMax + 1, true);
+  add_large(2, 3 * base::kFragmentBytes);
   const std::vector<Batch> before = batcher_.take_batches(kNoLimit);
   ASSERT_EQ(before.size(), 1u);
   EXPECT_EQ(sessions(before[0].waiters), (Ids{1}));
@@ -142,9 +151,22 @@ TEST_F(BatcherTest, ALargeBodyIsQueuedApartAndItsOperationFollows) {
 
   LargeOperation large;
   ASSERT_TRUE(batcher_.take_large(large));
-  EXPECT_TRUE(large.is_read);
   EXPECT_EQ(large.waiter.session, 2u);
-  EXPECT_GT(large.body.size(), kInlineBodyBytesMax);
+  EXPECT_TRUE(large.is_growth);
+  EXPECT_GT(large.body_bytes, 3 * base::kFragmentBytes);
+  // In pieces that are what put_call says, each with its sum.
+  ASSERT_EQ(large.pieces.size(), 4u);
+  base::Bytes body;
+  for (const LargeOperation::Piece& piece : large.pieces) {
+    EXPECT_EQ(piece.crc, base::crc32c(*piece.bytes));
+    body += *piece.bytes;
+  }
+  EXPECT_EQ(body.size(), large.body_bytes);
+  EXPECT_EQ(large.pieces[0].bytes->size(), base::kFragmentBytes);
+  base::DatabaseIndex database;
+  std::vector<base::ByteView> words;
+  ASSERT_TRUE(machine::parse_call(body, database, words).is_ok());
+  EXPECT_EQ(words[2], std::string(3 * base::kFragmentBytes, 'v'));
   LargeOperation none;
   EXPECT_FALSE(batcher_.take_large(none));
 
@@ -152,7 +174,7 @@ TEST_F(BatcherTest, ALargeBodyIsQueuedApartAndItsOperationFollows) {
   EXPECT_EQ(sessions(command.waiters), (Ids{2}));
   const std::vector<machine::Operation> list = operations(command);
   ASSERT_EQ(list.size(), 1u);
-  EXPECT_EQ(list[0].flags, machine::kOperationIsFragments | machine::kOperationIsRead);
+  EXPECT_EQ(list[0].flags, machine::kOperationIsFragments);
   EXPECT_EQ(list[0].body, "a list");
 }
 

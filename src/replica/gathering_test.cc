@@ -7,10 +7,10 @@ namespace {
 
 // How many turns it takes until the write begins, if `queued` says what is open in each.
 template <typename Queued>
-uint32_t turns_of(Gathering& gathering, Queued queued) {
-  gathering.begin();
+uint32_t turns_of(Gathering& gathering, Queued queued, uint64_t turn_ns = 1000) {
+  gathering.begin(1000);
   uint32_t turns = 0;
-  while (gathering.goes_on(queued(turns))) {
+  while (gathering.goes_on(queued(turns), 1000 + turns * turn_ns)) {
     EXPECT_TRUE(gathering.is_on());
     ++turns;
   }
@@ -38,6 +38,14 @@ TEST(Gathering, AsLongAsTurnsBringSomethingItGoesOnButNotForEver) {
             8 + Gathering::kQuietTurns);
   // Until it is no longer small.
   EXPECT_EQ(turns_of(gathering, [](uint32_t turn) { return 1000 * turn; }), 5u);
+}
+
+TEST(Gathering, IsOverSoonWhereTurnsAreLong) {
+  Gathering gathering;
+  const uint64_t turn_ns = Gathering::kLongestNs / 2;
+  EXPECT_EQ(turns_of(
+                gathering, [](uint32_t turn) { return 30 * turn; }, turn_ns),
+            2u);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "base/crc32c.h"
 #include "base/format.h"
 #include "base/mutant.h"
 
@@ -146,7 +145,7 @@ bool Replica::is_overloaded() const {
 void Replica::pump() {
   if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop before it served
   if (has_failed_ || is_writing_ || !raft_.is_leader_established()) return;
-  if (gathering_.is_on()) return;  // gather() pumps
+  if (gathering_.is_on()) return;                           // gather() pumps
   if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
   if (!is_serving()) return;
   propose_large();
@@ -161,9 +160,13 @@ void Replica::propose_batches(size_t bytes_max) {
       refuse_growth(batch);
       if (batch.is_empty()) continue;
     }
-    base::Bytes payload = std::move(batch.payload);
-    propose(raft::EntryKind::kCommands, std::move(payload), batch);
+    propose_commands(batch);
   }
+}
+
+void Replica::propose_commands(Batch& batch) {
+  propose(raft::EntryKind::kCommands, std::make_shared<const base::Bytes>(std::move(batch.payload)),
+          batch);
 }
 
 void Replica::propose_large() {
@@ -176,29 +179,28 @@ void Replica::propose_large() {
   }
   if (large_->term != raft_.soft_state().term) return lose_large();
   if (is_refused(large_->operation)) return disown_large();
-  const base::Bytes& body = large_->operation.body;
-  for (size_t i = 0; i < kFragmentsPerWriteMax && large_->offset_bytes < body.size(); ++i) {
-    base::Bytes piece = body.substr(large_->offset_bytes, base::kFragmentBytes);
+  std::vector<LargeOperation::Piece>& pieces = large_->operation.pieces;
+  for (size_t i = 0; i < kFragmentsPerWriteMax && large_->pieces.size() < pieces.size(); ++i) {
+    LargeOperation::Piece& piece = pieces[large_->pieces.size()];
     vlog::ValueAddress address;
-    address.length_bytes = static_cast<uint32_t>(piece.size());
-    address.crc = base::crc32c(piece);
+    address.length_bytes = static_cast<uint32_t>(piece.bytes->size());
+    address.crc = piece.crc;
     address.index = raft_.status().last.next();
     Batch nobody;
-    if (!propose(raft::EntryKind::kFragment, std::move(piece), nobody)) return lose_large();
+    if (!propose(raft::EntryKind::kFragment, std::move(piece.bytes), nobody)) return lose_large();
     large_->offset_bytes += address.length_bytes;
     large_->pieces.push_back(address);
   }
-  if (large_->offset_bytes < body.size()) return;
+  if (large_->pieces.size() < pieces.size()) return;
   // What its connection asked for before stands in the open batches: that goes first.
   propose_batches(SIZE_MAX);
   // The command goes in an entry of its own, at once: the pieces of the next large body come
   // behind it, so unclaimed pieces are always those of one operation.
   base::Bytes list;
-  machine::put_fragmented_body(list, body.size(), large_->pieces);
+  machine::put_fragmented_body(list, large_->operation.body_bytes, large_->pieces);
   Batch command = batcher_.make_fragmented(large_->operation, list);
   large_.reset();
-  base::Bytes payload = std::move(command.payload);
-  propose(raft::EntryKind::kCommands, std::move(payload), command);
+  propose_commands(command);
 }
 
 // Its pieces may stand in the log, but its command never will: nothing of it is applied.
@@ -209,12 +211,12 @@ void Replica::lose_large() {
   lose(owner);
 }
 
-bool Replica::propose(raft::EntryKind kind, base::Bytes payload, Batch& batch) {
+bool Replica::propose(raft::EntryKind kind, raft::Payload payload, Batch& batch) {
   raft::Proposal proposal;
   proposal.kind = kind;
   proposal.stamp = stamps_.issue();
   proposal.seed = hands_.random.next_u64();
-  proposal.payload = std::make_shared<const base::Bytes>(std::move(payload));
+  proposal.payload = std::move(payload);
   const base::Result<base::LogIndex> index = raft_.propose({&proposal, 1});
   if (!index) {
     lose(batch);
@@ -284,12 +286,13 @@ void Replica::on_written(raft::Ready ready, base::Status status) {
   if (guard_.lacks_log() && parked_.empty()) guard_.note_room(DiskGuard::Need::kLog);
   raft_.persisted(ready.number);
   handle_ready();
-  gathering_.begin();
+  gathering_.begin(hands_.clock.monotonic_ns());
   gather();
 }
 
 void Replica::gather() {
-  if (!gathering_.goes_on(batcher_.queued_bytes())) return pump();
+  const uint64_t now_ns = hands_.clock.monotonic_ns();
+  if (!gathering_.goes_on(batcher_.queued_bytes(), now_ns)) return pump();
   hands_.core.post([this] { gather(); });
 }
 

@@ -132,7 +132,8 @@ class Replica {
   void gather();
   void propose_batches(size_t bytes_max);
   void propose_large();
-  bool propose(raft::EntryKind kind, base::Bytes payload, Batch& batch);
+  void propose_commands(Batch& batch);
+  bool propose(raft::EntryKind kind, raft::Payload payload, Batch& batch);
   void handle_ready();
   void write(raft::Ready ready);
   void on_written(raft::Ready ready, base::Status status);

@@ -31,7 +31,8 @@ void encode_sets(benchmark::State& state) {
   for (auto _ : state) {
     for (size_t i = 0; i < per_batch; ++i) {
       const std::array<base::ByteView, 3> words = {"SET", keys[i % kKeyCount], value};
-      batcher.add_call(machine::CallView{{}, words}, false, ReplyTo{.session = 1, .slot = i});
+      const machine::CallView call{{}, words};
+      batcher.add_call(call, machine::call_bytes(call), false, ReplyTo{.session = 1, .slot = i});
     }
     const std::vector<Batch> taken = batcher.take_batches(kNoLimit);
     benchmark::DoNotOptimize(taken.data());
@@ -54,7 +55,8 @@ void encode_incrs(benchmark::State& state) {
   for (auto _ : state) {
     for (size_t i = 0; i < kPerBatch; ++i) {
       const std::array<base::ByteView, 2> words = {"INCR", keys[i % kKeyCount]};
-      batcher.add_call(machine::CallView{{}, words}, false, ReplyTo{.session = 1, .slot = i});
+      const machine::CallView call{{}, words};
+      batcher.add_call(call, machine::call_bytes(call), false, ReplyTo{.session = 1, .slot = i});
     }
     const std::vector<Batch> taken = batcher.take_batches(kNoLimit);
     benchmark::DoNotOptimize(taken.data());

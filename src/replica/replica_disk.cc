@@ -98,10 +98,7 @@ void Replica::look_at_disk() {
 }
 
 bool Replica::is_refused(const LargeOperation& operation) {
-  if (!guard_.is_full() ||
-      !machine::grows(hands_.machine.table(), operation.kind, operation.body)) {
-    return false;
-  }
+  if (!guard_.is_full() || !operation.is_growth) return false;
   const bool is_block = operation.kind == machine::OperationKind::kBlock;
   const std::span<const ReplyTo> one(&operation.waiter, 1);
   refuse(is_block ? std::span<const ReplyTo>() : one, is_block ? one : std::span<const ReplyTo>());
@@ -120,8 +117,7 @@ void Replica::disown_large() {
   LargeOperation nobodys;
   nobodys.is_read = true;
   Batch batch = batcher_.make_fragmented(nobodys, list);
-  base::Bytes payload = std::move(batch.payload);
-  propose(raft::EntryKind::kCommands, std::move(payload), batch);
+  propose_commands(batch);
 }
 
 // Takes out of a batch what may not go on a full disk. It was never proposed, so the error is

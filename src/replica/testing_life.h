@@ -109,8 +109,14 @@ class Life : public ReplyRouter {
   uint64_t queue(const Words& words, bool is_read = false) {
     const std::vector<base::ByteView> views(words.begin(), words.end());
     const uint64_t slot = ++last_slot_;
-    replica_->batcher().add_call(machine::CallView{{}, views}, is_read,
-                                 ReplyTo{.session = 1, .slot = slot});
+    const machine::CallView call{{}, views};
+    const ReplyTo to{.session = 1, .slot = slot};
+    const size_t bytes = machine::call_bytes(call);
+    if (bytes > kInlineBodyBytesMax) {
+      replica_->batcher().add_large(cut_call(call, true, to));
+    } else {
+      replica_->batcher().add_call(call, bytes, is_read, to);
+    }
     return slot;
   }
   uint64_t queue_block(const std::vector<Words>& calls) {
@@ -122,8 +128,12 @@ class Life : public ReplyRouter {
     base::Bytes body;
     machine::put_block(body, {}, bodies);
     const uint64_t slot = ++last_slot_;
-    replica_->batcher().add_body(machine::OperationKind::kBlock, std::move(body),
-                                 ReplyTo{.session = 1, .slot = slot});
+    const ReplyTo to{.session = 1, .slot = slot};
+    if (body.size() > kInlineBodyBytesMax) {
+      replica_->batcher().add_large(cut_block(std::move(body), true, to));
+    } else {
+      replica_->batcher().add_body(machine::OperationKind::kBlock, body, to);
+    }
     return slot;
   }
   std::string reply(uint64_t slot) const {

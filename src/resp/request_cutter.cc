@@ -70,6 +70,26 @@ size_t RequestCutter::bytes_wanted() const {
   return bulk_end > end_ ? bulk_end - end_ : 0;
 }
 
+std::optional<RequestCutter::Taken> RequestCutter::take_request() {
+  ALF_CHECK(is_given_ && begin_ == scan_);
+  const size_t rest = end_ - begin_;
+  std::unique_ptr<char, Free> fresh;
+  size_t fresh_capacity = 0;
+  if (rest > 0) {
+    fresh_capacity = std::max(rest + kRoomBytesMin, kReadBytes);
+    fresh.reset(static_cast<char*>(std::malloc(fresh_capacity)));
+    if (fresh == nullptr) return std::nullopt;
+    std::memcpy(fresh.get(), buffer_.get() + begin_, rest);
+  }
+  Taken taken{std::exchange(buffer_, std::move(fresh)), filled_bytes_,
+              std::exchange(argv_, std::vector<std::string_view>())};
+  is_given_ = false;
+  capacity_ = fresh_capacity;
+  begin_ = scan_ = 0;
+  end_ = filled_bytes_ = rest;
+  return taken;
+}
+
 void RequestCutter::forget_given() {
   if (!is_given_) return;
   is_given_ = false;

@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,18 @@ class RequestCutter {
   // Empty requests ("*0", blank lines) are skipped.
   Cut next();
   Arguments argv() const { return argv_; }
+  // The request that was given out last, with the memory that it lies in: for one of many words,
+  // or large ones, that is to be worked on elsewhere. What stands behind it is kept. Views of
+  // other requests end. Nothing where memory is exhausted: then all is as it was.
+  struct Free {
+    void operator()(char* memory) const;
+  };
+  struct Taken {
+    std::unique_ptr<char, Free> buffer;
+    size_t buffer_bytes = 0;
+    std::vector<std::string_view> words;  // into it
+  };
+  std::optional<Taken> take_request();
   std::string_view error() const { return error_; }
 
   // Bytes of the announced bulk (with its line end) that have not arrived; 0 if none is open.
@@ -91,9 +104,6 @@ class RequestCutter {
   // What stands in a line that announces a number ("*3", "$16").
   enum class Line : unsigned char { kNumber, kBad, kNeedMore, kTooLong };
   enum class Progress : unsigned char { kDone, kNeedMore, kError };
-  struct Free {
-    void operator()(char* memory) const;
-  };
   static constexpr size_t kNoBulk = static_cast<size_t>(-1);
 
   Progress cut_inline();
@@ -112,9 +122,9 @@ class RequestCutter {
   std::unique_ptr<char, Free> buffer_;
   size_t capacity_ = 0;
   size_t filled_bytes_ = 0;  // of this buffer, at most; end_ <= filled_bytes_ <= capacity_
-  size_t begin_ = 0;  // first byte of the request that is being cut
-  size_t scan_ = 0;   // first byte not yet understood; begin_ <= scan_ <= end_ <= capacity_
-  size_t end_ = 0;    // first free byte
+  size_t begin_ = 0;         // first byte of the request that is being cut
+  size_t scan_ = 0;          // first byte not yet understood; begin_ <= scan_ <= end_ <= capacity_
+  size_t end_ = 0;           // first free byte
   size_t arguments_left_ = 0;    // of the open multibulk request
   size_t bulk_bytes_ = kNoBulk;  // announced length of the open bulk
   bool is_given_ = false;        // argv_ was given out; the next request starts afresh

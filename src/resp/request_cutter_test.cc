@@ -310,6 +310,33 @@ TEST(RequestCutter, MemoryIsWhatWasFilledAndNotWhatWasAnnounced) {
   EXPECT_EQ(large.memory_bytes(), 0u);
 }
 
+TEST(RequestCutter, ARequestCanBeTakenAwayWithItsMemory) {
+  const std::string long_word(100'000, 'x');
+  for (const std::string behind : {"", "PING\r\n*1\r\n$4\r\nPI"}) {
+    std::string input;
+    append_request(input, {"MSET", "k", long_word});
+    RequestCutter cutter({});
+    put(cutter, input + behind);
+    ASSERT_EQ(cutter.next(), Cut::kRequest);
+    const auto taken = cutter.take_request();
+    ASSERT_TRUE(taken.has_value());
+    EXPECT_THAT(taken->words, ElementsAre("MSET", "k", long_word));
+    EXPECT_GE(taken->buffer_bytes, long_word.size());
+    EXPECT_LE(cutter.capacity_bytes(), RequestCutter::kReadBytes);
+    if (!behind.empty()) {
+      ASSERT_EQ(cutter.next(), Cut::kRequest);
+      EXPECT_THAT(cutter.argv(), ElementsAre("PING"));
+      put(cutter, "NG\r\n");
+      ASSERT_EQ(cutter.next(), Cut::kRequest);
+      EXPECT_THAT(cutter.argv(), ElementsAre("PING"));
+    }
+    put(cutter, "ECHO a\r\n");
+    ASSERT_EQ(cutter.next(), Cut::kRequest);
+    EXPECT_THAT(cutter.argv(), ElementsAre("ECHO", "a"));
+    EXPECT_THAT(taken->words, ElementsAre("MSET", "k", long_word));
+  }
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their malloc aborts here
 TEST(RequestCutter, MemoryThatCannotBeHadIsSaidByAnEmptyRoom) {
   // More than any machine maps, so that malloc itself refuses.

@@ -1,14 +1,19 @@
-// server/owned_request: a request that outlives the read buffer it was cut from.
+// server/owned_request: a request that outlives its turn in the read buffer.
 //
-// For what runs later or elsewhere: queued by MULTI, stalled behind earlier writes, read on
-// the pool. One allocation for the bytes.
+// For what runs later or elsewhere: queued by MULTI, stalled behind earlier writes, read or
+// encoded on the pool. A copy of the words, or the very buffer that they were read into.
 #pragma once
 
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/check.h"
+#include "resp/request_cutter.h"
 
 namespace alfheim::server {
 
@@ -16,24 +21,27 @@ class OwnedRequest {
  public:
   OwnedRequest() = default;
   explicit OwnedRequest(std::span<const base::ByteView> words) {
-    size_t total = 0;
-    for (base::ByteView word : words) total += word.size();
-    bytes_ = std::make_unique<char[]>(total);
-    bytes_count_ = total;
+    for (base::ByteView word : words) bytes_count_ += word.size();
+    bytes_.reset(static_cast<char*>(std::malloc(bytes_count_ + 1)));
+    ALF_CHECK_MSG(bytes_ != nullptr, "no memory for a request that was admitted");
     words_.reserve(words.size());
     char* at = bytes_.get();
     for (base::ByteView word : words) {
-      std::memcpy(at, word.data(), word.size());
+      if (!word.empty()) std::memcpy(at, word.data(), word.size());
       words_.emplace_back(at, word.size());
       at += word.size();
     }
   }
+  explicit OwnedRequest(resp::RequestCutter::Taken taken)
+      : bytes_(std::move(taken.buffer)),
+        bytes_count_(taken.buffer_bytes),
+        words_(std::move(taken.words)) {}
 
   std::span<const base::ByteView> words() const { return words_; }
   size_t size_bytes() const { return bytes_count_ + words_.size() * sizeof(base::ByteView); }
 
  private:
-  std::unique_ptr<char[]> bytes_;
+  std::unique_ptr<char, resp::RequestCutter::Free> bytes_;
   size_t bytes_count_ = 0;
   std::vector<base::ByteView> words_;  // into bytes_, which stays put when this moves
 };

@@ -14,18 +14,18 @@
 namespace alfheim::server {
 namespace {
 
-// Reads of one connection on the pool at a time; more wait in its input buffer. How large a
-// reply will be is not known before it is read: so few to begin with, and then as many as bring
-// so many bytes, if they are as large as the last one was. More would keep the pool, and then the
-// loop, from others for long.
-constexpr size_t kPoolReadsMax = 64;
-constexpr size_t kPoolBytesMax = 2 * base::kMiB;
 // Replies that the kernel has not taken: from here on nothing more is cut.
 constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
 // Replies that one turn may build: others have their turn before it goes on.
 constexpr size_t kTurnBytesMax = 256 * base::kKiB;
-// Reads of more words than this are too long for a loop.
-constexpr size_t kLoopWordsMax = 256;
+// Writes of more words than this, or too large for an entry, are encoded on the pool.
+constexpr size_t kEncodeWordsMax = 4096;
+// Up to here nobody is asked whether others write, too.
+constexpr size_t kFewWrites = 64;
+// Requests that are cut in one turn: others have theirs before it goes on.
+constexpr size_t kTurnRequestsMax = 256;
+// The words of a shorter request are copied where it has to wait.
+constexpr size_t kTakeBytesMin = 64 * base::kKiB;
 // Bodies up to this size are read without asking the budget.
 constexpr size_t kFreeBodyBytesMax = 64 * base::kKiB;
 
@@ -94,7 +94,7 @@ void Session::resume() {
   if (is_cutting_ || stream_ == Stream::kClosed) return;
   is_cutting_ = true;
   turn_ = Turn{};
-  turn_.mark_ns = host_.services().clock.monotonic_ns();
+  turn_.begin_ns = turn_.mark_ns = host_.services().clock.monotonic_ns();
   end_stall();
   cut_requests();
   is_cutting_ = false;
@@ -123,9 +123,11 @@ void Session::cut_requests() {
       state_.wants_close = true;
       return;
     }
+    ++turn_.cut;
     execute(cutter_.argv());
     if (memory_.admitted_bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
-    if (replies_.output().size() >= kTurnBytesMax) return end_turn();
+    const bool is_long = turn_.cut >= kTurnRequestsMax && cutter_.bytes_unconsumed() > 0;
+    if (is_long || replies_.output().size() >= kTurnBytesMax) return end_turn();
   }
 }
 
@@ -139,6 +141,7 @@ void Session::end_turn() {
 }
 
 bool Session::may_cut() {
+  if (writes_pending_ > kFewWrites && writes_pending_ >= writes_max()) return false;
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
   if (must_wait_for_memory()) return false;
   const size_t unsent = connection_.unsent_bytes() + replies_.output().size() +
@@ -223,7 +226,7 @@ bool Session::is_without_room(uint32_t row_flags) const {
 void Session::execute_row(const command::Row& row, const command::Arguments& args,
                           std::span<const base::ByteView> words) {
   if (row.is_session()) return execute_session(row, args, words);
-  if (row.is_write()) return execute_write(words);
+  if (row.is_write()) return execute_write(row, words);
   execute_read(row, args, words);
 }
 
@@ -256,112 +259,45 @@ bool Session::stall_for_room(std::span<const base::ByteView> words) {
   return true;
 }
 
-void Session::execute_write(std::span<const base::ByteView> words) {
+void Session::execute_write(const command::Row& row, std::span<const base::ByteView> words) {
   if (stall_for_room(words)) return;
   ++turn_.writes;
+  if (words.size() > kEncodeWordsMax) return encode_on_pool(row, words);
   const machine::CallView call{state_.database, words};
+  const size_t bytes = machine::call_bytes(call);
+  if (bytes > replica::kInlineBodyBytesMax) return encode_on_pool(row, words);
   const uint64_t slot = add_pending_slot();
   ++writes_pending_;
-  const bool goes_ahead = host_.services().replica.batcher().add_call(call, false, reply_to(slot));
-  // A body that goes ahead in fragments must not be overtaken by what follows it here.
-  if (goes_ahead) stall(Stall::kDrain, slot, {});
+  host_.services().replica.batcher().add_call(call, bytes, false, reply_to(slot));
 }
 
-void Session::execute_read(const command::Row& row, const command::Arguments& args,
-                           std::span<const base::ByteView> words) {
-  Services& services = host_.services();
-  ++turn_.reads;
-  const bool is_long = (row.flags & command::kLong) != 0 || words.size() > kLoopWordsMax;
-  if (writes_pending_ > 0 && !ALF_MUTANT(GetMissesOwnSet)) {
-    const machine::CallView call{state_.database, words};
-    if (is_long || machine::call_bytes(call) > replica::kInlineBodyBytesMax) {
-      return stall(Stall::kDrain, 0, words);
-    }
-    if (stall_for_room(words)) return;
-    const uint64_t slot = add_pending_slot();
-    ++writes_pending_;
-    services.replica.batcher().add_call(call, true, reply_to(slot));
-    return;
-  }
-  if (is_long) return read_on_pool(row, words);
-  const base::Stamp clock = read_clock();
-  const machine::ReadRequest request{row,
-                                     args,
-                                     state_.database,
-                                     clock,
-                                     chance_for(row),
-                                     command::Limits{services.config.bulk_bytes_max()}};
-  // Straight into the output where nothing waits before it; taken back if it fails.
-  const bool is_direct = replies_.is_direct() && state_.reply_mode == SessionState::ReplyMode::kOn;
-  base::Bytes& out = is_direct ? replies_.output() : scratch_;
-  if (!is_direct) scratch_.clear();
-  const size_t begin = out.size();
-  resp::ReplyWriter reply(out, state_.protocol);
-  const base::Status status = machine::read_point(services.machine, request, reply);
-  if (status) {
-    if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
-    return note_done(row, args);
-  }
-  out.resize(begin);
-  if (types::Database::is_needs_tick(status.error())) return wait_for_tick(clock, words);
-  if (status.error().code == base::ErrorCode::kWouldBlock) return read_on_pool(row, words);
-  host_.report("read", status.error());
-  answer([&](resp::ReplyWriter& writer) {
-    writer.error(base::format("the value cannot be read: {}", status.error().message));
-  });
-}
-
-void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
-  Services& services = host_.services();
-  const base::Stamp clock = read_clock();
-  const std::optional<base::Stamp> deadline = services.machine.next_deadline();
-  // The pool cannot stop the connection to wait for a tick, so it comes first; once is enough,
-  // however many keys fall due meanwhile: log time has passed the clock of this read.
-  if (!ticked_clock_ && deadline && *deadline <= clock) return wait_for_tick(clock, words);
-  services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
-  ++pool_reads_.count;
-  OwnedRequest request(words);
-  pool_reads_.request_bytes += request.size_bytes();
+// What goes ahead in fragments must not be overtaken by what follows it here, so nothing more is
+// cut until it is applied.
+void Session::encode_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
   const uint64_t slot = add_pending_slot();
-  host_.read_on_pool(
-      SessionHost::PoolRead{.to = reply_to(slot),
-                            .row = &row,
-                            .request = std::move(request),
-                            .database = state_.database,
-                            .clock = clock,
-                            .random = chance_for(row),
-                            .limits = command::Limits{services.config.bulk_bytes_max()},
-                            .view = machine::ReadView::open(services.machine)});
-  note_memory();  // what it will bring counts before the next request is cut
+  ++writes_pending_;
+  SessionHost::LongWrite write{reply_to(slot), own(words), state_.database,
+                               (row.flags & command::kDenyOom) != 0};
+  encoding_bytes_ = write.request.size_bytes();
+  stall(Stall::kDrain, slot, {});
+  host_.encode_on_pool(std::move(write));
 }
 
-void Session::on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes) {
-  if (stream_ == Stream::kClosed) return;
-  ALF_CHECK(pool_reads_.count > 0);
-  --pool_reads_.count;
-  pool_reads_.request_bytes -= request_bytes;
-  pool_reads_.reply_bytes = reply.size();
-  pool_reads_.count_max = std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
-  fill(slot, reply);
-  resume();
+OwnedRequest Session::own(std::span<const base::ByteView> words) {
+  if (resumed_ != nullptr && words.data() == resumed_->words().data()) {
+    return std::move(*std::exchange(resumed_, nullptr));
+  }
+  const bool is_cut = words.data() == cutter_.argv().data();
+  if (is_cut && cutter_.memory_bytes() >= kTakeBytesMin) {
+    if (auto taken = cutter_.take_request()) return OwnedRequest(std::move(*taken));
+  }
+  return OwnedRequest(words);
 }
 
-// One look at the clock for all requests of a turn: they are here already.
-base::Stamp Session::read_clock() {
-  if (ticked_clock_) return *ticked_clock_;
-  if (!turn_.clock) turn_.clock = host_.services().replica.clock_now();
-  return *turn_.clock;
-}
-
-// Commands of bounded work name their keys; none of them draws lots.
-uint64_t Session::chance_for(const command::Row& row) {
-  return row.is_point() ? 0 : host_.services().random.next_u64();
-}
-
-void Session::wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words) {
-  host_.services().replica.batcher().add_follower(reply_to(0));
-  stall(Stall::kTick, 0, words);
-  stalled_->clock = clock;
+// Others' writes are applied behind those of this connection.
+size_t Session::writes_max() {
+  if (turn_.writes_max == 0) turn_.writes_max = host_.writes_max(id(), turn_.begin_ns);
+  return turn_.writes_max;
 }
 
 void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch) {
@@ -380,6 +316,7 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
   const size_t count = reply.is_block ? 1 : ends.size();
   ALF_CHECK(writes_pending_ >= count);
   writes_pending_ -= count;
+  if (travelling_.count > 0) note_travelled(reply, ends);
   if (reply.is_block) return finish_block(reply, batch);
   replies_.fill_run(reply.to.slot, batch.bytes, reply.begin, ends);
 }
@@ -427,7 +364,7 @@ void Session::stall(Stall reason, uint64_t slot, std::span<const base::ByteView>
   stalled_.emplace();
   stalled_->reason = reason;
   stalled_->slot = slot;
-  if (!words.empty()) stalled_->request.emplace(words);
+  if (!words.empty()) stalled_->request = own(words);
 }
 
 bool Session::is_stall_over() {
@@ -446,12 +383,15 @@ bool Session::is_stall_over() {
 void Session::end_stall() {
   while (stalled_) {
     if (!is_stall_over()) return;
-    const Stalled over = std::move(*stalled_);
+    Stalled over = std::move(*stalled_);
     stalled_.reset();
     if (!over.request) continue;
     if (over.reason == Stall::kTick) ticked_clock_ = over.clock;
-    const command::Arguments args(over.request->words());
-    execute_row(*host_.services().table.find(args), args, over.request->words());
+    const std::span<const base::ByteView> words = over.request->words();
+    const command::Arguments args(words);
+    resumed_ = &*over.request;
+    execute_row(*host_.services().table.find(args), args, words);
+    resumed_ = nullptr;
     ticked_clock_.reset();
   }
 }

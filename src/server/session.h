@@ -46,6 +46,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes);
   void on_watch_versions(std::vector<machine::Watch> watches);
+  // A long write of it stands in the batcher now.
+  void on_encoded() { encoding_bytes_ = 0; }
   // A key was written by an entry that is not wholly applied: the WATCH runs again behind it.
   void on_watch_early(base::Stamp clock);
   // Nothing more of the connection is executed or sent.
@@ -92,8 +94,11 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t commands = 0;  // not yet in the node's counters
     uint64_t reads = 0;
     uint64_t writes = 0;
+    uint64_t begin_ns = 0;
     uint64_t mark_ns = 0;      // when the last request was done
     bool is_mark_old = false;  // a later one was not measured
+    size_t cut = 0;            // requests
+    size_t writes_max = 0;     // that may be under way; 0: not asked yet
     std::optional<base::Stamp> clock;
   };
   // What a block's reply is put together from.
@@ -114,7 +119,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
                    std::span<const base::ByteView> words);
   void execute_session(const command::Row& row, const command::Arguments& args,
                        std::span<const base::ByteView> words);
-  void execute_write(std::span<const base::ByteView> words);
+  void execute_write(const command::Row& row, std::span<const base::ByteView> words);
+  void encode_on_pool(const command::Row& row, std::span<const base::ByteView> words);
+  // Takes the words over, with their memory where that is possible and worth it.
+  OwnedRequest own(std::span<const base::ByteView> words);
+  size_t writes_max();
+  size_t travelling_max() const;
+  void note_travelled(const replica::Reply& reply, std::span<const size_t> ends);
   bool stall_for_room(std::span<const base::ByteView> words);
   void execute_read(const command::Row& row, const command::Arguments& args,
                     std::span<const base::ByteView> words);
@@ -189,6 +200,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     ClientAccount account;
     uint64_t admitted_bytes = 0;  // by the body budget
   } memory_;
+  // Reads that travel behind writes of the connection, and how large a reply of them was.
+  struct {
+    size_t count = 0;
+    uint64_t reply_bytes = 256 * 1024;  // not known yet
+  } travelling_;
+  uint64_t encoding_bytes_ = 0;              // of a long write that is on the pool
+  OwnedRequest* resumed_ = nullptr;          // the request that runs again at the end of a stall
   uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick
   bool is_resume_set_ = false;

@@ -26,6 +26,68 @@ TEST(SessionFlow, APipelineOfLargeReadsIsAnsweredInManyTurns) {
   EXPECT_TRUE(client.is_closed());
 }
 
+TEST(SessionFlow, ReadsBehindAWriteBringFewRepliesAtATime) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  const std::string value(100'000, 'v');
+  client.call({"SET", "v", value});
+  std::string input = request_of({"SET", "x", "1"});
+  for (int i = 0; i < 300; ++i) input += request_of({"GET", "v"});
+  EXPECT_EQ(client.exchange(input).size(), 5 + 300 * bulk_of(value).size());
+  EXPECT_LT(node.services().client_memory.peak_bytes(), 4u << 20);
+}
+
+TEST(SessionFlow, AWriteOfManyWordsIsEncodedElsewhereAndKeepsItsPlace) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  std::vector<std::string> words{"MSET"};
+  for (int i = 0; i < 20'000; ++i) {
+    words.push_back("k" + std::to_string(i));
+    words.push_back("v" + std::to_string(i));
+  }
+  std::vector<std::string> more = words;  // too long for an entry
+  more.push_back("long");
+  more.push_back(std::string(600'000, 'x'));
+  EXPECT_EQ(
+      client.pipeline({{"SET", "k7", "before"},
+                       words,
+                       {"GET", "k7"},
+                       {"SET", "k7", "between"},
+                       more,
+                       {"MGET", "k7", "k19999"},
+                       {"STRLEN", "long"}}),
+      "+OK\r\n+OK\r\n$2\r\nv7\r\n+OK\r\n+OK\r\n*2\r\n$2\r\nv7\r\n$6\r\nv19999\r\n:600000\r\n");
+  EXPECT_EQ(client.call({"DBSIZE"}), ":20001\r\n");
+}
+
+// A connection that goes while its write is being encoded leaves nothing behind.
+TEST(SessionFlow, AWriteWhoseConnectionWentBeforeItWasProposedIsDropped) {
+  TestNode node(with_data());
+  node.serve();
+  {
+    TestClient client(node);
+    const std::string id = client.call({"CLIENT", "ID"});
+    client.connection().client_send(request_of({"SET", "a", std::string(2'000'000, 'x')}));
+    client.connection().client_close();
+    node.settle();
+  }
+  EXPECT_EQ(node.services().client_memory.used_bytes(), 0u);
+  TestClient other(node);
+  const std::string found = other.call({"EXISTS", "a"});
+  EXPECT_TRUE(found == ":0\r\n" || found == ":1\r\n") << found;
+}
+
+TEST(SessionFlow, WhoWritesBesideOthersMayHaveLessUnderWay) {
+  TestNode node(with_data());
+  constexpr uint64_t kMs = 1'000'000;
+  EXPECT_EQ(node.host().writes_max(7, 1000 * kMs), ReplyQueue::kSlotsMax);
+  EXPECT_LE(node.host().writes_max(8, 1050 * kMs), 256u);
+  EXPECT_LE(node.host().writes_max(7, 1060 * kMs), 256u);
+  EXPECT_EQ(node.host().writes_max(7, 1300 * kMs), ReplyQueue::kSlotsMax);
+}
+
 TEST(SessionEnd, QuitClosesAfterTheRepliesBeforeIt) {
   TestNode node(with_data());
   node.serve();

@@ -21,6 +21,10 @@ constexpr uint64_t kCheckMs = 100;
 constexpr uint64_t kCheckRounds = 10;
 // A session that heard nothing for so long gives its buffers back.
 constexpr uint64_t kRestMs = 1000;
+// While another session of the loop has written within this time, none may have more writes under
+// way than so many: at a microsecond each, others wait a fraction of a millisecond.
+constexpr uint64_t kSharedNs = 100'000'000;
+constexpr size_t kSharedWritesMax = 256;
 // Between two times that the largest clients are looked for.
 constexpr uint64_t kReliefMs = 2;
 
@@ -143,6 +147,54 @@ void SessionHost::read_on_pool(PoolRead read) {
           }
         });
   });
+}
+
+void SessionHost::encode_on_pool(LongWrite write) {
+  hands_.executor.post_to_pool([this, write = std::move(write)]() mutable {
+    const machine::CallView call{write.database, write.request.words()};
+    const size_t bytes = machine::call_bytes(call);
+    if (bytes > replica::kInlineBodyBytesMax) {
+      replica::LargeOperation large = replica::cut_call(call, write.is_growth, write.to);
+      write.request = OwnedRequest();
+      return add_large(std::move(large));
+    }
+    base::Bytes body;
+    body.reserve(bytes);
+    machine::put_call(body, call);
+    write.request = OwnedRequest();
+    hands_.loop.post([this, to = write.to, body = std::move(body)] {
+      Session* session = find(to.session);
+      if (session == nullptr) return;  // it was not proposed, and never will be
+      hands_.services.replica.batcher().add_body(machine::OperationKind::kCommand, body, to);
+      session->on_encoded();
+      submit();
+    });
+  });
+}
+
+void SessionHost::cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body, bool is_growth) {
+  hands_.executor.post_to_pool([this, to, body = std::move(body), is_growth]() mutable {
+    add_large(replica::cut_block(std::move(body), is_growth, to));
+  });
+}
+
+// From the pool.
+void SessionHost::add_large(replica::LargeOperation large) {
+  hands_.loop.post([this, large = std::move(large)]() mutable {
+    Session* session = find(large.waiter.session);
+    if (session == nullptr) return;  // it was not proposed, and never will be
+    hands_.services.replica.batcher().add_large(std::move(large));
+    session->on_encoded();
+    submit();
+  });
+}
+
+size_t SessionHost::writes_max(uint64_t session, uint64_t now_ns) {
+  if (writer_.session != session) other_writer_ = std::exchange(writer_, Writer{session, 0});
+  writer_.seen_ns = now_ns;
+  const bool is_alone = other_writer_.session == 0 || other_writer_.session == session ||
+                        now_ns > other_writer_.seen_ns + kSharedNs;
+  return is_alone ? ReplyQueue::kSlotsMax : kSharedWritesMax;
 }
 
 void SessionHost::watch_on_pool(uint64_t session, std::vector<machine::Watch> watches,

@@ -46,6 +46,13 @@ class SessionHost {
     command::Limits limits;
     std::shared_ptr<machine::ReadView> view;
   };
+  // A write that is too long for a turn of the loop: put into an entry's bytes on the pool.
+  struct LongWrite {
+    replica::ReplyTo to;
+    OwnedRequest request;
+    base::DatabaseIndex database;
+    bool is_growth = true;
+  };
   explicit SessionHost(const Hands& hands);
   ~SessionHost();
 
@@ -67,6 +74,11 @@ class SessionHost {
   void resume_later(uint64_t session);
   void on_session_closed(uint64_t session);
   void read_on_pool(PoolRead read);
+  void encode_on_pool(LongWrite write);
+  void cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body, bool is_growth);
+  // How many writes a session may have under way: others' writes are applied behind them. Notes
+  // that it writes.
+  size_t writes_max(uint64_t session, uint64_t now_ns);
   void watch_on_pool(uint64_t session, std::vector<machine::Watch> watches, base::Stamp clock,
                      std::shared_ptr<machine::ReadView> view);
   // Clients hold more than their budget: the largest are closed, next.
@@ -79,6 +91,7 @@ class SessionHost {
   std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
                                                  std::string_view words);
   void run_resumes();
+  void add_large(replica::LargeOperation large);
   void check_sessions();
   void check_session(Session& session, uint64_t now_ms);
   void relieve();
@@ -89,6 +102,12 @@ class SessionHost {
   absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<uint64_t> paused_;
   std::function<void()> on_drained_;
+  struct Writer {
+    uint64_t session = 0;
+    uint64_t seen_ns = 0;
+  };
+  Writer writer_;        // the last that wrote
+  Writer other_writer_;  // the last that was not this one
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
   bool is_relief_set_ = false;

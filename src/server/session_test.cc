@@ -107,8 +107,8 @@ TEST(Session, ColdReadsGoThroughThePoolAndComeBackInOrder) {
   const base::Bytes once = "$1\r\nA\r\n$-1\r\n$1\r\nC\r\n+PONG\r\n$1\r\nB\r\n";
   base::Bytes replies;
   for (int i = 0; i < 20; ++i) {
-    replies += client.pipeline(
-        {{"GET", "a"}, {"GET", "missing"}, {"GET", "c"}, {"PING"}, {"GET", "b"}});
+    replies +=
+        client.pipeline({{"GET", "a"}, {"GET", "missing"}, {"GET", "c"}, {"PING"}, {"GET", "b"}});
   }
   base::Bytes expected;
   for (int i = 0; i < 20; ++i) expected += once;
@@ -166,8 +166,8 @@ TEST(Session, ARequestOfManyMebibytesGoesInFragmentsAndComesBackEqual) {
   replies += client.exchange("");
   const base::Bytes expected = "+OK\r\n+OK\r\n:2\r\n$2\r\n12\r\n:" + std::to_string(value.size()) +
                                "\r\n+OK\r\n$4\r\ngone\r\n+OK\r\n" + bulk_of(value);
-  EXPECT_TRUE(replies == expected) << replies.size() << " of " << expected.size() << " bytes: "
-                                   << replies.substr(0, 60);
+  EXPECT_TRUE(replies == expected)
+      << replies.size() << " of " << expected.size() << " bytes: " << replies.substr(0, 60);
   EXPECT_EQ(node.bodies().taken_bytes(), 0u);
   EXPECT_EQ(client.call({"GETRANGE", "big", "1048570", "1048581"}),
             bulk_of(base::ByteView(value).substr(1048570, 12)));
@@ -230,8 +230,7 @@ TEST(Session, DebugSleepHoldsItsOwnConnectionOnly) {
   node.serve();
   TestClient sleeper(node);
   TestClient other(node);
-  EXPECT_EQ(sleeper.pipeline({{"PING"}, {"DEBUG", "SLEEP", "1"}, {"SET", "a", "1"}}),
-            "+PONG\r\n");
+  EXPECT_EQ(sleeper.pipeline({{"PING"}, {"DEBUG", "SLEEP", "1"}, {"SET", "a", "1"}}), "+PONG\r\n");
   EXPECT_EQ(other.pipeline({{"GET", "a"}}), "$-1\r\n");
   node.run_for_ms(1000);
   EXPECT_EQ(sleeper.exchange(""), "+OK\r\n+OK\r\n");

@@ -73,6 +73,7 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   }
   const bool has_failed = transaction_.has_failed();
   const bool is_touched = transaction_.is_touched();
+  const bool is_growth = (transaction_.flags() & command::kDenyOom) != 0;
   const base::DatabaseIndex database = transaction_.database();
   const std::vector<machine::Watch> watches = transaction_.watches();
   const size_t queued_bytes = transaction_.queued_bytes();
@@ -99,7 +100,12 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   const uint64_t slot = add_pending_slot();
   ++writes_pending_;
   const replica::ReplyTo to = reply_to(slot);
-  host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, std::move(body), to);
+  if (is_large) {
+    encoding_bytes_ = body.size();
+    host_.cut_block_on_pool(to, std::move(body), is_growth);
+  } else {
+    host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, body, to);
+  }
   if (has_session_commands || calls.empty()) {
     // Their effects on the session (SELECT, HELLO) come with the reply: nothing may pass them.
     block_ = BlockPlan{slot, std::move(commands), to.protocol, queued_bytes};
