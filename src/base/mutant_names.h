@@ -13,7 +13,8 @@
   X(NamedBeforeItsHeader, "A segment has its name before its header is durable.") \
   X(FooterNotSynced, "The next segment has its name before this one's footer is durable.") \
   X(DirectoryNotSynced, "Entries count though the name of their segment is not durable.") \
-  X(NamedBeforeItsSync, "META has its name, durably, before what stands in it.") \
+  X(NamedBeforeItsSync, \
+    "META's syncs are swapped: its name is durable before what stands in it.") \
   X(OlderMetaPicked, "Of two good generations of META the older one is believed.") \
   X(VoteNotSynced, "Term and vote count when they were written, though not synced.") \
   X(TornRecordTaken, "A record is taken though the checksum of its payload does not match.") \
@@ -28,6 +29,8 @@
     "After an unclean stop the last segment is appended to, not copied forward.") \
   X(TruncatedEntryFound, \
     "What META says of truncated entries is forgotten: they are found again.") \
+  X(TruncatedAddressResolved, \
+    "What was truncated is still found in its segment while the node lives.") \
   X(LinkedFileRecycled, \
     "A segment is written over though somebody else has a link to its file.") \
   X(SpareBeforeItsName, "A recycled file is written over before its new name is durable.") \

@@ -211,6 +211,10 @@ std::vector<SegmentPtr> LogState::truncate_from(LogIndex first) {
   }
   std::vector<SegmentPtr> kept;
   for (const SegmentPtr& segment : shared.set->segments()) {
+    if (ALF_MUTANT(TruncatedAddressResolved) && segment->is_sealed) {
+      kept.push_back(segment);
+      continue;
+    }
     segment->table.trim_after(last_kept);
     if (!segment->table.is_empty() || segment == strand.open_segment) {
       kept.push_back(segment);

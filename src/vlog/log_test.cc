@@ -168,6 +168,32 @@ TEST(Log, ATruncatedEntryStaysGoneWhenItsTruncatorIsDropped) {
   EXPECT_TRUE(world.log->read_entry({8}).is_ok());
 }
 
+// With and without a pin of before, and with and without another entry at its index.
+TEST(Log, AnAddressOfATruncatedEntryLeadsNowhere) {
+  const std::string old_value(100, 'o');
+  LogWorld world;
+  world.segment_bytes = 8 * 4096;
+  world.open();
+  for (uint64_t index = 1; index <= 12; ++index) world.append(index, 1, old_value);
+  const Pin pinned = world.log->pin();
+  const auto is_found = [&](uint64_t index) {
+    const ValueAddress address = address_of(index, 0, old_value);
+    base::Bytes found;
+    return world.log->read_value(address, 0, 100, found, ReadMode::kMayBlock).is_ok() ||
+           world.log->read_value(*pinned, address, 0, 100, found, ReadMode::kMayBlock).is_ok();
+  };
+  for (const uint64_t first : {10u, 8u, 2u}) {
+    SCOPED_TRACE(first);
+    ASSERT_TRUE(is_found(first));
+    world.append(first, 2, "new");
+    for (uint64_t index = 1; index <= 12; ++index) EXPECT_EQ(is_found(index), index < first);
+  }
+  for (uint64_t index = 3; index <= 12; ++index) {
+    world.append(index, 3, std::string(100, 'n'));
+    EXPECT_FALSE(is_found(index)) << index;
+  }
+}
+
 // Appends until a segment was sealed, then truncates its last entry.
 void seal_and_trim_one(LogWorld& world, uint64_t term) {
   const auto newest_end = [&] { return world.log->sealed_segments().back().last_index.value; };

@@ -64,7 +64,13 @@ base::Result<std::unique_ptr<MetaFile>> MetaFile::create(env::Disk& disk, const 
   {
     ALF_TRY(auto file, disk.open(new_path, {.is_writable = true, .create_new = true}));
     ALF_TRY_STATUS(file->write_at(0, bytes));
-    if (!ALF_MUTANT(NamedBeforeItsSync)) ALF_TRY_STATUS(file->sync());
+    if (ALF_MUTANT(NamedBeforeItsSync)) {
+      ALF_TRY_STATUS(disk.rename(new_path, path));
+      ALF_TRY_STATUS(disk.sync_dir(dir));
+      ALF_TRY_STATUS(file->sync());
+      return open(disk, dir);
+    }
+    ALF_TRY_STATUS(file->sync());
   }
   ALF_TRY_STATUS(disk.rename(new_path, path));
   ALF_TRY_STATUS(disk.sync_dir(dir));
