@@ -179,6 +179,7 @@ void Client::issue_block() {
     const Words words = is_ping ? Words{"PING"} : workload_.next();
     exec.is_ping.push_back(is_ping);
     if (!is_ping) calls.push_back(command_identity(stream_.database, words));
+    exec.may_grow = exec.may_grow || Model::may_grow(words[0]);
     add_literal(words, "+QUEUED\r\n");
   }
   if (random.below(10) == 0) {
@@ -217,6 +218,7 @@ void Client::send_piece() {
     if (request.is_sent || request.end_offset > stream_.sent_bytes) continue;
     request.is_sent = true;
     request.floor = oracle_.floor();
+    request.sent_ns = scheduler_.now_ns();
     if (request.kind != Kind::kLiteral && request.kind != Kind::kWatch) {
       oracle_.note_sent(request.identity);
     }
@@ -356,7 +358,8 @@ bool Client::is_excused(const Request& request, ByteView reply) {
   if (!excuses.may_refuse) return false;
   if (request.kind == Kind::kExec) {
     const bool is_refused =
-        reply == "-EXECABORT Transaction discarded because of: " + kOutOfRoom ||
+        (reply == "-EXECABORT Transaction discarded because of: " + kOutOfRoom &&
+         may_be_refused(request)) ||
         (stream_.is_block_refused &&
          reply == "-EXECABORT Transaction discarded because of previous errors.\r\n");
     if (!is_refused) {
@@ -367,13 +370,25 @@ bool Client::is_excused(const Request& request, ByteView reply) {
     stream_.watched.clear();
     return true;
   }
-  if (reply != "-" + kOutOfRoom || !Model::is_write(request.words[0])) return false;
+  if (reply != "-" + kOutOfRoom || !may_be_refused(request)) return false;
   if (request.kind == Kind::kLiteral) {
     stream_.is_block_refused = true;
   } else {
     oracle_.note_refused(request.identity, stream_.life);
   }
   return true;
+}
+
+// Since it was sent the node was in a state in which it refuses that.
+bool Client::may_be_refused(const Request& request) const {
+  const Oracle::Excuses& excuses = oracle_.excuses();
+  const auto is_since = [&](const std::optional<uint64_t>& seen_ns) {
+    return seen_ns && *seen_ns >= request.sent_ns;
+  };
+  const bool may_grow = request.may_grow || Model::may_grow(request.words[0]);
+  if (may_grow && is_since(excuses.growth_refused_ns)) return true;
+  return request.kind != Kind::kExec && Model::is_write(request.words[0]) &&
+         is_since(excuses.writes_refused_ns);
 }
 
 void Client::judge_command(const Request& request, ByteView reply) {

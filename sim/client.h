@@ -70,8 +70,10 @@ class Client final : public SimPeer {
     base::Bytes literal;           // of kLiteral: what must be answered
     bool forgets_watches = false;  // UNWATCH, DISCARD
     std::vector<bool> is_ping;     // of kExec: by queued command
+    bool may_grow = false;         // of kExec: one of them may
     uint64_t end_offset = 0;       // in the stream, of its last byte
     uint64_t floor = 0;            // of the oracle, when its last byte was sent
+    uint64_t sent_ns = 0;          // when that was
     bool is_sent = false;
   };
 
@@ -87,6 +89,7 @@ class Client final : public SimPeer {
 
   void judge(const Request& request, base::ByteView reply);
   bool is_excused(const Request& request, base::ByteView reply);
+  bool may_be_refused(const Request& request) const;
   void judge_command(const Request& request, base::ByteView reply);
   void judge_exec(const Request& request, base::ByteView reply);
   void judge_watch(const Request& request, base::ByteView reply);

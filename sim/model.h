@@ -50,6 +50,8 @@ class Model {
   // ---- as of any position not below the floor ----
   base::Bytes read(uint32_t database, const Words& words, uint64_t position) const;
   static bool is_write(base::ByteView command);
+  // Whether Redis refuses it where there is no room (its flag denyoom).
+  static bool may_grow(base::ByteView command);
   // Index of the last write of a live key, 0 where there is none.
   uint64_t version(uint32_t database, base::ByteView key, uint64_t position) const;
   // Whether a key was written or removed after `after` and up to `until`.

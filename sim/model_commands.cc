@@ -74,6 +74,12 @@ bool Model::is_write(ByteView command) {
   return std::find(std::begin(kReads), std::end(kReads), command) == std::end(kReads);
 }
 
+bool Model::may_grow(ByteView command) {
+  static constexpr ByteView kGrowing[] = {"SET",    "GETSET", "MSET", "APPEND", "SETRANGE",
+                                          "SETBIT", "INCR",   "DECR", "INCRBY", "COPY"};
+  return std::find(std::begin(kGrowing), std::end(kGrowing), command) != std::end(kGrowing);
+}
+
 Bytes Model::read(uint32_t database, const Words& words, uint64_t position) const {
   const ByteView command = words[0];
   if (command == "DBSIZE") return integer(key_count(database, position));

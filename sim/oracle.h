@@ -87,12 +87,20 @@ class Oracle {
   // A client was told by a node of that life that this was not done, and never will be.
   void note_refused(uint64_t identity, uint64_t life);
   uint64_t life() const { return life_; }
-  // What faults excuse: writes refused by a full disk, reads that a disk error broke.
+  // What faults excuse: commands refused by a full disk, reads that a disk error broke. Refusing
+  // takes more than the fault: the node must have been seen in that state.
   struct Excuses {
     bool may_refuse = false;
     bool may_fail_reads = false;
+    std::optional<uint64_t> growth_refused_ns;  // when last
+    std::optional<uint64_t> writes_refused_ns;
   };
   void set_excuses(Excuses excuses) { excuses_ = excuses; }
+  // The node, at that time, refuses what grows the data, or every write.
+  void note_refusing(uint64_t now_ns, bool growth, bool writes) {
+    if (growth) excuses_.growth_refused_ns = now_ns;
+    if (writes) excuses_.writes_refused_ns = now_ns;
+  }
   const Excuses& excuses() const { return excuses_; }
   bool is_reading() const { return is_reading_; }  // the log, for itself
   // Every answer that begins from now on must reflect at least this position.

@@ -48,7 +48,6 @@ World::World(uint64_t seed, const command::Table& table, Narrate narrate, Option
   faults_ = FaultOptions();
   faults_left_ = 0;
   is_excused_ = true;
-  oracle_.set_excuses({.may_refuse = true, .may_fail_reads = true});
 }
 
 World::~World() {
@@ -244,6 +243,7 @@ void World::run_until(const std::function<bool()>& is_reached, uint64_t virtual_
 }
 
 void World::after_event() {
+  note_refusals();
   if (node_ != nullptr) {
     if (!disk_->is_down()) oracle_.harvest(node_->log());
     if (!has_failed() && oracle_.harvested() >= node_->machine().applied().value) {

@@ -88,6 +88,7 @@ class World {
   void arm_crash(uint64_t changes_max);
   DiskOrder on_disk_operation(const DiskOperation& operation);
   void fill_disk();
+  void note_refusals();
   void end_disk_full();
   void heal();
 
@@ -138,6 +139,7 @@ class World {
   uint64_t crash_at_change_ = 0;  // 0: not ordered
   bool is_excused_ = false;       // a fault was ordered that may end this life, or prevent the next
   bool is_disk_full_ = false;
+  uint64_t excuses_end_ns_ = UINT64_MAX;         // of the oracle's
   bool is_checking_ = false;                     // what is read is read by a checker
   uint64_t capacity_bytes_ = uint64_t{1} << 40;  // of the disk
   int64_t wall_offset_us_ = 0;

@@ -127,7 +127,7 @@ void World::recover(const char* what) {
 void World::wait_for_room() {
   run_until([this] { return node_ != nullptr && life_.is_serving && !node_->is_disk_full(); },
             kLastWriteMsMax, "with the disk, which has room again");
-  if (options_.failing_operation == 0) oracle_.set_excuses({});
+  oracle_.set_excuses({});
 }
 
 void World::final_checks() {

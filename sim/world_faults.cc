@@ -15,6 +15,8 @@ constexpr uint64_t kScarceSegmentsMax = 4;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
 constexpr uint64_t kCrashChangesMax = 60;
 constexpr uint64_t kErrorOccurrencesMax = 20;
+// Within which a node sees that the disk has room again, paused and started anew in between.
+constexpr uint64_t kRefusesAfterwardsNsMax = 10'000 * kMsNs;
 constexpr uint64_t kPlentyBytes = uint64_t{1} << 40;
 
 }  // namespace
@@ -49,6 +51,10 @@ DiskOrder World::on_disk_operation(const DiskOperation& operation) {
     outcome_.failed_operation =
         base::format("{} {}", disk_operation_name(operation.kind), operation.path);
     narrate("the disk fails: " + outcome_.failed_operation);
+    // Only what was said to be full may be taken for full, and not for long.
+    oracle_.set_excuses(
+        {.may_refuse = options_.failure == DiskOrder::kFailNoSpace, .may_fail_reads = true});
+    excuses_end_ns_ = clock_.monotonic_ns() + kRefusesAfterwardsNsMax;
     return options_.failure;
   }
   if (crash_at_change_ == 0 || operation.change_number != crash_at_change_) {
@@ -111,7 +117,10 @@ void World::strike(Fault fault) {
 
 // Nothing or little is free. The node must live with it: that is no excuse to stop.
 void World::fill_disk() {
-  oracle_.set_excuses({.may_refuse = true});
+  Oracle::Excuses excuses = oracle_.excuses();
+  excuses.may_refuse = true;
+  oracle_.set_excuses(excuses);
+  excuses_end_ns_ = UINT64_MAX;
   is_disk_full_ = true;
   const base::Result<uint64_t> free_bytes = disk_->free_bytes("/");
   const uint64_t scarce_bytes =
@@ -124,10 +133,23 @@ void World::fill_disk() {
 }
 
 void World::end_disk_full() {
-  is_disk_full_ = false;
+  if (std::exchange(is_disk_full_, false)) {
+    excuses_end_ns_ = clock_.monotonic_ns() + kRefusesAfterwardsNsMax;
+  }
   capacity_bytes_ = kPlentyBytes;
   disk_->set_capacity_bytes(capacity_bytes_);
   if (node_ != nullptr) node_->store().set_lacks_room(false);
+}
+
+// That the node refuses is told by its own state, while a fault explains that state.
+void World::note_refusals() {
+  const uint64_t now_ns = clock_.monotonic_ns();
+  if (now_ns > excuses_end_ns_) {
+    oracle_.set_excuses({});
+    excuses_end_ns_ = UINT64_MAX;
+  }
+  if (node_ == nullptr) return;
+  oracle_.note_refusing(now_ns, node_->is_disk_full(), node_->replica().refuses_writes());
 }
 
 void World::heal() {
