@@ -13,6 +13,9 @@ struct Injection {
 constexpr Injection kInjections[] = {{DiskOrder::kFailIo, "EIO"},
                                      {DiskOrder::kFailNoSpace, "ENOSPC"}};
 
+// The checkers' own reads: of an operation of every few at most.
+constexpr uint64_t kOneSkippedOf = 5;
+
 // "read", "open": what takes no room.
 bool takes_no_room(const std::string& operation) {
   for (const DiskOperationKind kind :
@@ -62,7 +65,10 @@ SweepOutcome sweep_errors(const command::Table& table, const SweepOptions& optio
             base::format("{}: the last words do not tell: {}", where, outcome.last_words);
       }
       if (!sweep.problem.empty()) return sweep;
-      if (outcome.failed_operation.empty()) break;  // a checker's own read
+      if (outcome.failed_operation.empty()) {
+        ++sweep.skipped_count;
+        break;
+      }
       SweepCount& count =
           sweep.counts[base::format("{} {}", kind_of(outcome.failed_operation), injection.name)];
       ++count.failed;
@@ -74,13 +80,39 @@ SweepOutcome sweep_errors(const command::Table& table, const SweepOptions& optio
 }
 
 std::string sweep_text(const SweepOutcome& outcome) {
-  std::string text =
-      base::format("{} operations, {} runs\n", outcome.operation_count, outcome.run_count);
+  std::string text = base::format("{} operations, {} skipped, {} runs\n", outcome.operation_count,
+                                  outcome.skipped_count, outcome.run_count);
   for (const auto& [kind, count] : outcome.counts) {
     text += base::format("  {:<24} {:>5} failed, the node stopped in {:>5}\n", kind, count.failed,
                          count.stopped);
   }
   return text;
+}
+
+void add_up(const SweepOutcome& outcome, SweepOutcome& sum) {
+  sum.operation_count += outcome.operation_count;
+  sum.run_count += outcome.run_count;
+  sum.skipped_count += outcome.skipped_count;
+  for (const auto& [kind, count] : outcome.counts) {
+    sum.counts[kind].failed += count.failed;
+    sum.counts[kind].stopped += count.stopped;
+  }
+}
+
+std::string missing_in(const SweepOutcome& sum) {
+  using Kind = DiskOperationKind;
+  for (const Kind kind :
+       {Kind::kWrite, Kind::kWriteDurable, Kind::kSync, Kind::kAllocate, Kind::kCreate,
+        Kind::kRename, Kind::kUnlink, Kind::kSyncDir, Kind::kOpen, Kind::kRead, Kind::kInspect}) {
+    for (const Injection& injection : kInjections) {
+      const std::string name = base::format("{} {}", disk_operation_name(kind), injection.name);
+      const bool is_possible = injection.order == DiskOrder::kFailIo ||
+                               !takes_no_room(base::format("{} ", disk_operation_name(kind)));
+      if (is_possible && !sum.counts.contains(name)) return "no such operation failed: " + name;
+    }
+  }
+  if (sum.skipped_count * kOneSkippedOf <= sum.operation_count) return {};
+  return base::format("{} of {} operations were skipped", sum.skipped_count, sum.operation_count);
 }
 
 }  // namespace alfheim::sim

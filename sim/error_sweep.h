@@ -32,10 +32,14 @@ struct SweepOutcome {
   std::string problem;           // empty: all held
   uint64_t operation_count = 0;  // of the undisturbed run
   uint64_t run_count = 0;
+  uint64_t skipped_count = 0;  // operations that were a checker's own, or did not come
   std::map<std::string, SweepCount> counts;  // by kind of operation and error
 };
 
 SweepOutcome sweep_errors(const command::Table& table, const SweepOptions& options);
 std::string sweep_text(const SweepOutcome& outcome);
+void add_up(const SweepOutcome& outcome, SweepOutcome& sum);
+// What a sweep must have met before it proves anything; empty where it has. Of many seeds, whole.
+std::string missing_in(const SweepOutcome& sum);
 
 }  // namespace alfheim::sim

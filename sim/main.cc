@@ -28,6 +28,8 @@ namespace alfheim::sim {
 namespace {
 
 constexpr uint64_t kDoubleRunEvery = 10;
+// From so many seeds on a sweep of all operations must have met each kind of them.
+constexpr uint64_t kSweepSeedsMin = 4;
 constexpr char kUsage[] =
     "usage: alfsim --seed N [--count M] [--seconds S] [--verbose] [--operations] [--double-run]\n"
     "              [--keep-going]\n"
@@ -160,8 +162,9 @@ int run_seeds(const Arguments& arguments, const command::Table& table) {
 
 // --fail-each: seed by seed.
 int run_error_sweep(const Arguments& arguments, const command::Table& table) {
-  uint64_t runs = 0;
-  for (uint64_t i = 0; i < arguments.number("--count", 1); ++i) {
+  SweepOutcome sum;
+  const uint64_t count = arguments.number("--count", 1);
+  for (uint64_t i = 0; i < count; ++i) {
     SweepOptions options;
     options.seed = arguments.number("--seed", 1) + i;
     options.step = std::max<uint64_t>(1, arguments.number("--every", 1));
@@ -169,12 +172,16 @@ int run_error_sweep(const Arguments& arguments, const command::Table& table) {
     std::printf("seed %llu: %s", static_cast<unsigned long long>(options.seed),
                 sweep_text(outcome).c_str());
     std::fflush(stdout);
-    runs += outcome.run_count;
+    add_up(outcome, sum);
     if (outcome.problem.empty()) continue;
     std::printf("FAILED: %s\n", outcome.problem.c_str());
     return 1;
   }
-  return runs > 0 ? 0 : 1;
+  std::printf("all seeds: %s", sweep_text(sum).c_str());
+  const bool is_whole = count >= kSweepSeedsMin && arguments.number("--every", 1) <= 1;
+  const std::string missing = is_whole ? missing_in(sum) : "";
+  if (!missing.empty()) std::printf("FAILED: %s\n", missing.c_str());
+  return sum.run_count > 0 && missing.empty() ? 0 : 1;
 }
 
 std::optional<CrashPoint> point_of(const Arguments& arguments) {

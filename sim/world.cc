@@ -45,8 +45,10 @@ World::World(uint64_t seed, const command::Table& table, Narrate narrate, Option
     draw_clients();
   }
   if (options_.failing_operation == 0) return;
-  faults_ = FaultOptions();
-  faults_left_ = 0;
+  // One kill, so that the operations of a recovery are among those that fail.
+  faults_.kinds = {Fault::kKill};
+  faults_.count = faults_left_ = 1;
+  faults_.crashes_in_recovery = false;
   is_excused_ = true;
 }
 
