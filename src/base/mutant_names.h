@@ -37,6 +37,11 @@
   X(LogStartNotSaved, "Segments go though the log's new start does not stand in META.") \
   /* index: I1 I2 I9 */ \
   X(AppliedInAnotherBatch, "The applied index of an ingest is stored with the next one.") \
+  X(CurrentBeforeItsDirectory, "CURRENT names a manifest whose own name is not durable.") \
+  X(FileDeletedAfterFailedManifest, \
+    "Files are deleted though a manifest that failed may name them.") \
+  X(UnreadFileIngested, "A file whose first key could not be read is ingested as an empty one.") \
+  X(RangeDeletionsLookedAt, "A walk looks for range deletions, and so steps over rotten files.") \
   X(FilterIgnoresViews, "Compaction drops what an open view may still read.") \
   X(ViewOlderThanTheRead, \
     "A view shows the last freeze, not the state when the request was whole.") \

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace alfheim::index {
 namespace {
 
@@ -15,7 +17,15 @@ using rocksdb::IOStatus;
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-// Shared by a file system and its open manifests.
+std::string_view directory_of(std::string_view path) {
+  return path.substr(0, path.size() - name_of(path).size() - 1);
+}
+
+bool waits_to_be_ingested(std::string_view path) {
+  return path.find('/') != path.npos && name_of(directory_of(path)) == kIngestName;
+}
+
+// Shared by a file system and its open files.
 using Suspicion = std::shared_ptr<std::atomic<bool>>;
 
 class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -47,6 +57,28 @@ class ManifestFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return status;
   }
   const Suspicion is_suspect_;
+};
+
+class WaitingFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  WaitingFile(std::unique_ptr<rocksdb::FSRandomAccessFile> below, Suspicion has_failed)
+      : FSRandomAccessFileOwnerWrapper(std::move(below)), has_failed_(std::move(has_failed)) {}
+
+  IOStatus Read(uint64_t offset, size_t count, const IOOptions& options, rocksdb::Slice* result,
+                char* scratch, IODebugContext* debug) const override {
+    IOStatus status =
+        FSRandomAccessFileOwnerWrapper::Read(offset, count, options, result, scratch, debug);
+    if (!status.ok()) *has_failed_ = true;
+    return status;
+  }
+  // One by one, through Read.
+  IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count, const IOOptions& options,
+                     IODebugContext* debug) override {
+    return FSRandomAccessFile::MultiRead(requests, count, options, debug);
+  }
+
+ private:
+  const Suspicion has_failed_;
 };
 
 // RocksDB's own log, which nobody but a reader of it misses: what finds no room is left out.
@@ -100,6 +132,22 @@ class CarefulFiles final : public rocksdb::FileSystemWrapper {
     *result = std::move(file);
     return status;
   }
+  IOStatus NewRandomAccessFile(const std::string& path, const rocksdb::FileOptions& options,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                               IODebugContext* debug) override {
+    IOStatus status = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    if (status.ok() && waits_to_be_ingested(path)) {
+      *result = std::make_unique<WaitingFile>(std::move(*result), has_failed_to_read_);
+    }
+    return status;
+  }
+  IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& options,
+                    IODebugContext* debug) override {
+    if (*has_failed_to_read_ && waits_to_be_ingested(from) && !ALF_MUTANT(UnreadFileIngested)) {
+      return IOStatus::IOError(from, "kept out: a file of this ingest could not be read");
+    }
+    return FileSystemWrapper::LinkFile(from, to, options, debug);
+  }
   // The wrapper's own asks the file system below, which would make the file itself.
   IOStatus NewLogger(const std::string& path, const IOOptions& options,
                      std::shared_ptr<rocksdb::Logger>* result, IODebugContext* debug) override {
@@ -111,19 +159,24 @@ class CarefulFiles final : public rocksdb::FileSystemWrapper {
       const std::string dir = to.substr(0, to.rfind('/'));
       std::unique_ptr<rocksdb::FSDirectory> directory;
       IOStatus status = NewDirectory(dir, options, &directory, debug);
-      if (status.ok()) status = directory->Fsync(options, debug);
+      if (status.ok() && !ALF_MUTANT(CurrentBeforeItsDirectory)) {
+        status = directory->Fsync(options, debug);
+      }
       if (!status.ok()) return status;
     }
     return FileSystemWrapper::RenameFile(from, to, options, debug);
   }
   IOStatus DeleteFile(const std::string& path, const IOOptions& options,
                       IODebugContext* debug) override {
-    if (*is_suspect_) return IOStatus::IOError(path, "kept: a manifest that failed may name it");
+    if (*is_suspect_ && !ALF_MUTANT(FileDeletedAfterFailedManifest)) {
+      return IOStatus::IOError(path, "kept: a manifest that failed may name it");
+    }
     return FileSystemWrapper::DeleteFile(path, options, debug);
   }
 
  private:
   const Suspicion is_suspect_ = std::make_shared<std::atomic<bool>>(false);
+  const Suspicion has_failed_to_read_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace

@@ -5,6 +5,9 @@
 // - Once writing or syncing a MANIFEST has failed, no file is deleted: its last record may be there
 //   after all, and name files that RocksDB takes for its own to clean up. The node stops then; the
 //   next open finds what is obsolete.
+// - Once a read of a file that waits to be ingested has failed, none is linked into the store:
+//   RocksDB 7.8 looks for its first key without asking whether that could be read, and would take
+//   the file for one without keys. The ingest fails, and nothing of it is in the manifest.
 // - A line of RocksDB's own LOG that cannot be written is left out: else a full disk ends the
 //   process.
 //
@@ -12,12 +15,16 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 namespace rocksdb {
 class FileSystem;
 }
 
 namespace alfheim::index {
+
+// Below the store's directory: of files that wait to be ingested.
+inline constexpr std::string_view kIngestName = "ingest";
 
 std::shared_ptr<rocksdb::FileSystem> make_careful_files(std::shared_ptr<rocksdb::FileSystem> below);
 

@@ -82,7 +82,7 @@ class RocksCursor final : public Cursor {
     read.snapshot = snapshot;
     // There are none. And what looks for them between two files (RocksDB 7.8) takes a file whose
     // first block is rotten for an empty one: a walk left it out and ended well.
-    read.ignore_range_deletions = true;
+    read.ignore_range_deletions = !ALF_MUTANT(RangeDeletionsLookedAt);
     read.iterate_lower_bound = &lower_;
     if (!options_.upper.empty()) read.iterate_upper_bound = &upper_;
     if (options_.mode == ReadMode::kMemoryOnly) read.read_tier = rocksdb::kBlockCacheTier;
@@ -253,7 +253,7 @@ base::Result<std::unique_ptr<RocksStore>> RocksStore::open(Options options) {
   auto state = std::make_unique<State>();
   state->options = std::move(options);
   const std::string& dir = state->options.dir;
-  state->ingest_dir = dir + "/ingest";
+  state->ingest_dir = fmt::format("{}/{}", dir, kIngestName);
   if (state->options.should_drop) {
     state->filter = std::make_unique<DropFilter>(state->options.should_drop);
   }

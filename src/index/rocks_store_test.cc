@@ -75,6 +75,35 @@ class NoSyncFiles final : public rocksdb::FileSystemWrapper {
   };
 };
 
+// Files that wait to be ingested, whose first block cannot be read.
+class NoReadFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  NoReadFiles() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "NoReadFiles"; }
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& path,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = FileSystemWrapper::NewRandomAccessFile(path, options, result, debug);
+    if (status.ok() && path.find("/ingest/") != std::string::npos) {
+      *result = std::make_unique<File>(std::move(*result));
+    }
+    return status;
+  }
+
+ private:
+  class File final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+   public:
+    using FSRandomAccessFileOwnerWrapper::FSRandomAccessFileOwnerWrapper;
+    rocksdb::IOStatus Read(uint64_t offset, size_t count, const rocksdb::IOOptions& options,
+                           rocksdb::Slice* result, char* scratch,
+                           rocksdb::IODebugContext* debug) const override {
+      if (offset == 0) return rocksdb::IOStatus::IOError("told to fail");
+      return FSRandomAccessFileOwnerWrapper::Read(offset, count, options, result, scratch, debug);
+    }
+  };
+};
+
 class RocksStoreTest : public testing::Test {
  protected:
   RocksStoreTest() {
@@ -467,6 +496,33 @@ TEST_F(RocksStoreTest, nothing_is_deleted_after_a_manifest_failed) {
   EXPECT_FALSE(manifest->Sync(options, nullptr).ok());
   EXPECT_FALSE(files->DeleteFile(dir() + "/000002.sst", options, nullptr).ok());
   EXPECT_TRUE(fs::exists(dir() + "/000002.sst"));
+}
+
+// RocksDB takes a file whose first key it could not read for an empty one, and is content.
+TEST_F(RocksStoreTest, an_ingest_that_could_not_read_its_files_changes_nothing) {
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<NoReadFiles>());
+  const Bytes key = "\x01key";
+  ingest(*open(), {{key, "old"}}, 1);
+  // Longer than what is read of a file's end when it is opened, and nothing that compresses.
+  Bytes large;
+  for (uint64_t word = 1; large.size() < (1 << 20); word = word * 6364136223846793005u + 1) {
+    base::put_u64(large, word);
+  }
+  {
+    RocksStore::Options options;
+    options.env = env.get();
+    const auto store = open(options);
+    MapSource source(MapSource::Records{{key, large}});
+    const base::Status status = store->ingest(source, 2);
+    ASSERT_FALSE(status.is_ok());
+    EXPECT_NE(status.error().message.find("/ingest/"), std::string::npos) << status.error().message;
+    EXPECT_EQ(store->persisted_applied(), 1u);
+  }
+  const auto store = open();
+  EXPECT_EQ(store->persisted_applied(), 1u);
+  EXPECT_EQ(get(*store, key), "old");
+  ingest(*store, {{key, large}}, 2);
+  EXPECT_EQ(get(*store, key), large);
 }
 
 TEST_F(RocksStoreTest, a_directory_is_opened_once_at_a_time) {
