@@ -203,10 +203,12 @@ int run_store_crash(const Arguments& arguments) {
   options.only = point_of(arguments);
   const StoreCrash::Result result = StoreCrash(options).run();
   std::printf("%s\n",
-              base::format("store crash: {} changes of the disk, {} points ({} found the old "
-                           "state, {} the new one), {} failed, in {:.1f} s",
-                           result.change_count, result.point_count, result.old_count,
-                           result.new_count, result.failure_count, seconds_since(begin))
+              base::format(
+                  "store crash: {} changes of the disk among {} operations, {} points ({} "
+                  "found the old state, {} the new one), {} ended by an assertion of RocksDB, {} "
+                  "failed, in {:.1f} s",
+                  result.change_count, result.operation_count, result.point_count, result.old_count,
+                  result.new_count, result.death_count, result.failure_count, seconds_since(begin))
                   .c_str());
   return result.failure_count == 0 && result.point_count > 0 ? 0 : 1;
 }

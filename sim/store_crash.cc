@@ -1,9 +1,14 @@
 #include "sim/store_crash.h"
 
 #include <rocksdb/env.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <map>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -21,6 +26,7 @@ namespace {
 constexpr char kDirectory[] = "/index";
 constexpr uint64_t kSstBytes = 4096;  // so that an ingest has several files
 constexpr uint64_t kAppliedStep = 10;
+constexpr char kChangeMark = '*';  // before an operation that changes the disk
 
 using Records = std::map<base::Bytes, base::Bytes>;
 
@@ -39,7 +45,7 @@ class StoreRun {
 
   // False where the disk went down, or refused, in its midst.
   bool work() {
-    return open() && ingest(60, 0) && ingest(200, 0) && ingest(40, 30) && reopen() &&
+    return open() && ingest(60, 0) && ingest(200, 0) && ingest(40, 30) && compact() && reopen() &&
            ingest(150, 20) && compact() && ingest(10, 10) && reopen() && ingest(30, 5) && close();
   }
   bool open() {
@@ -49,6 +55,7 @@ class StoreRun {
     options.sst_bytes = kSstBytes;
     options.block_cache_bytes = 1 << 20;
     options.env = env_.get();
+    options.is_sequential = true;
     auto store = index::RocksStore::open(options);
     if (!store) return stopped(store.error());
     store_ = std::move(*store);
@@ -211,60 +218,135 @@ std::string judge(StoreRun& run, const CrashPoint& point, uint64_t& found) {
 }  // namespace
 
 StoreCrash::Result StoreCrash::run() {
-  if (options_.only) {
-    run_point(*options_.only);
-    return result_;
-  }
-  {
-    StoreRun run(options_.seed);
-    if (!run.work()) {
-      ++result_.failure_count;
-      std::printf("the run without a crash failed: %s\n", run.last_error().message.c_str());
-      return result_;
+  void* const memory =
+      mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ALF_CHECK(memory != MAP_FAILED);
+  progress_ = new (memory) Progress();
+  std::fflush(stdout);
+  for (bool is_done = false; !is_done;) {
+    // RocksDB has threads, so it lives in the child alone.
+    const pid_t child = fork();
+    ALF_CHECK_MSG(child >= 0, "fork");
+    if (child == 0) {
+      std::signal(SIGABRT, SIG_DFL);
+      run_all();
+      std::fflush(stdout);
+      _exit(0);
     }
-    result_.change_count = run.disk().change_count();
+    int status = 0;
+    ALF_CHECK(waitpid(child, &status, 0) == child);
+    is_done = (WIFEXITED(status) && WEXITSTATUS(status) == 0) || options_.only.has_value();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
+    const bool is_assertion = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    if (is_assertion && progress_->may_die) {
+      ++progress_->result.death_count;
+    } else {
+      fail(base::format("{}: the process ended with status {}", progress_->point, status));
+    }
+    is_done = is_done || progress_->done == 0;  // it would not come further the next time
   }
-  uint64_t number = options_.offset;
-  for (uint64_t change = 1; change <= result_.change_count; ++change) {
-    for (uint32_t place = 0; place < kCrashPlaces + kFailPlaces; ++place) {
-      // After an error the process dies, with or without the machine.
-      const uint32_t subsets = place < kCrashPlaces ? kCrashSubsets : 2;
-      for (uint32_t subset = 0; subset < subsets; ++subset) {
-        if (number++ % options_.every == 0) run_point({change, place, subset});
+  const Result result = progress_->result;
+  munmap(memory, sizeof(Progress));
+  progress_ = nullptr;
+  return result;
+}
+
+void StoreCrash::run_all() {
+  if (options_.only) return run_point(*options_.only);
+  const std::vector<std::string> operations = undisturbed();
+  if (operations.empty()) return;
+  // Else a point would be another one each time, and its replay would show nothing.
+  if (undisturbed() != operations) return fail("a second run made other operations than the first");
+  run_crashes();
+  run_errors(operations);
+}
+
+void StoreCrash::run_if_chosen(const CrashPoint& point) {
+  const uint64_t number = number_++;
+  if (number < progress_->done) return;
+  progress_->done = number_;
+  if ((number + options_.offset) % options_.every == 0) run_point(point);
+}
+
+std::vector<std::string> StoreCrash::undisturbed() {
+  std::vector<std::string> operations;
+  StoreRun run(options_.seed);
+  run.disk().set_operation_hook([&](const DiskOperation& operation) {
+    const bool changes = operation.change_number != 0;
+    operations.push_back(base::format("{}{} {}", changes ? kChangeMark : ' ',
+                                      disk_operation_name(operation.kind), operation.path));
+    return DiskOrder::kProceed;
+  });
+  if (!run.work()) {
+    fail("the run without a crash failed: " + run.last_error().message);
+    return {};
+  }
+  run.disk().set_operation_hook(nullptr);
+  progress_->result.change_count = run.disk().change_count();
+  progress_->result.operation_count = operations.size();
+  return operations;
+}
+
+void StoreCrash::fail(const std::string& what) {
+  ++progress_->result.failure_count;
+  std::printf("%s\n", what.c_str());
+  std::fflush(stdout);
+}
+
+void StoreCrash::run_crashes() {
+  for (uint64_t change = 1; change <= progress_->result.change_count; ++change) {
+    for (uint32_t place = 0; place < kCrashPlaces; ++place) {
+      for (uint32_t subset = 0; subset < kCrashSubsets; ++subset) {
+        run_if_chosen({change, place, subset});
       }
     }
   }
-  return result_;
+}
+
+// After an error the process dies, with or without the machine.
+void StoreCrash::run_errors(const std::vector<std::string>& operations) {
+  constexpr uint32_t kSubsets = 2;
+  for (uint64_t number = 1; number <= operations.size(); ++number) {
+    for (uint32_t subset = 0; subset < kSubsets; ++subset) {
+      run_if_chosen({number, kCrashPlaces, subset});
+      const bool takes_room = operations[number - 1].front() == kChangeMark;
+      if (takes_room) run_if_chosen({number, kCrashPlaces + 1, subset});
+    }
+  }
 }
 
 void StoreCrash::run_point(const CrashPoint& point) {
-  ++result_.point_count;
+  ++progress_->result.point_count;
+  const bool is_error = point.place >= kCrashPlaces;
+  const std::string name = base::format(
+      "{} {}, place {}, subset {}\n  replay: alfsim --store-crash --seed {} --at {} --place {} "
+      "--subset {}\n ",
+      is_error ? "operation" : "change", point.change, point.place, point.subset, options_.seed,
+      point.change, point.place, point.subset);
+  std::snprintf(progress_->point, sizeof progress_->point, "%s", name.c_str());
   StoreRun run(options_.seed);
   const DiskOrder order = order_of(point);
   std::string struck = "nothing";
   run.disk().set_operation_hook([&](const DiskOperation& operation) {
-    if (operation.change_number != point.change) return DiskOrder::kProceed;
+    const uint64_t number = is_error ? operation.number : operation.change_number;
+    if (number != point.change) return DiskOrder::kProceed;
+    progress_->may_die = is_error && operation.kind == DiskOperationKind::kRead;
     struck = base::format("{} {}", disk_operation_name(operation.kind), operation.path);
     return order;
   });
   const bool is_through = run.work();
   const uint64_t before = run.acknowledged();
   run.close();
+  progress_->may_die = false;
   run.disk().set_operation_hook(nullptr);
   lose(run.disk(), point);
   if (point.subset == 4) strike_recovery(run, point);
   uint64_t found = before;
-  const std::string failure = judge(run, point, found);
-  if (!is_through) ++(found > before ? result_.new_count : result_.old_count);
+  std::string failure = judge(run, point, found);
+  if (struck == "nothing") failure = "no such operation came";
+  if (!is_through) ++(found > before ? progress_->result.new_count : progress_->result.old_count);
   if (failure.empty()) return;
-  ++result_.failure_count;
-  std::printf(
-      "change %llu, place %u, subset %u (%s): %s\n  replay: alfsim --store-crash --seed "
-      "%llu --at %llu --place %u --subset %u\n",
-      static_cast<unsigned long long>(point.change), point.place, point.subset, struck.c_str(),
-      failure.c_str(), static_cast<unsigned long long>(options_.seed),
-      static_cast<unsigned long long>(point.change), point.place, point.subset);
-  std::fflush(stdout);
+  fail(base::format("{} ({}): {}", name, struck, failure));
 }
 
 }  // namespace alfheim::sim

@@ -5,21 +5,24 @@
 // disk the run is made anew up to there and struck; then the store is opened again, and must be
 // exactly what the last ingest that was acknowledged left, or the one in flight (I2), and go on.
 //
-// The points are those of sim/exhaustive; beside them each change fails once with EIO or ENOSPC.
+// The points are those of sim/exhaustive; beside them each operation fails once with EIO, reads,
+// opens and listings too, and each change with ENOSPC. A point that meets nothing is a failure.
 //
-// Thread: RocksDB makes its own; so a point may strike another operation of a compaction than the
-// last time. Lifetime: of one run.
+// Thread: RocksDB makes its own, one at work at a time (RocksStore's is_sequential): the run makes
+// the same operations each time, and says so where it does not. Lifetime: of one run.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sim/exhaustive.h"
 
 namespace alfheim::sim {
 
-inline constexpr uint32_t kFailPlaces = 2;  // place kCrashPlaces: EIO, the next one: ENOSPC
+// Place kCrashPlaces: EIO, the next one: ENOSPC. There `change` numbers all operations.
+inline constexpr uint32_t kFailPlaces = 2;
 
 class StoreCrash {
  public:
@@ -31,9 +34,13 @@ class StoreCrash {
   };
   struct Result {
     uint64_t change_count = 0;  // of a run without a crash
+    uint64_t operation_count = 0;
     uint64_t point_count = 0;
     uint64_t old_count = 0;  // runs that were struck in an ingest, and found the old state ...
     uint64_t new_count = 0;  // ... or the new one
+    // RocksDB ended the process by an assertion of its own when it could not read. What the disk
+    // holds is what it held before: the crash points of the next change judge that.
+    uint64_t death_count = 0;
     uint64_t failure_count = 0;
   };
   explicit StoreCrash(Options options) : options_(options) {}
@@ -42,10 +49,25 @@ class StoreCrash {
   Result run();
 
  private:
+  // What outlives a process that dies.
+  struct Progress {
+    Result result;
+    uint64_t done = 0;  // points, chosen or not
+    bool may_die = false;
+    char point[256] = {};
+  };
+  void run_all();
+  // The operations of a run that nothing disturbs; empty where it failed.
+  std::vector<std::string> undisturbed();
+  void fail(const std::string& what);
+  void run_crashes();
+  void run_errors(const std::vector<std::string>& operations);
+  void run_if_chosen(const CrashPoint& point);
   void run_point(const CrashPoint& point);
 
   const Options options_;
-  Result result_;
+  uint64_t number_ = 0;           // of the next point
+  Progress* progress_ = nullptr;  // mapped: shared with the child that runs
 };
 
 }  // namespace alfheim::sim

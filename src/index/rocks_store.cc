@@ -167,6 +167,10 @@ rocksdb::Options rocks_options(const RocksStore::Options& options,
   rocks.paranoid_checks = true;
   rocks.max_open_files = -1;  // an open table is what kBlockCacheTier needs
   rocks.max_background_jobs = options.background_jobs;
+  if (options.is_sequential) {
+    rocks.disable_auto_compactions = true;
+    rocks.max_file_opening_threads = 1;
+  }
   rocks.max_bgerror_resume_count = 0;  // see ErrorListener
   rocks.compression = best_compression();
   rocks.compaction_filter = filter;

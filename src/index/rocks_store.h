@@ -36,6 +36,9 @@ class RocksStore final : public Store {
     ShouldDrop should_drop;         // none: nothing is dropped
     rocksdb::Env* env = nullptr;    // for tests that make the file system fail
     bool is_read_only = false;      // for inspection: changes no file, takes no lock
+    // For tests that must meet the same operations each time: no compaction but compact_all, and
+    // one thread that opens files.
+    bool is_sequential = false;
   };
 
   // Creates the directory where it is missing, and removes what an interrupted ingest left;
