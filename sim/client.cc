@@ -371,6 +371,9 @@ bool Client::is_excused(const Request& request, ByteView reply) {
     return true;
   }
   if (reply != "-" + kOutOfRoom || !may_be_refused(request)) return false;
+  // A read of a key that is due needs the log.
+  if (request.kind == Kind::kWatch) return true;
+  if (!Model::is_write(request.words[0])) return request.kind == Kind::kCommand;
   if (request.kind == Kind::kLiteral) {
     stream_.is_block_refused = true;
   } else {
@@ -387,8 +390,7 @@ bool Client::may_be_refused(const Request& request) const {
   };
   const bool may_grow = request.may_grow || Model::may_grow(request.words[0]);
   if (may_grow && is_since(excuses.growth_refused_ns)) return true;
-  return request.kind != Kind::kExec && Model::is_write(request.words[0]) &&
-         is_since(excuses.writes_refused_ns);
+  return is_since(excuses.writes_refused_ns);
 }
 
 void Client::judge_command(const Request& request, ByteView reply) {

@@ -237,6 +237,7 @@ void Oracle::watch_session(uint64_t session, std::shared_ptr<Trace> trace) {
 void Oracle::on_deliver(const replica::ReplyBatch& batch) {
   for (const replica::Reply& reply : batch.replies) {
     if (reply.kind == replica::ReplyKind::kApplied) continue;
+    if (reply.kind == replica::ReplyKind::kNoTick) continue;
     if (reply.kind == replica::ReplyKind::kLost) continue;     // the connection will be closed
     if (reply.kind == replica::ReplyKind::kRefused) continue;  // it stands in no log
     if (reply.is_block) {

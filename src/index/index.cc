@@ -182,6 +182,10 @@ bool Index::is_overfull() const {
          (frozen_ != nullptr || !store_.can_ingest());
 }
 
+bool Index::is_nearly_full() const {
+  return dirty_bytes() >= options_.dirty_budget_bytes - options_.dirty_budget_bytes / 4;
+}
+
 bool Index::has_dirty() const { return active_->record_count() > 0; }
 
 std::unique_ptr<FreezeJob> Index::freeze(uint64_t applied) {

@@ -163,6 +163,9 @@ class Index {
   // The dirty part has reached its budget again while a freeze is under way or has to wait:
   // the owner slows its clients down.
   bool is_overfull() const;
+  // The dirty part comes near its budget. Where no freeze can end, an owner that takes no more from
+  // here on still has a quarter of the budget for what is under way.
+  bool is_nearly_full() const;
   bool is_freezing() const { return frozen_ != nullptr; }
   bool has_dirty() const;
   // Closes the dirty part, which may be empty; O(1), at most one at a time. `applied` is what

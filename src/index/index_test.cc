@@ -119,6 +119,12 @@ TEST(Index, a_freeze_is_wanted_at_the_budget_and_overfull_at_the_next_or_when_le
   EXPECT_FALSE(world.index->can_freeze());
   EXPECT_FALSE(world.index->has_dirty());
   EXPECT_FALSE(world.index->is_overfull());
+  EXPECT_FALSE(world.index->is_nearly_full());
+  world.put(key_of('\x01', 0), Bytes(5'000, 'v'));
+  EXPECT_FALSE(world.index->is_nearly_full());
+  world.put(key_of('\x01', 0), Bytes(7'600, 'v'));
+  EXPECT_TRUE(world.index->is_nearly_full());
+  EXPECT_FALSE(world.index->is_overfull());
   fill();
   EXPECT_TRUE(world.index->is_overfull());
   ASSERT_TRUE(job->run().is_ok());

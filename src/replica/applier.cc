@@ -136,6 +136,7 @@ void Applier::run_slice() {
     if (log_bytes_since_freeze_ - bytes_begin > kSliceBytesMax || is_near()) break;
   }
   is_running_ = step != Step::kNothing;
+  note_choked();  // before a reply says that there is room for the next
   flush_replies();
   if (events_.on_progress) events_.on_progress(hands_.machine.applied(), target_);
   events_.on_applied(hands_.machine.applied());
@@ -251,6 +252,7 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
   }
   if (!status) return fail(std::move(status).error());
   if (std::exchange(room_retry_ms_, 0) > 0) events_.on_room();
+  note_choked();
   hands_.machine.index().finish(*job);
   // It owns all that was frozen, and this strand may be a loop.
   hands_.executor.post_to_pool([job = std::move(job)] {});
@@ -271,10 +273,16 @@ void Applier::wait_for_room(std::unique_ptr<index::FreezeJob> job, const base::E
   events_.on_no_room(found);
   if (!persist_waiters_.empty() && !current_) return tell_persist_waiters();
   room_retry_ms_ = std::clamp(2 * room_retry_ms_, kRoomRetryMsMin, kRoomRetryMsMax);
+  note_choked();
   strand_.post_after(room_retry_ms_, [this, job = std::move(job)]() mutable {
     if (has_failed_) return;
     run_freeze(std::move(job));
   });
+}
+
+void Applier::note_choked() {
+  is_choked_.store(room_retry_ms_ > 0 && hands_.machine.index().is_nearly_full(),
+                   std::memory_order_release);
 }
 
 void Applier::tell_persist_waiters() {

@@ -65,6 +65,9 @@ class Applier {
   void offer(base::LogIndex commit, std::vector<CommittedEntry> entries);
   // Payload bytes offered and not yet applied, for back-pressure.
   uint64_t backlog_bytes() const { return backlog_bytes_.load(std::memory_order_relaxed); }
+  // Any thread: a freeze waits for room, and what may come on top of it is nearly used up: nothing
+  // that writes should be proposed, or it would wait, and whoever reads behind it.
+  bool is_choked() const { return is_choked_.load(std::memory_order_acquire); }
   // Applies no more, freezes what is dirty and calls `done` when it is in the store (stop).
   // Also when the disk has no room for it: the log holds all, the next start replays.
   void persist_now(std::function<void()> done);
@@ -90,6 +93,7 @@ class Applier {
   void retry_freeze();
   void run_freeze(std::unique_ptr<index::FreezeJob> job);
   void wait_for_room(std::unique_ptr<index::FreezeJob> job, const base::Error& found);
+  void note_choked();
   void tell_persist_waiters();
   void flush_replies();
   void fail(base::Error error);
@@ -112,6 +116,7 @@ class Applier {
   bool is_stopping_ = false;
   bool has_failed_ = false;
   std::atomic<uint64_t> backlog_bytes_{0};
+  std::atomic<bool> is_choked_{false};
 };
 
 }  // namespace alfheim::replica

@@ -1,5 +1,7 @@
 #include "replica/batcher.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace alfheim::replica {
@@ -109,6 +111,11 @@ std::vector<Batch> Batcher::take_batches(size_t bytes_max) {
     queued_bytes_.store(queued, std::memory_order_relaxed);
   }
   return taken;
+}
+
+std::vector<ReplyTo> Batcher::take_followers() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(followers_, {});
 }
 
 bool Batcher::take_large(LargeOperation& large) {

@@ -60,6 +60,8 @@ class Batcher {
   // ---- core strand ----
   // Closed batches, oldest first, of at most `bytes_max` in all (at least one where there is any).
   std::vector<Batch> take_batches(size_t bytes_max);
+  // Those who wait for a tick that cannot come.
+  std::vector<ReplyTo> take_followers();
   // The next body that must go ahead in fragments.
   bool take_large(LargeOperation& large);
   // A batch of its own for the operation of a body that went ahead.

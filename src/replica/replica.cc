@@ -125,7 +125,7 @@ void Replica::on_tick() {
 
 // A tick without followers: keys are due, so log time must move for them to go.
 void Replica::tick_log_time() {
-  if (!is_serving() || is_writing_ || !batcher_.is_empty()) return;
+  if (!is_serving() || is_writing_ || !batcher_.is_empty() || refuses_writes()) return;
   const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
   if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
 }

@@ -95,10 +95,11 @@ class Replica {
   bool is_serving() const { return is_serving_.load(std::memory_order_acquire); }
   // New work should wait: too much is queued or not yet applied.
   bool is_overloaded() const;
-  // The disk is full: what grows the data must be answered with kRefusedByFullDisk; while the
-  // log itself has no room, whatever writes. What comes all the same is refused by the core.
+  // The disk is full: what grows the data must be answered with kRefusedByFullDisk; while the log
+  // itself has no room, or memory none for what the index cannot store, whatever writes, and a read
+  // that needs a tick. What comes all the same is refused by the core, or waits for room.
   bool refuses_growth() const { return guard_.is_full(); }
-  bool refuses_writes() const { return guard_.lacks_log(); }
+  bool refuses_writes() const { return guard_.lacks_log() || applier_.is_choked(); }
   DiskStatus disk_status() const { return guard_.status(); }
   base::Stamp clock_now() { return stamps_.now(); }
   // As of the last tick or change of role; never waits for the core.
@@ -153,9 +154,11 @@ class Replica {
   base::Status persist(const raft::Ready& ready);  // log strand
   void park(raft::Ready ready, const base::Error& found);
   void retry_parked();
+  void release_followers();
   void abandon_parked();
   void look_at_disk();
   bool is_refused(const LargeOperation& operation);
+  bool is_refused(machine::OperationKind kind, base::ByteView body);
   void disown_large();
   void refuse_growth(Batch& batch);
   void refuse(std::span<const ReplyTo> calls, std::span<const ReplyTo> blocks);

@@ -1,5 +1,7 @@
 // What a full disk asks of a replica: refuse what would grow the data before it is proposed,
 // keep what the log has no room for, look for room, and go on.
+#include <utility>
+
 #include "base/check.h"
 #include "base/mutant.h"
 #include "machine/growth.h"
@@ -48,13 +50,30 @@ base::Status Replica::persist(const raft::Ready& ready) {
 void Replica::park(raft::Ready ready, const base::Error& found) {
   guard_.note_no_room(DiskGuard::Need::kLog, found);
   parked_.push_back(std::move(ready));
+  release_followers();
   if (on_stopped_) {
     abandon_parked();
     finish_stop();
   }
 }
 
+// Log time stands still before there is room: reads must not wait for it.
+void Replica::release_followers() {
+  std::vector<ReplyBatch> batches(hands_.router.loop_count());
+  const auto release = [&](std::vector<ReplyTo> followers) {
+    for (const ReplyTo& to : followers) {
+      if (to.session == 0) continue;
+      batches[to.loop].replies.push_back(Reply{.to = to, .kind = ReplyKind::kNoTick});
+    }
+  };
+  for (InFlight& item : in_flight_) release(std::exchange(item.followers, {}));
+  for (Proposed& item : proposed_) release(std::exchange(item.followers, {}));
+  release(batcher_.take_followers());
+  deliver(std::move(batches));
+}
+
 void Replica::retry_parked() {
+  if (!parked_.empty()) release_followers();  // who came before it could know
   // All of them have come back, so they go again in their order.
   if (parked_.empty() || parked_.size() < writes_in_flight_) return;
   hands_.log_strand.post([this] { log_strand_.is_parked = false; });
@@ -97,8 +116,16 @@ void Replica::look_at_disk() {
   if (is_full || hands_.log.reserve_missing_bytes() > 0) sweep();
 }
 
+bool Replica::is_refused(machine::OperationKind kind, base::ByteView body) {
+  const command::Table& table = hands_.machine.table();
+  if (applier_.is_choked()) return machine::writes(table, kind, body);
+  return guard_.is_full() && machine::grows(table, kind, body);
+}
+
 bool Replica::is_refused(const LargeOperation& operation) {
-  if (!guard_.is_full() || !operation.is_growth) return false;
+  const bool is_refused =
+      applier_.is_choked() ? !operation.is_read : guard_.is_full() && operation.is_growth;
+  if (!is_refused) return false;
   const bool is_block = operation.kind == machine::OperationKind::kBlock;
   const std::span<const ReplyTo> one(&operation.waiter, 1);
   refuse(is_block ? std::span<const ReplyTo>() : one, is_block ? one : std::span<const ReplyTo>());
@@ -124,7 +151,6 @@ void Replica::disown_large() {
 // honest; the rest keeps its order.
 void Replica::refuse_growth(Batch& batch) {
   if (batch.payload.empty()) return;  // a tick
-  const command::Table& table = hands_.machine.table();
   base::Result<machine::PayloadReader> reader = machine::PayloadReader::open(batch.payload);
   ALF_CHECK_MSG(reader.is_ok(), "our own batch");
   machine::BatchBuilder kept;
@@ -136,7 +162,7 @@ void Replica::refuse_growth(Batch& batch) {
     const base::Result<machine::Operation> operation = reader->next();
     ALF_CHECK_MSG(operation.is_ok(), "our own batch");
     ALF_CHECK(ordinal < batch.waiters.size());
-    if (!machine::grows(table, operation->kind, operation->body)) {
+    if (!is_refused(operation->kind, operation->body)) {
       kept.add_body(operation->kind, operation->flags, operation->body);
       waiters.push_back(batch.waiters[ordinal]);
     } else if (operation->kind == machine::OperationKind::kBlock) {

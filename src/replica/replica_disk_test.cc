@@ -161,6 +161,44 @@ TEST(ReplicaDisk, WithTheReserveUsedUpWritesWaitReadsGoOnAndAllIsWrittenWhenTher
   EXPECT_FALSE(life.replica().refuses_growth());
 }
 
+// Before the log found no room, with the write that found none, or after.
+TEST(ReplicaDisk, WhoWaitsForATickIsToldThatNoneComesWhileTheLogHasNoRoom) {
+  SmallWorld world;
+  world.reserve_count = 0;
+  Life life(world);
+  life.serve();
+  fill_disk(world);
+  life.run_for_ms(1500);
+  uint64_t last_follower = 1000;
+  const auto follow = [&] {
+    life.replica().batcher().add_follower(ReplyTo{.session = 1, .slot = ++last_follower});
+    return last_follower;
+  };
+  uint64_t written = 0;
+  uint64_t with_it = 0;
+  for (int i = 0; i < 40 && !life.replica().refuses_writes(); ++i) {
+    written = life.queue({"DEL", "a"});
+    with_it = follow();
+    life.replica().submit();
+    life.run_for_ms(200);
+  }
+  ASSERT_TRUE(life.replica().refuses_writes());
+  EXPECT_EQ(life.reply(written), "(none)");
+  EXPECT_EQ(life.kind(with_it - 1), ReplyKind::kApplied);
+  EXPECT_EQ(life.kind(with_it), ReplyKind::kNoTick);
+  const uint64_t after = follow();
+  life.replica().submit();
+  life.run_for_ms(200);
+  EXPECT_EQ(life.kind(after), ReplyKind::kNoTick);
+  make_room(world);
+  life.run_for_ms(2000);
+  EXPECT_EQ(life.reply(written), ":0\r\n");
+  const uint64_t last = follow();
+  life.replica().submit();
+  life.run_for_ms(200);
+  EXPECT_EQ(life.kind(last), ReplyKind::kApplied);
+}
+
 TEST(ReplicaDisk, AStopWhileWritesWaitForRoomEndsAndAnswersNobody) {
   SmallWorld world;
   world.reserve_count = 0;
@@ -218,6 +256,45 @@ TEST(ReplicaDisk, AFreezeWithoutRoomWaitsAndIsDoneWhenThereIsRoom) {
   EXPECT_EQ(life.run({"GET", "k0"}), bulk_of(value_of(0, 900)));
   EXPECT_EQ(life.run({"GET", "k1"}), "$-1\r\n");
   EXPECT_EQ(life.run({"GET", "later"}), "$1\r\n1\r\n");
+}
+
+// Else what was accepted would wait in the log, and whoever reads behind it.
+TEST(ReplicaDisk, DeletesBeyondWhatMemoryHoldsForAFullDiskAreRefusedNotLeftWaiting) {
+  SmallWorld world;
+  world.segment_bytes = 1 << 20;
+  world.disk_reserve_bytes = 0;
+  world.dirty_budget_bytes = 32 * 1024;
+  Life life(world);
+  life.serve();
+  constexpr int kKeyCount = 2000;
+  for (int i = 0; i < kKeyCount; ++i) life.begin({"SET", "k" + std::to_string(i), value_of(i, 64)});
+  life.run_for_ms(2000);
+  ASSERT_FALSE(life.replica().refuses_growth());
+  life.store().set_lacks_room(true);
+  int deleted_count = 0;
+  int refused_count = 0;
+  for (int i = 0; i < kKeyCount - 10; i += 10) {
+    std::vector<uint64_t> slots;
+    for (int j = i; j < i + 10; ++j) slots.push_back(life.begin({"DEL", "k" + std::to_string(j)}));
+    const uint64_t read = life.queue({"GET", "k1999"}, true);
+    life.replica().submit();
+    life.run_for_ms(20);
+    for (const uint64_t slot : slots) {
+      const std::string reply = life.reply(slot);
+      ASSERT_TRUE(reply == ":1\r\n" || reply == kOom) << i << ": " << reply;
+      ++(reply == kOom ? refused_count : deleted_count);
+    }
+    EXPECT_EQ(life.reply(read), bulk_of(value_of(1999, 64))) << i;
+  }
+  EXPECT_GT(deleted_count, 100);
+  EXPECT_GT(refused_count, 100);
+  EXPECT_TRUE(life.replica().refuses_writes());
+  EXPECT_EQ(life.run({"FLUSHALL"}), kOom);
+  life.store().set_lacks_room(false);
+  life.run_for_ms(10'000);
+  EXPECT_FALSE(life.replica().refuses_writes());
+  EXPECT_EQ(life.run({"DEL", "k1999"}), ":1\r\n");
+  EXPECT_TRUE(life.fatal_errors.empty());
 }
 
 // The index is stored for it, though no budget asks: else the segments would stay.

@@ -26,6 +26,7 @@ enum class ReplyKind : uint8_t {
   kReplied,
   kWatchFailed,  // a block that did nothing
   kApplied,      // no reply: the entry that a follower waited for is applied
+  kNoTick,       // no reply: log time cannot move now; the follower's read must do without
   kLost,         // the outcome is not known: close the connection (promise 3)
   kRefused,      // an error; the operation was not proposed, and never will be
 };

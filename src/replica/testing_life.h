@@ -40,6 +40,7 @@ struct World {
   bool fails_ingest = false;
   uint32_t reserve_count = 0;
   uint64_t disk_reserve_bytes = 0;
+  uint64_t dirty_budget_bytes = 64 << 20;
 };
 
 // One life of a node: log, index, machine and replica are real, its replies are kept.
@@ -57,8 +58,9 @@ class Life : public ReplyRouter {
                                  .reserved_segment_count = world.reserve_count}));
     store_ = std::make_unique<index::TwinStore>(
         world.store, index::TwinStore::Options{.fails_ingest = world.fails_ingest});
-    index_ = must(
-        index::Index::open(*store_, clock_, {.ordered_kinds = std::string(1, types::kKindExpiry)}));
+    index_ = must(index::Index::open(*store_, clock_,
+                                     {.dirty_budget_bytes = world.dirty_budget_bytes,
+                                      .ordered_kinds = std::string(1, types::kKindExpiry)}));
     machine_ = must(machine::Machine::open({*index_, *log_, *table_}));
     keeper_ = std::make_unique<upkeep::SegmentKeeper>(upkeep::SegmentKeeper::Hands{
         *log_, *store_, [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {

@@ -306,6 +306,11 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
     case replica::ReplyKind::kApplied:
       if (stalled_ && stalled_->reason == Stall::kTick) stalled_->is_over = true;
       return;
+    case replica::ReplyKind::kNoTick:
+      if (!stalled_ || stalled_->reason != Stall::kTick) return;
+      stalled_->has_ticked = false;
+      stalled_->is_over = true;
+      return;
     case replica::ReplyKind::kLost: return abort();
     case replica::ReplyKind::kRefused: return take_refusal(reply, batch);
     case replica::ReplyKind::kWatchFailed:
@@ -386,7 +391,7 @@ void Session::end_stall() {
     Stalled over = std::move(*stalled_);
     stalled_.reset();
     if (!over.request) continue;
-    if (over.reason == Stall::kTick) ticked_clock_ = over.clock;
+    if (over.reason == Stall::kTick && over.has_ticked) ticked_clock_ = over.clock;
     const std::span<const base::ByteView> words = over.request->words();
     const command::Arguments args(words);
     resumed_ = &*over.request;

@@ -86,7 +86,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     Stall reason = Stall::kDrain;
     uint64_t slot = 0;  // whose reply ends it, of kReply
     bool is_over = false;
-    base::Stamp clock;  // of kTick: what the read's clock said; log time has passed it then
+    bool has_ticked = true;  // of kTick: or log time cannot move now
+    base::Stamp clock;       // of kTick: what the read's clock said; log time has passed it then
     std::optional<OwnedRequest> request;  // executed when the stall ends
   };
   // What the requests that are cut in one go share.

@@ -104,6 +104,58 @@ TEST_F(SessionDisk, ABlockThatWasQueuedBeforeIsRefusedAtExec) {
             "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
 }
 
+// Reads must not wait for log time, which stands still.
+TEST_F(SessionDisk, WithoutAnyRoomForTheLogReadsAreAnsweredThoughAKeyIsDue) {
+  TestClient client(node_);
+  ASSERT_EQ(client.pipeline({{"SET", "due", "1", "PX", "60000"}, {"SET", "a", "1"}}),
+            "+OK\r\n+OK\r\n");
+  fill_disk();
+  // The deletes' long names use up the segment.
+  const std::string name(300'000, 'n');
+  TestClient writer(node_);
+  for (int i = 0; i < 40 && writer.call({"DEL", name}) == ":0\r\n"; ++i) continue;
+  EXPECT_EQ(client.call({"DEL", "a"}), kOom);
+  node_.run_for_ms(61'000);
+  EXPECT_EQ(client.pipeline({{"GET", "a"},
+                             {"GET", "due"},
+                             {"EXISTS", "due", "a"},
+                             {"SCAN", "0"},
+                             {"KEYS", "a*"},
+                             {"WATCH", "due"},
+                             {"PING"},
+                             {"GET", "a"}}),
+            bulk_of("1") + kOom + kOom + kOom + kOom + kOom + "+PONG\r\n" + bulk_of("1"));
+  EXPECT_EQ(client.pipeline({{"MULTI"}, {"GET", "a"}, {"EXEC"}}), "+OK\r\n+QUEUED\r\n" + kOomExec);
+  make_room();
+  EXPECT_EQ(client.pipeline({{"GET", "due"}, {"SCAN", "0"}, {"DEL", "a"}}),
+            "$-1\r\n*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n:1\r\n");
+}
+
+TEST(SessionDiskCold, WithoutAnyRoomForTheLogColdReadsAreAnsweredThoughAKeyIsDue) {
+  const TestSetup setup{.has_data_commands = true, .cold_per_1000 = 1000};
+  {
+    TestNode first(setup);
+    first.serve();
+    TestClient client(first);
+    ASSERT_EQ(client.pipeline({{"SET", "due", "1", "PX", "60000"}, {"SET", "a", "1"}}),
+              "+OK\r\n+OK\r\n");
+    first.stop();
+  }
+  TestNode node(setup);
+  node.serve();
+  setup.disks->disk.set_capacity_bytes(0);
+  node.run_for_ms(1500);
+  TestClient client(node);
+  TestClient writer(node);
+  const std::string name(300'000, 'n');
+  for (int i = 0; i < 40 && writer.call({"DEL", name}) == ":0\r\n"; ++i) continue;
+  node.run_for_ms(61'000);
+  EXPECT_EQ(client.call({"DEL", "a"}), kOom);
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"GET", "due"}, {"GET", "a"}}),
+            bulk_of("1") + kOom + bulk_of("1"));
+  EXPECT_GT(node.counters().pool_reads.load(), 0u);
+}
+
 TEST_F(SessionDisk, InfoAndMetricsTell) {
   fill_disk();
   const std::string full = node_.run({"INFO", "alfheimdb"});

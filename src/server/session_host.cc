@@ -128,7 +128,11 @@ void SessionHost::read_on_pool(PoolRead read) {
       read.view = machine::ReadView::open(hands_.services.machine);
     }
     base::Status status = read.view->run(request, reply);
-    if (!status && types::Database::is_needs_tick(status.error())) {
+    if (!status && types::Database::is_needs_tick(status.error()) && read.lacks_tick) {
+      bytes.clear();
+      reply.error_with_code(replica::kRefusedByFullDisk);
+      status = base::ok();
+    } else if (!status && types::Database::is_needs_tick(status.error())) {
       // Set after the request came, and due already: by log time, as of the view, it lives.
       bytes.clear();
       request.clock = base::Stamp{};

@@ -42,6 +42,7 @@ class SessionHost {
     OwnedRequest request;
     base::DatabaseIndex database;
     base::Stamp clock;
+    bool lacks_tick = false;  // log time may not have passed the clock, and cannot move now
     uint64_t random = 0;
     command::Limits limits;
     std::shared_ptr<machine::ReadView> view;

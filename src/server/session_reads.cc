@@ -79,7 +79,9 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   const std::optional<base::Stamp> deadline = services.machine.next_deadline();
   // The pool cannot stop the connection to wait for a tick, so it comes first; once is enough,
   // however many keys fall due meanwhile: log time has passed the clock of this read.
-  if (!ticked_clock_ && deadline && *deadline <= clock) return wait_for_tick(clock, words);
+  const bool lacks_tick = !ticked_clock_ && deadline && *deadline <= clock;
+  // Without one it is read all the same, and fails if it meets a key that is due.
+  if (lacks_tick && !services.replica.refuses_writes()) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_.count;
   OwnedRequest request = own(words);
@@ -91,6 +93,7 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
                             .request = std::move(request),
                             .database = state_.database,
                             .clock = clock,
+                            .lacks_tick = lacks_tick,
                             .random = chance_for(row),
                             .limits = command::Limits{services.config.bulk_bytes_max()},
                             .view = machine::ReadView::open(services.machine)});
@@ -120,7 +123,13 @@ uint64_t Session::chance_for(const command::Row& row) {
   return row.is_point() ? 0 : host_.services().random.next_u64();
 }
 
+// Where nothing can be written the key that fell due can neither be removed nor be served.
 void Session::wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words) {
+  if (host_.services().replica.refuses_writes()) {
+    host_.services().counters.error_replies.fetch_add(1, std::memory_order_relaxed);
+    return answer(
+        [](resp::ReplyWriter& reply) { reply.error_with_code(replica::kRefusedByFullDisk); });
+  }
   host_.services().replica.batcher().add_follower(reply_to(0));
   stall(Stall::kTick, 0, words);
   stalled_->clock = clock;

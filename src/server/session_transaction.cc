@@ -58,7 +58,11 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   if (!transaction_.is_open()) {
     return answer([](resp::ReplyWriter& reply) { reply.error("EXEC without MULTI"); });
   }
-  if (is_without_room(transaction_.flags())) {
+  // Its reads go through the log, too, and so does the judgement of what it watches.
+  const uint32_t flags = transaction_.flags();
+  const bool needs_log =
+      (flags & (command::kWrite | command::kReadOnly)) != 0 || transaction_.watch_count() > 0;
+  if (is_without_room(flags) || (needs_log && host_.services().replica.refuses_writes())) {
     host_.services().counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
     end_transaction();
     return answer([](resp::ReplyWriter& reply) {
