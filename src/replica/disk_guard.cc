@@ -5,6 +5,12 @@
 #include "base/format.h"
 
 namespace alfheim::replica {
+namespace {
+
+// By which part of the reserve more must be free before a full disk has room again.
+constexpr uint64_t kMarginPart = 8;
+
+}  // namespace
 
 DiskGuard::DiskGuard(env::Disk& disk, const vlog::Log& log, Options options, Announce announce)
     : disk_(disk), log_(log), options_(std::move(options)), announce_(std::move(announce)) {
@@ -41,13 +47,18 @@ void DiskGuard::note_room(Need need) {
 bool DiskGuard::needs_more_room() const {
   if (status_.lacks_log || status_.lacks_index) return true;
   if (!is_known_) return false;
-  const uint64_t margin_bytes = status_.is_full ? options_.reserve_bytes / 8 : 0;
+  const uint64_t wanted_bytes = status_.is_full ? wanted_free_bytes() : options_.reserve_bytes;
   // The reserve that the log is to make anew is spoken for.
-  return status_.free_bytes < options_.reserve_bytes + margin_bytes + log_.reserve_missing_bytes();
+  return status_.free_bytes < wanted_bytes + log_.reserve_missing_bytes();
+}
+
+uint64_t DiskGuard::wanted_free_bytes() const {
+  return options_.reserve_bytes + options_.reserve_bytes / kMarginPart;
 }
 
 void DiskGuard::settle() {
   lacks_log_.store(status_.lacks_log, std::memory_order_release);
+  lacks_index_.store(status_.lacks_index, std::memory_order_release);
   const bool is_full = needs_more_room();
   if (is_full == status_.is_full) return;
   status_.is_full = is_full;

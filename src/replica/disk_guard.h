@@ -46,6 +46,9 @@ class DiskGuard {
   DiskGuard(env::Disk& disk, const vlog::Log& log, Options options, Announce announce);
 
   bool is_full() const { return is_full_.load(std::memory_order_acquire); }
+  bool lacks_index() const { return lacks_index_.load(std::memory_order_acquire); }
+  // What must be free for the disk not to count as full once it did.
+  uint64_t wanted_free_bytes() const;
   bool lacks_log() const { return lacks_log_.load(std::memory_order_acquire); }
   DiskStatus status() const;
 
@@ -68,6 +71,7 @@ class DiskGuard {
   bool is_known_ = false;  // free_bytes is
   std::atomic<bool> is_full_{false};
   std::atomic<bool> lacks_log_{false};
+  std::atomic<bool> lacks_index_{false};
 };
 
 }  // namespace alfheim::replica

@@ -97,9 +97,7 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                    .on_state_hash = events_.on_state_hash,
                    .on_progress = events_.on_progress,
                    .on_no_room =
-                       [this](const base::Error& found) {
-                         guard_.note_no_room(DiskGuard::Need::kIndex, found);
-                       },
+                       [this](const base::Error& found) { give_room_to_index(found); },
                    .on_room = [this] { guard_.note_room(DiskGuard::Need::kIndex); },
                }) {}
 
@@ -347,8 +345,11 @@ void Replica::on_persisted(base::LogIndex first) {
 void Replica::sweep() {
   if (is_closing_) return;
   hands_.executor.post_to_pool([this] {
+    const upkeep::Spares spares = guard_.lacks_index() ? upkeep::Spares::kNone
+                                  : guard_.is_full()   ? upkeep::Spares::kReserveOnly
+                                                       : upkeep::Spares::kAll;
     base::Result<upkeep::SweepReport> swept =
-        hands_.keeper.sweep(guard_.is_full() ? upkeep::Spares::kReserveOnly : upkeep::Spares::kAll);
+        hands_.keeper.sweep(spares, guard_.wanted_free_bytes());
     if (swept) return;
     hands_.core.post([this, error = std::move(swept).error()]() mutable {
       // The log was closed under a sweep that was still under way: nothing is lost.

@@ -155,6 +155,7 @@ class Replica {
   void park(raft::Ready ready, const base::Error& found);
   void retry_parked();
   void release_followers();
+  void give_room_to_index(const base::Error& found);  // any strand
   void abandon_parked();
   void look_at_disk();
   bool is_refused(const LargeOperation& operation);

@@ -11,6 +11,8 @@ namespace alfheim::replica {
 namespace {
 
 constexpr uint64_t kLookEveryMs = 1000;
+// Files of the log's reserve that the index does not get: deletes go on in them.
+constexpr uint32_t kReserveOfLog = 1;
 
 }  // namespace
 
@@ -38,7 +40,11 @@ base::Status Replica::persist(const raft::Ready& ready) {
   log_strand_.is_parked = !status && status.error().code == base::ErrorCode::kNoSpace;
   // A new segment is what takes room: whoever is refused from now on is refused early.
   const uint64_t roll_count = hands_.log.roll_count();
-  if (roll_count != log_strand_.roll_count) guard_.look();
+  if (roll_count != log_strand_.roll_count) {
+    guard_.look();
+    // Deletes may use up the room faster than once a second, and with it that of the index.
+    if (guard_.is_full()) applier_.freeze_for_room();
+  }
   log_strand_.roll_count = roll_count;
   return status;
 }
@@ -102,6 +108,18 @@ void Replica::abandon_parked() {
   if (large_) lose_large();
   for (LargeInFlight next; batcher_.take_large(next.operation); lose_large()) large_ = next;
   for (Batch& batch : batcher_.take_batches(SIZE_MAX)) lose(batch);
+}
+
+// Only an index that is stored lets the segments of deleted values go. So on a disk that somebody
+// else filled its files go where the log keeps room for itself; before the freeze is tried again.
+void Replica::give_room_to_index(const base::Error& found) {
+  guard_.note_no_room(DiskGuard::Need::kIndex, found);
+  hands_.log_strand.post([this] {
+    base::Result<bool> given = hands_.log.give_room(kReserveOfLog);
+    if (given) return;
+    hands_.core.post(
+        [this, error = std::move(given).error()]() mutable { fail(std::move(error)); });
+  });
 }
 
 void Replica::look_at_disk() {

@@ -258,6 +258,45 @@ TEST(ReplicaDisk, AFreezeWithoutRoomWaitsAndIsDoneWhenThereIsRoom) {
   EXPECT_EQ(life.run({"GET", "later"}), "$1\r\n1\r\n");
 }
 
+TEST(ReplicaDisk, AnIndexWithoutRoomGetsThatOfTheLogsFilesButForOne) {
+  SmallWorld world;
+  world.spare_count = 2;
+  Life life(world);
+  life.serve();
+  life.run_for_ms(1000);
+  ASSERT_EQ(life.log().stats().spare_count, 2u);
+  ASSERT_EQ(life.log().stats().reserved_count, 2u);
+  ASSERT_EQ(life.run({"SET", "a", "1"}), "+OK\r\n");
+  fill_disk(world);
+  life.store().set_lacks_room(true);
+  life.run_for_ms(2000);
+  EXPECT_LT(life.log().stats().spare_count, 2u);
+  EXPECT_EQ(life.log().stats().reserved_count, 2u);
+  life.run_for_ms(60'000);
+  EXPECT_EQ(life.log().stats().spare_count, 0u);
+  EXPECT_EQ(life.log().stats().reserved_count, 1u) << "deletes must go on";
+  EXPECT_EQ(life.run({"DEL", "a"}), ":1\r\n");
+  life.store().set_lacks_room(false);
+  make_room(world);
+  life.run_for_ms(20'000);
+  EXPECT_EQ(life.log().stats().reserved_count, 2u);
+  EXPECT_TRUE(life.fatal_errors.empty());
+}
+
+// They would be what fills the disk.
+TEST(ReplicaDisk, SparesAreMadeOnlyWhereTheReserveStaysFree) {
+  SmallWorld world;
+  world.spare_count = 2;
+  world.disk.set_capacity_bytes(world.disk_reserve_bytes + 6 * world.segment_bytes);
+  Life life(world);
+  life.serve();
+  life.run_for_ms(3000);
+  EXPECT_FALSE(life.replica().refuses_growth());
+  EXPECT_EQ(life.log().stats().reserved_count, 2u);
+  EXPECT_LT(life.log().stats().spare_count, 2u);
+  EXPECT_EQ(life.run({"SET", "a", "1"}), "+OK\r\n");
+}
+
 // Else what was accepted would wait in the log, and whoever reads behind it.
 TEST(ReplicaDisk, DeletesBeyondWhatMemoryHoldsForAFullDiskAreRefusedNotLeftWaiting) {
   SmallWorld world;

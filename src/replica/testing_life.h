@@ -38,6 +38,7 @@ struct World {
   uint64_t segment_bytes = 64 * 1024;
   uint64_t log_bytes_per_freeze = uint64_t{1} << 30;
   bool fails_ingest = false;
+  uint32_t spare_count = 0;
   uint32_t reserve_count = 0;
   uint64_t disk_reserve_bytes = 0;
   uint64_t dirty_budget_bytes = 64 << 20;
@@ -54,7 +55,7 @@ class Life : public ReplyRouter {
                                 {.dir = "/log",
                                  .identity = {.cluster_uid = 1, .node = {1}, .group = {1}},
                                  .segment_bytes = world.segment_bytes,
-                                 .prewritten_segment_count = 0,
+                                 .prewritten_segment_count = world.spare_count,
                                  .reserved_segment_count = world.reserve_count}));
     store_ = std::make_unique<index::TwinStore>(
         world.store, index::TwinStore::Options{.fails_ingest = world.fails_ingest});

@@ -41,7 +41,7 @@ base::Result<bool> SegmentKeeper::has_live_value(const vlog::SegmentInfo& segmen
   return false;
 }
 
-base::Result<SweepReport> SegmentKeeper::sweep(Spares spares) {
+base::Result<SweepReport> SegmentKeeper::sweep(Spares spares, uint64_t kept_free_bytes) {
   SweepReport report;
   const SweepClaim claim(is_sweeping_);
   if (!claim.is_owned()) return report;
@@ -57,9 +57,11 @@ base::Result<SweepReport> SegmentKeeper::sweep(Spares spares) {
   ALF_TRY_STATUS(hands_.log.reap());
   // What cannot be made for want of room is made by a later sweep.
   base::Status made;
-  if (hands_.log.reserve_missing_bytes() > 0) made = hands_.log.replenish_reserve();
+  if (spares != Spares::kNone && hands_.log.reserve_missing_bytes() > 0) {
+    made = hands_.log.replenish_reserve();
+  }
   if (made && spares == Spares::kAll && hands_.log.wants_spares()) {
-    made = hands_.log.replenish_spares();
+    made = hands_.log.replenish_spares(kept_free_bytes);
   }
   report.lacks_space = !made && made.error().code == base::ErrorCode::kNoSpace;
   if (!made && !report.lacks_space) return std::move(made).error();

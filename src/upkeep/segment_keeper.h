@@ -20,8 +20,8 @@
 namespace alfheim::upkeep {
 
 // Which files a sweep makes where some are missing. On a full disk spares would take room that
-// others need.
-enum class Spares : uint8_t { kAll, kReserveOnly };
+// others need; while the index finds none, even the reserve would.
+enum class Spares : uint8_t { kAll, kReserveOnly, kNone };
 
 struct SweepReport {
   uint64_t segments_judged = 0;
@@ -40,8 +40,8 @@ class SegmentKeeper {
   explicit SegmentKeeper(Hands hands) : hands_(std::move(hands)) {}
 
   // Judges and drops, then fills the pool of spares. Returns at once where a sweep runs.
-  // May block and run long: pool only.
-  base::Result<SweepReport> sweep(Spares spares = Spares::kAll);
+  // Spares are made only where `kept_free_bytes` stay free. May block and run long: pool only.
+  base::Result<SweepReport> sweep(Spares spares = Spares::kAll, uint64_t kept_free_bytes = 0);
 
  private:
   base::Result<bool> has_live_value(const vlog::SegmentInfo& segment);
