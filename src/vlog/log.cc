@@ -321,6 +321,7 @@ base::Result<bool> Log::give_room(uint32_t reserve_kept) {
   std::optional<std::string> path = state_->spares.take();
   if (!path && state_->reserve.count() > reserve_kept) path = state_->reserve.take();
   if (!path) return false;
+  ALF_CHECK_MSG(path->starts_with(state_->options.dir), "a file of this log, and no other");
   ALF_TRY_STATUS(state_->disk.unlink(*path));
   // Some file systems give the blocks away only when it is durable that they are nobody's.
   ALF_TRY_STATUS(state_->disk.sync_dir(state_->options.dir));
