@@ -216,6 +216,7 @@ std::vector<SegmentPtr> LogState::truncate_from(LogIndex first) {
       continue;
     }
     segment->table.trim_after(last_kept);
+    ALF_CHECK(segment->table.is_empty() || segment->table.last_index() <= last_kept);
     if (!segment->table.is_empty() || segment == strand.open_segment) {
       kept.push_back(segment);
     } else {
