@@ -10,6 +10,8 @@
 // that it is no state. docs/reliability.md ("The meter") tells how they are run.
 #pragma once
 
+#include <cstdlib>
+
 #include "base/mutant_names.h"
 
 namespace alfheim::base {
@@ -25,6 +27,24 @@ enum class Mutant {
 bool is_planted(Mutant mutant);
 #else
 constexpr bool is_planted(Mutant) { return false; }
+#endif
+
+// What a planted bug has to remember from one call to the next: nothing in every other build.
+#ifdef ALF_MUTANTS
+template <typename T>
+class MutantMemory {
+ public:
+  T& get() { return value_; }
+
+ private:
+  T value_{};
+};
+#else
+template <typename T>
+class MutantMemory {
+ public:
+  [[noreturn]] T& get() { std::abort(); }  // only ever behind the constant false
+};
 #endif
 
 }  // namespace alfheim::base

@@ -73,7 +73,9 @@
     "An entry counts, is applied and answered while its write is under way.") \
   X(StopDoesNotWait, "A clean stop does not wait for writes that are under way.") \
   /* server: order and replies */ \
+  X(DeletesRefused, "A full disk refuses every write, also what would give room.") \
   X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \
+  X(ViewBeforeTheLastByte, "A read shows the state of when its request's first bytes came.") \
   X(GetSeesLaterSet, "A pipelined GET that goes to the pool sees the SET behind it.") \
   X(ReplySlotsSwapped, "Replies leave in the order in which they are ready.")
 // clang-format on

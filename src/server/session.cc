@@ -86,6 +86,7 @@ void Session::on_closed() {
   transaction_.unwatch();
   release_body();
   memory_.account.close();
+  drop_early_view();
   host_.on_session_closed(id());
 }
 
@@ -115,6 +116,10 @@ void Session::cut_requests() {
          may_cut()) {
     const resp::Cut cut = cutter_.next();
     if (cut == resp::Cut::kNeedMore) {
+      if (ALF_MUTANT(ViewBeforeTheLastByte) && cutter_.bytes_unconsumed() > 0 &&
+          pool_reads_.early_view.get() == nullptr) {
+        pool_reads_.early_view.get() = machine::ReadView::open(host_.services().machine);
+      }
       state_.wants_close = stream_ == Stream::kEnded;
       return;
     }
@@ -125,6 +130,7 @@ void Session::cut_requests() {
     }
     ++turn_.cut;
     execute(cutter_.argv());
+    drop_early_view();
     if (memory_.admitted_bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
     const bool is_long = turn_.cut >= kTurnRequestsMax && cutter_.bytes_unconsumed() > 0;
     if (is_long || replies_.output().size() >= kTurnBytesMax) return end_turn();
@@ -219,7 +225,8 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
 // Redis refuses the same rows when its memory is used up.
 bool Session::is_without_room(uint32_t row_flags) const {
   const replica::Replica& replica = host_.services().replica;
-  return ((row_flags & command::kDenyOom) != 0 && replica.refuses_growth()) ||
+  const uint32_t growing = ALF_MUTANT(DeletesRefused) ? command::kWrite : command::kDenyOom;
+  return ((row_flags & growing) != 0 && replica.refuses_growth()) ||
          ((row_flags & command::kWrite) != 0 && replica.refuses_writes());
 }
 

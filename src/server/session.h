@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/mutant.h"
 #include "env/network.h"
 #include "machine/read_context.h"
 #include "replica/reply.h"
@@ -60,6 +61,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     stream_ = Stream::kClosed;
     transaction_.unwatch();
     memory_.account.close();
+    drop_early_view();
   }
   void check_output_limit();
   // What it holds changed, or time has passed.
@@ -131,6 +133,12 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void execute_read(const command::Row& row, const command::Arguments& args,
                     std::span<const base::ByteView> words);
   void read_on_pool(const command::Row& row, std::span<const base::ByteView> words);
+  bool has_early_view() {
+    return ALF_MUTANT(ViewBeforeTheLastByte) && pool_reads_.early_view.get() != nullptr;
+  }
+  void drop_early_view() {
+    if (ALF_MUTANT(ViewBeforeTheLastByte)) pool_reads_.early_view.get().reset();
+  }
   void wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words);
   base::Stamp read_clock();
 
@@ -196,6 +204,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     size_t count_max = 8;
     uint64_t request_bytes = 0;  // of those that are out
     uint64_t reply_bytes = 0;    // of the last one: what those that are out may bring
+    [[no_unique_address]] base::MutantMemory<std::shared_ptr<machine::ReadView>> early_view;
   } pool_reads_;
   struct {
     ClientAccount account;

@@ -59,7 +59,9 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   if (!is_direct) scratch_.clear();
   const size_t begin = out.size();
   resp::ReplyWriter reply(out, state_.protocol);
-  const base::Status status = machine::read_point(services.machine, request, reply);
+  const base::Status status = has_early_view()
+                                  ? pool_reads_.early_view.get()->run(request, reply)
+                                  : machine::read_point(services.machine, request, reply);
   if (status) {
     if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
     return note_done(row, args);
@@ -96,7 +98,9 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
                             .lacks_tick = lacks_tick,
                             .random = chance_for(row),
                             .limits = command::Limits{services.config.bulk_bytes_max()},
-                            .view = machine::ReadView::open(services.machine)});
+                            .view = has_early_view()
+                                        ? pool_reads_.early_view.get()
+                                        : machine::ReadView::open(services.machine)});
   note_memory();  // what it will bring counts before the next request is cut
 }
 

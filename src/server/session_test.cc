@@ -91,6 +91,26 @@ TEST(Session, AReadSeesTheWritesBeforeItAndNoneBehindIt) {
             "$1\r\n3\r\n+OK\r\n$1\r\n4\r\n");
 }
 
+// Another client is told of its write while the last byte of the request is still to come.
+TEST(Session, AReadSeesWhatWasAnsweredBeforeItsLastByteCame) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient reader(node);
+  TestClient writer(node);
+  int round = 0;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"GET", "a"}, {"MGET", "a"}, {"KEYS", "*"}}) {
+    writer.call({"SET", "a", "before"});
+    const base::Bytes request = request_of(words);
+    EXPECT_EQ(reader.exchange(request.substr(0, request.size() - 1)), "");
+    const std::string value = "later" + std::to_string(round++);
+    EXPECT_EQ(writer.call({"RENAME", "a", value}), "+OK\r\n");
+    EXPECT_EQ(writer.call({"SET", "a", value}), "+OK\r\n");
+    const base::Bytes reply = reader.exchange(request.substr(request.size() - 1));
+    EXPECT_NE(reply.find(value), base::Bytes::npos) << words[0] << " was answered " << reply;
+  }
+}
+
 TEST(Session, ALongReadBehindAWriteWaitsForIt) {
   TestNode node(with_data());
   node.serve();
