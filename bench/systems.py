@@ -18,6 +18,7 @@ ALFHEIMDB = "alfheimdb"
 STOP_SECONDS = 120.0
 SETTLE_SECONDS = 20.0
 QUIET_SECONDS = 0.25
+QUIET_CPU_SECONDS = 0.02  # in that time
 
 # What redis-server is told of durability. No snapshots, and no rewriting of the log behind the
 # clients' backs: both would only slow it down.
@@ -59,14 +60,18 @@ class MeasuredServer(Server):
         return machine.memory_bytes(self.pid, "RssAnon")
 
     def settle(self):
-        """Until it has written nothing for a moment: a start prepares files, and that is not the load's doing."""
+        """Until it has written nothing and hardly worked for a moment: what a start prepares, or what is stored
+        behind a load, is not the next measurement's doing."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        last, since = self.written_bytes(), time.monotonic()
+        last, since = self.state(), time.monotonic()
         while time.monotonic() < deadline and time.monotonic() - since < QUIET_SECONDS:
             time.sleep(0.02)
-            now = self.written_bytes()
-            if now != last:
+            now = self.state()
+            if now[0] != last[0] or now[1] - last[1] > QUIET_CPU_SECONDS:
                 last, since = now, time.monotonic()
+
+    def state(self):
+        return self.written_bytes(), self.cpu_seconds()
 
     def stop(self):
         """SIGTERM; what it had written when all was stored: the body is looked at before it is taken away."""
