@@ -58,4 +58,11 @@ Bytes to_quoted(ByteView text) {
   return out;
 }
 
+std::string parent_path(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 }  // namespace alfheim::base

@@ -4,6 +4,8 @@
 // bytes from 0x80 on are never letters.
 #pragma once
 
+#include <string>
+
 #include "base/bytes.h"
 
 namespace alfheim::base {
@@ -27,5 +29,8 @@ bool equals_ignore_case(ByteView left, ByteView right);
 // Redis's logs, SLOWLOG and MONITOR (sdscatrepr).
 void append_quoted(Bytes& out, ByteView text);
 Bytes to_quoted(ByteView text);
+
+// The directory that holds the name of `path`, which may end in slashes.
+std::string parent_path(std::string path);
 
 }  // namespace alfheim::base

@@ -44,5 +44,11 @@ TEST(Hash, AMapOfBytesIsAskedWithAViewWithoutMakingAString) {
 
 TEST(Format, FillsThePlaces) { EXPECT_EQ(format("{} of {:#x}", 1, 255), "1 of 0xff"); }
 
+TEST(Text, TheParentOfAPathIsTheDirectoryThatHoldsItsName) {
+  const std::pair<const char*, const char*> cases[] = {{"a", "."},      {"a/b", "a"}, {"/a", "/"},
+                                                       {"/a/b/", "/a"}, {"a//", "."}, {"/", "/"}};
+  for (const auto& [path, parent] : cases) EXPECT_EQ(parent_path(path), parent) << path;
+}
+
 }  // namespace
 }  // namespace alfheim::base

@@ -59,7 +59,10 @@ class DiskGuard {
 
  private:
   bool needs_more_room() const;  // under mutex_
-  void settle();                 // under mutex_
+  // Under mutex_: makes the state fit the status; the line for the operator where it changed.
+  std::string settle();
+  template <typename Make>
+  void change(Make make);
 
   env::Disk& disk_;
   const vlog::Log& log_;

@@ -90,5 +90,49 @@ TEST(ReplyQueueDeathTest, ASlotIsFilledOnce) {
   EXPECT_DEATH(queue.fill(99, "+\r\n"), "");
 }
 
+// Runs of replies: whatever stands before, between and behind them, each keeps its place.
+TEST(ReplyQueue, ARunOfRepliesFillsItsSlotsInOrder) {
+  const std::string bytes = "xx+1\r\n+22\r\n+333\r\n";
+  const std::vector<size_t> ends = {6, 11, 17};
+  for (const bool is_front : {true, false}) {
+    for (const int muted : {-1, 0, 1, 2, 3}) {
+      ReplyQueue queue;
+      const uint64_t before = is_front ? 0 : queue.add_pending(false);
+      const uint64_t first = queue.add_pending(muted == 0);
+      queue.add_pending(muted == 1);
+      queue.add_pending(muted == 2);
+      const uint64_t behind = queue.add_pending(muted == 3);
+      queue.fill_run(first, bytes, 2, ends);
+      EXPECT_EQ(queue.pending_count(), is_front ? 1u : 2u);
+      std::string expected;
+      if (!is_front) {
+        EXPECT_EQ(queue.output(), "");
+        queue.fill(before, "+0\r\n");
+        expected = "+0\r\n";
+      }
+      if (muted != 0) expected += "+1\r\n";
+      if (muted != 1) expected += "+22\r\n";
+      if (muted != 2) expected += "+333\r\n";
+      EXPECT_EQ(queue.output(), expected) << is_front << muted;
+      queue.fill(behind, "+last\r\n");
+      if (muted != 3) expected += "+last\r\n";
+      EXPECT_EQ(queue.output(), expected) << is_front << muted;
+      EXPECT_TRUE(queue.is_direct());
+      EXPECT_EQ(queue.held_bytes(), 0u);
+    }
+  }
+}
+
+TEST(ReplyQueue, ARunTakesWhatIsReadyBehindItAlong) {
+  ReplyQueue queue;
+  const uint64_t first = queue.add_pending(false);
+  queue.add_pending(false);
+  queue.add_ready("+ready\r\n", false);
+  const std::vector<size_t> ends = {4, 8};
+  queue.fill_run(first, "+1\r\n+2\r\n", 0, ends);
+  EXPECT_EQ(queue.output(), "+1\r\n+2\r\n+ready\r\n");
+  EXPECT_TRUE(queue.is_direct());
+}
+
 }  // namespace
 }  // namespace alfheim::server

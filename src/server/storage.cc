@@ -3,6 +3,7 @@
 #include "base/format.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "machine/state.h"
 #include "server/layout.h"
 
@@ -25,21 +26,13 @@ base::Result<types::DatabaseTable> database_table(types::RecordSource& records) 
   return std::move(state.databases);
 }
 
-// The directory that holds the name of `path`.
-std::string parent_of(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 base::Status open_lock(const StorageHands& hands, const std::string& dir, Storage& storage) {
   ALF_TRY_STATUS(hands.disk.make_dir(dir));
   // A name that is not durable takes everything under it along when the power goes. That it can be
   // seen is no proof: a process that was killed may have made it. What stands in it is one, for
   // nothing is made there before.
   ALF_TRY(const bool is_begun, hands.disk.exists(log_dir(dir)));
-  if (!is_begun) ALF_TRY_STATUS(hands.disk.sync_dir(parent_of(dir)));
+  if (!is_begun) ALF_TRY_STATUS(hands.disk.sync_dir(base::parent_path(dir)));
   base::Result<std::unique_ptr<env::FileLock>> lock = hands.disk.lock(lock_path(dir));
   if (!lock) {
     if (lock.error().code != base::ErrorCode::kAlreadyExists) return std::move(lock).error();

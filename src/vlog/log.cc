@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "base/limits.h"
 #include "base/mutant.h"
+#include "base/text.h"
 #include "vlog/log_state.h"
 #include "vlog/recovery.h"
 #include "vlog/segment_names.h"
@@ -19,12 +20,6 @@ using base::ErrorCode;
 using base::LogIndex;
 
 constexpr uint64_t kSegmentBytesMin = 4 * env::kBlockBytes;
-
-std::string parent_of(const std::string& dir) {
-  const size_t slash = dir.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : dir.substr(0, slash);
-}
 
 base::Status check_options(const Log::Options& options) {
   const bool is_sound = options.segment_bytes % env::kBlockBytes == 0 &&
@@ -114,7 +109,7 @@ base::Result<std::unique_ptr<Log>> Log::open(env::Disk& disk, env::Random& rando
                                              Options options) {
   ALF_TRY_STATUS(check_options(options));
   ALF_TRY_STATUS(disk.make_dir(options.dir));
-  ALF_TRY_STATUS(disk.sync_dir(parent_of(options.dir)));
+  ALF_TRY_STATUS(disk.sync_dir(base::parent_path(options.dir)));
   auto state = std::make_unique<LogState>(disk, random, std::move(options));
   const Options& kept = state->options;
   ALF_TRY(state->directory_lock, disk.lock(path_in(kept.dir, kLockName)));

@@ -71,6 +71,23 @@ TEST(LogReserve, OnAFullDiskAppendGoesOnInTheReserveAndRefusesOnlyWhenItIsUsedUp
   }
 }
 
+// The copy of the tail is no longer than the tail: the files that are kept have its length.
+TEST(LogReserve, TakesTheCopyOfATailThatFillsItsSegment) {
+  LogWorld world;
+  set_up(world);
+  const std::string payload(74, 'p');
+  uint64_t index = 1;
+  for (int batch = 0; batch < 2; ++batch) {
+    std::vector<raft::Entry> entries;
+    for (int i = 0; i < 100; ++i) entries.push_back(entry_of(index++, 1, payload));
+    ASSERT_TRUE(world.log->append(entries).is_ok());
+  }
+  ASSERT_EQ(world.log->stats().segment_count, 1u);
+  world.disk.set_capacity_bytes(0);
+  world.crash_and_reopen(sim::CrashOptions::lose_all_unsynced());
+  for (uint64_t i = 1; i < index; ++i) ASSERT_EQ(world.payload_at(i), payload) << i;
+}
+
 TEST(LogReserve, IsFoundAgainAfterARestart) {
   LogWorld world;
   set_up(world);

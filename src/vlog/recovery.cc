@@ -41,18 +41,39 @@ std::optional<std::string> misplaced(const Segment& segment, const ScannedRecord
   return std::nullopt;
 }
 
-// The length of each batch when a table's entries are copied: counts of entries.
+struct Run {
+  uint64_t entry_count = 0;
+  uint64_t body_bytes = 0;
+};
+
+// The batches that a table's entries were written in: within one, records touch.
+std::vector<Run> batches_of(const SegmentTable& table) {
+  std::vector<Run> batches;
+  uint64_t end_bytes = 0;
+  for (const RecordPlace& place : table.places()) {
+    const uint64_t bytes = kRecordHeaderBytes + place.payload_bytes;
+    if (batches.empty() || place.offset_bytes != end_bytes) batches.emplace_back();
+    batches.back().entry_count += 1;
+    batches.back().body_bytes += bytes;
+    end_bytes = place.offset_bytes + bytes;
+  }
+  return batches;
+}
+
+// The length of each batch when a table's entries are copied: counts of entries. Batches are put
+// together and never divided, so that the copy is no longer than the original: it may have to fit
+// a file of just that length.
 std::vector<uint64_t> plan_copy(const SegmentTable& table) {
   std::vector<uint64_t> counts;
   uint64_t body_bytes = 0;
-  for (const RecordPlace& place : table.places()) {
-    const uint64_t bytes = kRecordHeaderBytes + place.payload_bytes;
-    if (counts.empty() || body_bytes + bytes > kCopyBodyBytes) {
+  for (const Run& batch : batches_of(table)) {
+    if (counts.empty() || body_bytes + batch.body_bytes > kCopyBodyBytes) {
       counts.push_back(0);
       body_bytes = 0;
     }
-    counts.back() += 1;
-    body_bytes += bytes;
+    counts.back() += batch.entry_count;
+    body_bytes += batch.body_bytes;
+    ALF_CHECK(body_bytes <= kBatchBodyBytesMax);
   }
   return counts;
 }
@@ -67,7 +88,7 @@ uint64_t copied_file_bytes(const SegmentTable& table, const std::vector<uint64_t
     }
     bytes += round_up_to_block(kBatchHeaderBytes + body_bytes);
   }
-  return bytes + footer_bytes(table.places().size(), table.places().size());
+  return bytes + footer_bytes(table.places().size(), table.runs().size());
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ base::Status SparePool::load(const std::vector<std::string>& names) {
       next_number_ = std::max(next_number_, *number + 1);
     }
     if (is_fitting && is_short()) {
-      give_back(path);
+      add(path);
     } else {
       ALF_TRY_STATUS(disk_.unlink(path));
     }
@@ -54,7 +54,7 @@ std::optional<std::string> SparePool::take() {
   return path;
 }
 
-void SparePool::give_back(std::string path) {
+void SparePool::add(std::string path) {
   const std::lock_guard lock(mutex_);
   ALF_CHECK(!path.empty());
   ALF_CHECK(std::find(paths_.begin(), paths_.end(), path) == paths_.end());
@@ -70,7 +70,7 @@ base::Result<bool> SparePool::recycle(const std::string& path) {
   // Before the name is durable a crash may bring the segment back under its own name, so
   // nothing may be written over it yet.
   if (!ALF_MUTANT(SpareBeforeItsName)) ALF_TRY_STATUS(disk_.sync_dir(options_.dir));
-  give_back(std::move(spare));
+  add(std::move(spare));
   return true;
 }
 
@@ -97,7 +97,7 @@ base::Status SparePool::replenish(uint64_t kept_free_bytes) {
       [[maybe_unused]] const base::Status removed = disk_.unlink(new_path);
       return made;
     }
-    give_back(path);
+    add(path);
   }
   return base::ok();
 }

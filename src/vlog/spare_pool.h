@@ -34,8 +34,6 @@ class SparePool {
   base::Status load(const std::vector<std::string>& names);
   // The path of a spare, which is the caller's from now on.
   std::optional<std::string> take();
-  // Gives a spare back that was taken and not renamed.
-  void give_back(std::string path);
   // Makes the file at `path` a spare if one is wanted, its length fits and no link but this one
   // is left (I4); says whether it did. The new name is durable when it returns.
   base::Result<bool> recycle(const std::string& path);
@@ -48,6 +46,7 @@ class SparePool {
   bool is_short() const { return count() < options_.wanted_count; }
 
  private:
+  void add(std::string path);
   base::Result<bool> fits(const std::string& path);
   base::Status check_room(uint64_t kept_free_bytes);
   // Under its unfinished name first; durable but for the name.
