@@ -8,6 +8,7 @@
 
 // clang-format off
 #define ALF_MUTANT_NAMES(X) \
+  X(NoBug, "Nothing is wrong, and it stands nowhere: the canary of the meter, to survive it.") \
   /* vlog: what a crash leaves, I1 I3 I4 I6 I7 I8 I10 */ \
   X(SyncSkipped, "A batch of the log counts when it was written, though it was not synced.") \
   X(NamedBeforeItsHeader, "A segment has its name before its header is durable.") \
