@@ -226,11 +226,13 @@ int run_rot(const Arguments& arguments) {
   const RotResult result = is_log ? rot_log(options) : rot_store(options);
   std::printf(
       "%s\n",
-      base::format("rot of the {}: {} bits flipped; {} found at open, {} by a read or the "
-                   "check, {} by an assertion of RocksDB, {} harmless, {} failed, in {:.1f} s",
-                   is_log ? "log" : "store", result.flip_count, result.open_count,
-                   result.read_count, result.death_count, result.harmless_count,
-                   result.failure_count, seconds_since(begin))
+      base::format(
+          "rot of the {}: {} bits flipped; {} found at open, {} by a read or the "
+          "check, {} by an assertion of RocksDB, {} taken for torn, {} harmless, {} failed, in "
+          "{:.1f} s",
+          is_log ? "log" : "store", result.flip_count, result.open_count, result.read_count,
+          result.death_count, result.torn_count, result.harmless_count, result.failure_count,
+          seconds_since(begin))
           .c_str());
   return result.failure_count == 0 && result.flip_count > 0 ? 0 : 1;
 }

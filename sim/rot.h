@@ -26,6 +26,7 @@ struct RotResult {
   uint64_t flip_count = 0;
   uint64_t open_count = 0;      // found when the directory was opened
   uint64_t read_count = 0;      // opened; a read or a check found it
+  uint64_t torn_count = 0;      // in the last batch of an unclean log: dropped like a torn write
   uint64_t harmless_count = 0;  // in bytes that nothing is kept in, and everything was right
   // RocksDB ended the process by an assertion of its own, as it was opened: found, though rudely.
   uint64_t death_count = 0;
@@ -35,6 +36,7 @@ struct RotResult {
     flip_count += other.flip_count;
     open_count += other.open_count;
     read_count += other.read_count;
+    torn_count += other.torn_count;
     harmless_count += other.harmless_count;
     death_count += other.death_count;
     failure_count += other.failure_count;

@@ -1,11 +1,14 @@
 // Flipped bits in META and segments (sim/rot.h).
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "base/check.h"
@@ -30,6 +33,7 @@ constexpr char kDir[] = "/log";
 constexpr uint64_t kLargeValueBytes = 200'000;  // above what a loop reads a part of
 constexpr uint64_t kMetaUsedBytes = 160;        // of a copy; zeros behind it
 constexpr uint64_t kHeaderUsedBytes = 128;
+constexpr uint64_t kFailuresShownMax = 10;  // of one process
 
 enum class Use : uint8_t {
   kUsed,
@@ -242,7 +246,8 @@ class LogRot {
     ImageDisk disk(builder_.image);
     disk.flip_bit(region.path, byte, bit);
     ++result.flip_count;
-    if (std::string words = judge_check(disk, region); !words.empty()) return words;
+    bool is_found = false;
+    if (std::string words = judge_check(disk, region, is_found); !words.empty()) return words;
     SimRandom random(1);
     auto log = vlog::Log::open(disk, random, log_options());
     if (!log) {
@@ -250,16 +255,17 @@ class LogRot {
       if (region.use == Use::kNothing) return "harmless, but the log does not open";
       return judge_words(region, log.error());
     }
-    bool is_found = false;
     std::string words = judge_reads(**log, region, is_found);
-    ++(region.use == Use::kNothing ? result.harmless_count : result.read_count);
+    ++(is_found                      ? result.read_count
+       : region.use == Use::kNothing ? result.harmless_count
+                                     : result.torn_count);
+    if (words.empty() && region.use == Use::kUsed && !is_found) return "nobody finds it";
     return words;
   }
 
  private:
   // `alfctl check` names the file and a place in the unit that is bad; else it has nothing to say.
-  std::string judge_check(ImageDisk& disk, const Region& region) const {
-    bool is_named = false;
+  std::string judge_check(ImageDisk& disk, const Region& region, bool& is_named) const {
     std::string other;
     const auto inspected = vlog::verify_directory(disk, kDir, [&](const vlog::Problem& problem) {
       const bool is_here = problem.path == region.path &&
@@ -363,9 +369,15 @@ std::string replay_of(const RotOptions& options, const Region& region, uint64_t 
                       bit);
 }
 
-// The share of one process: each bit whose turn it is.
-RotResult rot_share(LogRot& rot, const RotOptions& options, uint64_t job) {
+// How far a process has come: what outlives it.
+struct Progress {
   RotResult result;
+  uint64_t done = 0;  // of the bits that are wanted, all processes' together
+  char replay[200] = {};
+};
+
+// The share of one process: each bit whose turn it is, and that no earlier one has flipped.
+void rot_share(LogRot& rot, const RotOptions& options, uint64_t job, Progress& progress) {
   uint64_t number = options.offset;
   uint64_t taken = 0;
   for (const Region& region : rot.regions()) {
@@ -376,51 +388,63 @@ RotResult rot_share(LogRot& rot, const RotOptions& options, uint64_t job) {
       const bool is_wanted = options.file.empty()
                                  ? number++ % every == 0 && taken++ % options.jobs == job
                                  : options.file == region.path && options.bit == bit;
-      if (!is_wanted) continue;
-      const std::string words = rot.judge(region, bit / 8, static_cast<unsigned>(bit % 8), result);
-      if (words.empty()) continue;
-      if (++result.failure_count > 10) continue;
+      if (!is_wanted || taken < progress.done) continue;
+      progress.done = taken + 1;
+      const std::string replay = replay_of(options, region, bit);
+      std::snprintf(progress.replay, sizeof progress.replay, "%s", replay.c_str());
+      const std::string words =
+          rot.judge(region, bit / 8, static_cast<unsigned>(bit % 8), progress.result);
+      if (words.empty() || ++progress.result.failure_count > kFailuresShownMax) continue;
       std::printf("%s, bit %llu (of %llu..%llu): %s\n  replay: %s\n", region.path.c_str(),
                   static_cast<unsigned long long>(bit),
                   static_cast<unsigned long long>(region.begin),
-                  static_cast<unsigned long long>(region.end), words.c_str(),
-                  replay_of(options, region, bit).c_str());
+                  static_cast<unsigned long long>(region.end), words.c_str(), replay.c_str());
       std::fflush(stdout);
     }
   }
-  return result;
 }
 
-// In processes of their own: a flip that ends a process is a failure like others.
-RotResult rot_in_processes(LogRot& rot, const RotOptions& options) {
-  std::vector<std::pair<pid_t, int>> children;
+pid_t start_share(LogRot& rot, const RotOptions& options, uint64_t job, Progress& progress) {
   std::fflush(stdout);
+  const pid_t child = fork();
+  ALF_CHECK_MSG(child >= 0, "fork");
+  if (child > 0) return child;
+  std::signal(SIGABRT, SIG_DFL);  // the parent says what died and how to run it again
+  std::signal(SIGSEGV, SIG_DFL);
+  rot_share(rot, options, job, progress);
+  _exit(0);
+}
+
+// In processes of their own: a flip that ends a process is a failure like others, and another
+// process goes on behind it.
+RotResult rot_in_processes(LogRot& rot, const RotOptions& options) {
+  const size_t bytes = sizeof(Progress) * options.jobs;
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ALF_CHECK(memory != MAP_FAILED);
+  auto* const progress = static_cast<Progress*>(memory);
+  std::map<pid_t, uint64_t> children;
   for (uint64_t job = 0; job < options.jobs; ++job) {
-    int ends[2];
-    ALF_CHECK(pipe(ends) == 0);
-    const pid_t child = fork();
-    ALF_CHECK_MSG(child >= 0, "fork");
-    if (child == 0) {
-      const RotResult result = rot_share(rot, options, job);
-      const bool is_told = write(ends[1], &result, sizeof result) == sizeof result;
-      _exit(is_told ? 0 : 1);
-    }
-    close(ends[1]);
-    children.emplace_back(child, ends[0]);
+    new (&progress[job]) Progress();
+    children.emplace(start_share(rot, options, job, progress[job]), job);
+  }
+  while (!children.empty()) {
+    int status = 0;
+    const pid_t child = wait(&status);
+    const auto found = children.find(child);
+    ALF_CHECK(found != children.end());
+    const uint64_t job = found->second;
+    children.erase(found);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
+    Progress& mine = progress[job];
+    ++mine.result.failure_count;
+    std::printf("a process ended with status %d\n  replay: %s\n", status, mine.replay);
+    const bool goes_on = mine.done > 0 && mine.result.failure_count <= kFailuresShownMax;
+    if (goes_on) children.emplace(start_share(rot, options, job, mine), job);
   }
   RotResult sum;
-  for (const auto& [child, end] : children) {
-    RotResult result;
-    int status = 0;
-    const bool is_told = read(end, &result, sizeof result) == sizeof result;
-    close(end);
-    waitpid(child, &status, 0);
-    if (!is_told) {
-      std::printf("a process ended with status %d in the midst of its flips\n", status);
-      result.failure_count = 1;
-    }
-    sum.add(result);
-  }
+  for (uint64_t job = 0; job < options.jobs; ++job) sum.add(progress[job].result);
+  munmap(memory, bytes);
   return sum;
 }
 
@@ -433,7 +457,9 @@ RotResult rot_log(const RotOptions& options) {
     if (options.file.empty()) {
       sum.add(rot_in_processes(rot, options));
     } else {
-      sum.add(rot_share(rot, options, 0));
+      Progress progress;  // in this process, for a debugger
+      rot_share(rot, options, 0, progress);
+      sum.add(progress.result);
     }
   }
   return sum;

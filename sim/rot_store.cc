@@ -26,6 +26,8 @@ namespace {
 constexpr char kDir[] = "/index";
 constexpr uint64_t kSstBytes = 8192;
 constexpr uint64_t kIngestCount = 5;
+constexpr uint64_t kBlockBytesMax = 4608;  // RocksDB ends one at 4 KiB, and a record later
+constexpr uint64_t kGetEvery = 8;  // keys of a state that are asked for one by one; a walk sees all
 constexpr uint64_t kFailuresShownMax = 20;
 constexpr uint64_t kCompactionEvery = 100;  // RocksDB takes a second over one that fails
 
@@ -150,7 +152,7 @@ class StoreRot {
     base::Bytes scratch;
     uint64_t number = 0;
     for (const auto& [key, value] : expected) {
-      if (number++ % 8 != 0) continue;
+      if (number++ % kGetEvery != 0) continue;
       const auto found = snapshot->get(key, env::ReadMode::kMayBlock, scratch);
       if (!found) {
         is_found = true;
@@ -205,7 +207,7 @@ class StoreRot {
     const base::Status checked =
         store.verify_files([&](const std::string& file, uint64_t offset, const std::string& words) {
           is_found = true;
-          if (file == path && offset <= byte) return;
+          if (file == path && offset <= byte && byte - offset < kBlockBytesMax) return;
           problem = base::format("the check reports {}:{}: {}", file, offset, words);
         });
     if (!checked) return "the check fails: " + checked.error().message;
