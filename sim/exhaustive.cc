@@ -37,7 +37,12 @@ PlannedCrash crash_of(const CrashPoint& point) {
   switch (point.subset) {
     case 0: crash.options = CrashOptions::lose_all_unsynced(); break;
     case 1: crash.is_kill = true; break;
-    case 2: break;  // the default is a fair mess
+    case 2:
+    case 5: break;  // the default is a fair mess
+    case 6:
+      crash.options = CrashOptions::keep_all_unsynced();
+      crash.options.keeps_newest_name = true;
+      break;
     case 4:
       crash.is_kill = true;
       crash.recovery_change = 1 + point.change % kRecoveryChanges;
@@ -51,6 +56,20 @@ PlannedCrash crash_of(const CrashPoint& point) {
       crash.options.block_damage_ppm = 200'000;
   }
   return crash;
+}
+
+bool is_distinct(const CrashPoint& point, DiskOperationKind kind) {
+  using Kind = DiskOperationKind;
+  const bool is_during = point.place == 1;
+  const bool is_write = kind == Kind::kWrite || kind == Kind::kWriteDurable;
+  const bool is_name = kind == Kind::kCreate || kind == Kind::kRename || kind == Kind::kUnlink ||
+                       kind == Kind::kLink;
+  switch (point.subset) {
+    case 0: return !is_during || !is_write;
+    case 5: return is_during && (is_write || kind == Kind::kSync || kind == Kind::kSyncDir);
+    case 6: return point.place == 2 && is_name;
+    default: return true;
+  }
 }
 
 Exhaustive::Exhaustive(const command::Table& table, World::Narrate narrate, Options options)
@@ -91,6 +110,7 @@ std::optional<PlannedCrash> Exhaustive::plan(const DiskOperation& operation) {
   for (uint32_t place = 0; place < kCrashPlaces; ++place) {
     for (uint32_t subset = 0; subset < kCrashSubsets; ++subset) {
       const CrashPoint point{operation.change_number, place, subset};
+      if (!is_distinct(point, operation.kind)) continue;
       if ((number_of(point) + options_.offset) % options_.every != 0) continue;
       if (auto crash = fork_at(point)) return crash;
     }

@@ -28,12 +28,17 @@ struct CrashPoint {
 };
 
 inline constexpr uint32_t kCrashPlaces = 3;
-inline constexpr uint32_t kCrashSubsets = 5;
+inline constexpr uint32_t kCrashSubsets = 7;
 
 // Subset 0 loses all that was not synced. 1 is kill -9: nothing is lost at first, but all that is
 // not synced then is, once the node has recovered. 2 and 3 keep, lose and tear by chance. 4 is
-// kill -9, and the power goes in the midst of the recovery.
+// kill -9, and the power goes in the midst of the recovery. 5 is a further draw of 2, for what a
+// crash can cut in the midst. 6 keeps all content, and of the names the newest alone: what it leans
+// on must have been durable before.
 PlannedCrash crash_of(const CrashPoint& point);
+// Whether it is another crash than those before it: a write that is cut, with all of it lost, is
+// one that did not begin.
+bool is_distinct(const CrashPoint& point, DiskOperationKind kind);
 
 class Exhaustive {
  public:

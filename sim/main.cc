@@ -35,9 +35,10 @@ constexpr char kUsage[] =
     "              [--keep-going]\n"
     "       alfsim --fail-each [--seed N] [--count M] [--every N]\n"
     "       alfsim --exhaustive [--seed N] [--changes M] [--every N] [--offset K] [--jobs J]\n"
-    "              [--at CHANGE --place 0|1|2 --subset 0..3 [--verbose]]\n"
-    "       alfsim --store-crash [--seed N] [--every N] [--offset K] [--at C --place P --subset "
-    "S]\n"
+    "              [--at CHANGE --place 0..2 --subset 0..6 [--verbose]]\n"
+    "       alfsim --store-crash [--seed N] [--every N] [--offset K]\n"
+    "              [--at CHANGE --place 0..2 --subset 0..6 | --at OPERATION --place 3|4 --subset "
+    "0|1]\n"
     "       alfsim --rot-log | --rot-store [--seed N] [--every N] [--offset K] [--jobs J]\n"
     "              [--file PATH --bit B]\n";
 
@@ -184,14 +185,18 @@ int run_error_sweep(const Arguments& arguments, const command::Table& table) {
   return sum.run_count > 0 && missing.empty() ? 0 : 1;
 }
 
+// What is out of range would run another point than the one that was asked for.
+bool is_point_in_range(const Arguments& arguments) {
+  const bool has_errors = arguments.has("--store-crash");
+  const uint32_t places = kCrashPlaces + (has_errors ? kFailPlaces : 0);
+  return arguments.number("--place", 0) < places && arguments.number("--subset", 0) < kCrashSubsets;
+}
+
 std::optional<CrashPoint> point_of(const Arguments& arguments) {
   const uint64_t change = arguments.number("--at", 0);
   if (change == 0) return std::nullopt;
-  const auto part = [&](const char* name, uint32_t count) {
-    return static_cast<uint32_t>(arguments.number(name, 0) % count);
-  };
-  return CrashPoint{change, part("--place", kCrashPlaces + kFailPlaces),
-                    part("--subset", kCrashSubsets)};
+  return CrashPoint{change, static_cast<uint32_t>(arguments.number("--place", 0)),
+                    static_cast<uint32_t>(arguments.number("--subset", 0))};
 }
 
 int run_store_crash(const Arguments& arguments) {
@@ -246,7 +251,6 @@ int run_exhaustive(const Arguments& arguments, const command::Table& table) {
   options.offset = arguments.number("--offset", options.seed);
   options.jobs = std::max<uint64_t>(1, arguments.number("--jobs", options.jobs));
   options.only = point_of(arguments);
-  if (options.only) options.only->place %= kCrashPlaces;
   const Exhaustive::Result result =
       Exhaustive(table, narrate_of(arguments), std::move(options)).run();
   std::printf("%s\n", base::format("exhaustive crash: {} changes of the disk (in {} lives), {} "
@@ -263,7 +267,7 @@ int run_exhaustive(const Arguments& arguments, const command::Table& table) {
 int main(int count, char** texts) {
   using namespace alfheim::sim;  // NOLINT
   Arguments arguments;
-  if (!parse(count, texts, arguments)) {
+  if (!parse(count, texts, arguments) || !is_point_in_range(arguments)) {
     std::fprintf(stderr, "%s", kUsage);
     return 2;
   }

@@ -26,7 +26,6 @@ namespace {
 constexpr char kDirectory[] = "/index";
 constexpr uint64_t kSstBytes = 4096;  // so that an ingest has several files
 constexpr uint64_t kAppliedStep = 10;
-constexpr char kChangeMark = '*';  // before an operation that changes the disk
 
 using Records = std::map<base::Bytes, base::Bytes>;
 
@@ -253,11 +252,11 @@ StoreCrash::Result StoreCrash::run() {
 
 void StoreCrash::run_all() {
   if (options_.only) return run_point(*options_.only);
-  const std::vector<std::string> operations = undisturbed();
+  const std::vector<Operation> operations = undisturbed();
   if (operations.empty()) return;
   // Else a point would be another one each time, and its replay would show nothing.
   if (undisturbed() != operations) return fail("a second run made other operations than the first");
-  run_crashes();
+  run_crashes(operations);
   run_errors(operations);
 }
 
@@ -268,13 +267,11 @@ void StoreCrash::run_if_chosen(const CrashPoint& point) {
   if ((number + options_.offset) % options_.every == 0) run_point(point);
 }
 
-std::vector<std::string> StoreCrash::undisturbed() {
-  std::vector<std::string> operations;
+std::vector<StoreCrash::Operation> StoreCrash::undisturbed() {
+  std::vector<Operation> operations;
   StoreRun run(options_.seed);
   run.disk().set_operation_hook([&](const DiskOperation& operation) {
-    const bool changes = operation.change_number != 0;
-    operations.push_back(base::format("{}{} {}", changes ? kChangeMark : ' ',
-                                      disk_operation_name(operation.kind), operation.path));
+    operations.push_back({operation.kind, std::string(operation.path)});
     return DiskOrder::kProceed;
   });
   if (!run.work()) {
@@ -293,24 +290,29 @@ void StoreCrash::fail(const std::string& what) {
   std::fflush(stdout);
 }
 
-void StoreCrash::run_crashes() {
-  for (uint64_t change = 1; change <= progress_->result.change_count; ++change) {
+void StoreCrash::run_crashes(const std::vector<Operation>& operations) {
+  uint64_t change = 0;
+  for (const Operation& operation : operations) {
+    if (!changes_disk(operation.kind)) continue;
+    ++change;
     for (uint32_t place = 0; place < kCrashPlaces; ++place) {
       for (uint32_t subset = 0; subset < kCrashSubsets; ++subset) {
-        run_if_chosen({change, place, subset});
+        const CrashPoint point{change, place, subset};
+        if (is_distinct(point, operation.kind)) run_if_chosen(point);
       }
     }
   }
+  ALF_CHECK(change == progress_->result.change_count);
 }
 
 // After an error the process dies, with or without the machine.
-void StoreCrash::run_errors(const std::vector<std::string>& operations) {
+void StoreCrash::run_errors(const std::vector<Operation>& operations) {
   constexpr uint32_t kSubsets = 2;
   for (uint64_t number = 1; number <= operations.size(); ++number) {
     for (uint32_t subset = 0; subset < kSubsets; ++subset) {
       run_if_chosen({number, kCrashPlaces, subset});
-      const bool takes_room = operations[number - 1].front() == kChangeMark;
-      if (takes_room) run_if_chosen({number, kCrashPlaces + 1, subset});
+      if (!changes_disk(operations[number - 1].kind)) continue;  // it takes no room
+      run_if_chosen({number, kCrashPlaces + 1, subset});
     }
   }
 }

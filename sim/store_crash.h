@@ -57,11 +57,16 @@ class StoreCrash {
     char point[256] = {};
   };
   void run_all();
+  struct Operation {
+    DiskOperationKind kind = DiskOperationKind::kOpen;
+    std::string path;
+    friend bool operator==(const Operation&, const Operation&) = default;
+  };
   // The operations of a run that nothing disturbs; empty where it failed.
-  std::vector<std::string> undisturbed();
+  std::vector<Operation> undisturbed();
   void fail(const std::string& what);
-  void run_crashes();
-  void run_errors(const std::vector<std::string>& operations);
+  void run_crashes(const std::vector<Operation>& operations);
+  void run_errors(const std::vector<Operation>& operations);
   void run_if_chosen(const CrashPoint& point);
   void run_point(const CrashPoint& point);
 

@@ -196,6 +196,18 @@ TEST(SimDisk, rename_shows_the_old_or_the_new_name_never_neither_and_never_both)
   EXPECT_THAT(seen, ElementsAre("f", "g", "h"));
 }
 
+TEST(SimDisk, a_crash_can_keep_the_newest_name_and_lose_what_it_leans_on) {
+  SimDisk disk;
+  for (const char* name : {"/manifest", "/current.new"}) {
+    EXPECT_TRUE(open(disk, name, kNew)->sync().is_ok());
+  }
+  ASSERT_TRUE(disk.rename("/current.new", "/current").is_ok());
+  CrashOptions options = CrashOptions::keep_all_unsynced();
+  options.keeps_newest_name = true;
+  disk.crash(options);
+  EXPECT_THAT(*disk.list("/"), ElementsAre("current"));
+}
+
 TEST(SimDisk, rename_over_a_file_keeps_one_of_the_two_under_that_name) {
   std::set<std::string> seen;
   for (uint64_t seed = 0; seed < 100; ++seed) {

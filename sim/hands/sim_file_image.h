@@ -37,9 +37,12 @@ struct CrashOptions {
   // A 4096-byte block with an unsynced sector also lost one of its other sectors to garbage:
   // what a disk with large physical blocks may do (env::kBlockBytes).
   uint32_t block_damage_ppm = 0;
+  // Of the directory operations the newest alone, with what it cannot be without: what it only
+  // leans on is lost. Then keep_name_ppm says nothing.
+  bool keeps_newest_name = false;
 
-  static CrashOptions lose_all_unsynced() { return {0, 0, 0, 0}; }
-  static CrashOptions keep_all_unsynced() { return {kAlwaysPpm, 0, kAlwaysPpm, 0}; }
+  static CrashOptions lose_all_unsynced() { return {0, 0, 0, 0, false}; }
+  static CrashOptions keep_all_unsynced() { return {kAlwaysPpm, 0, kAlwaysPpm, 0, false}; }
 };
 
 class FileImage {

@@ -226,7 +226,9 @@ void NameTree::commit_kept() {
 
 void NameTree::crash(SimRandom& random, const CrashOptions& options) {
   for (size_t i = 0; i < unsynced_.size(); ++i) {
-    if (random.chance_ppm(options.keep_name_ppm)) keep_with_dependencies(i);
+    const bool is_kept = options.keeps_newest_name ? i + 1 == unsynced_.size()
+                                                   : random.chance_ppm(options.keep_name_ppm);
+    if (is_kept) keep_with_dependencies(i);
   }
   commit_kept();
   unsynced_.clear();
