@@ -191,9 +191,18 @@ class Exchange:
             (left, left_reset), (right, right_reset) = [self.raw_conversation(port, step) for port in self.ports]
             if without_own_fields(left) == without_own_fields(right):
                 return
+            # Who says a browser's words is closed at once, and loses what was not sent yet: how much that is
+            # depends on how the pieces met the reads.
+            if self.says_browsers_words(step) and (left.startswith(right) or right.startswith(left)):
+                return
             # A reset may swallow the last bytes on their way; that alone is tried again.
             if not (left_reset or right_reset) or attempt == 2:
                 raise Mismatch(0, left, right, "different bytes on a raw connection")
+
+    @staticmethod
+    def says_browsers_words(step):
+        words = b"".join(step["pieces"]).lower()
+        return b"host:" in words or b"post" in words
 
     def raw_conversation(self, port, step):
         """(everything the server said, whether the connection was reset rather than closed)."""
