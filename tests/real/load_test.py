@@ -41,7 +41,7 @@ P99_RATIO_MAX = 1.2
 # What INFO may show for a moment, until the largest are closed; and what the allocator makes of it: buffers
 # that grow are there twice, and freed pages go back to the system after ten seconds.
 OVERSHOOT_MAX = 1.25
-RSS_RATIO_MAX = 2.5
+RSS_RATIO_MAX = 3.0
 UNSENT_BYTES_MAX = 8 * MIB  # of one client that never reads, before it is not served any further
 OPEN_FILES = 16000
 PARTS = ["idle", "fairness", "output", "budget", "silence"]
