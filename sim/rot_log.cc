@@ -1,19 +1,16 @@
 // Flipped bits in META and segments (sim/rot.h).
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/format.h"
+#include "sim/apart.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/image_disk.h"
 #include "sim/rot.h"
@@ -404,30 +401,15 @@ void rot_share(LogRot& rot, const RotOptions& options, uint64_t job, Progress& p
   }
 }
 
-pid_t start_share(LogRot& rot, const RotOptions& options, uint64_t job, Progress& progress) {
-  std::fflush(stdout);
-  const pid_t child = fork();
-  ALF_CHECK_MSG(child >= 0, "fork");
-  if (child > 0) return child;
-  std::signal(SIGABRT, SIG_DFL);  // the parent says what died and how to run it again
-  std::signal(SIGSEGV, SIG_DFL);
-  rot_share(rot, options, job, progress);
-  _exit(0);
-}
-
 // In processes of their own: a flip that ends a process is a failure like others, and another
 // process goes on behind it.
 RotResult rot_in_processes(LogRot& rot, const RotOptions& options) {
-  const size_t bytes = sizeof(Progress) * options.jobs;
-  void* const memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ALF_CHECK(memory != MAP_FAILED);
-  auto* const progress = static_cast<Progress*>(memory);
+  const Outliving<Progress> progress(options.jobs);
   std::map<pid_t, uint64_t> children;
-  for (uint64_t job = 0; job < options.jobs; ++job) {
-    new (&progress[job]) Progress();
-    children.emplace(start_share(rot, options, job, progress[job]), job);
-  }
+  const auto start = [&](uint64_t job) {
+    children.emplace(start_apart([&] { rot_share(rot, options, job, progress[job]); }), job);
+  };
+  for (uint64_t job = 0; job < options.jobs; ++job) start(job);
   while (!children.empty()) {
     int status = 0;
     const pid_t child = wait(&status);
@@ -435,16 +417,14 @@ RotResult rot_in_processes(LogRot& rot, const RotOptions& options) {
     ALF_CHECK(found != children.end());
     const uint64_t job = found->second;
     children.erase(found);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) continue;
+    if (has_ended_well(status)) continue;
     Progress& mine = progress[job];
     ++mine.result.failure_count;
     std::printf("a process ended with status %d\n  replay: %s\n", status, mine.replay);
-    const bool goes_on = mine.done > 0 && mine.result.failure_count <= kFailuresShownMax;
-    if (goes_on) children.emplace(start_share(rot, options, job, mine), job);
+    if (mine.done > 0 && mine.result.failure_count <= kFailuresShownMax) start(job);
   }
   RotResult sum;
   for (uint64_t job = 0; job < options.jobs; ++job) sum.add(progress[job].result);
-  munmap(memory, bytes);
   return sum;
 }
 

@@ -1,20 +1,18 @@
 // Flipped bits in the files of the index's real store (sim/rot.h).
 #include <rocksdb/env.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <map>
-#include <new>
 #include <vector>
 
 #include "base/check.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "index/rocks_store.h"
+#include "sim/apart.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/image_disk.h"
 #include "sim/rot.h"
@@ -183,12 +181,13 @@ class StoreRot {
     Source::Changes changes;
     changes["\x01key:after"] = "v";
     Source source(changes);
-    const base::Status failed = store.ingest(source, states_.size());
-    if (!failed && failed.error().message.find("offset") == std::string::npos) {
-      return "an error without the offset: " + failed.error().message;
+    const base::Status ingested = store.ingest(source, states_.size());
+    if (ingested) return "an ingest after a compaction that failed is taken";
+    const base::Error& error = ingested.error();
+    if (error.message.find("offset") == std::string::npos) {
+      return "an error without the offset: " + error.message;
     }
-    return failed ? "an ingest after a compaction that failed is taken"
-                  : judge_error(failed.error(), path);
+    return judge_error(error, path);
   }
   // A compaction must not take what it cannot read for nothing.
   std::string judge_compaction(index::RocksStore& store, const std::string& path) const {
@@ -255,24 +254,11 @@ void rot_on(const RotOptions& options, Progress& progress) {
 }  // namespace
 
 RotResult rot_store(const RotOptions& options) {
-  void* const memory =
-      mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ALF_CHECK(memory != MAP_FAILED);
-  auto* const progress = new (memory) Progress();
-  std::fflush(stdout);
-  for (bool is_done = false; !is_done;) {
-    // RocksDB has threads, so it lives in the child alone.
-    const pid_t child = fork();
-    ALF_CHECK_MSG(child >= 0, "fork");
-    if (child == 0) {
-      std::signal(SIGABRT, SIG_DFL);
-      rot_on(options, *progress);
-      _exit(0);
-    }
-    int status = 0;
-    ALF_CHECK(waitpid(child, &status, 0) == child);
-    is_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (is_done) break;
+  const Outliving<Progress> progress;
+  // RocksDB has threads, so it lives in the child alone.
+  for (;;) {
+    const int status = run_apart([&] { rot_on(options, *progress); });
+    if (has_ended_well(status)) break;
     RotResult& result = progress->result;
     const bool is_assertion =
         WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && progress->is_opening;
@@ -282,9 +268,7 @@ RotResult rot_store(const RotOptions& options) {
     std::fflush(stdout);
     if (!options.file.empty() || progress->number == 0) break;
   }
-  const RotResult result = progress->result;
-  munmap(memory, sizeof(Progress));
-  return result;
+  return progress->result;
 }
 
 }  // namespace alfheim::sim

@@ -1,14 +1,11 @@
 #include "sim/store_crash.h"
 
 #include <rocksdb/env.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <map>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -217,37 +214,20 @@ std::string judge(StoreRun& run, const CrashPoint& point, uint64_t& found) {
 }  // namespace
 
 StoreCrash::Result StoreCrash::run() {
-  void* const memory =
-      mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ALF_CHECK(memory != MAP_FAILED);
-  progress_ = new (memory) Progress();
-  std::fflush(stdout);
+  // RocksDB has threads, so it lives in the child alone.
   for (bool is_done = false; !is_done;) {
-    // RocksDB has threads, so it lives in the child alone.
-    const pid_t child = fork();
-    ALF_CHECK_MSG(child >= 0, "fork");
-    if (child == 0) {
-      std::signal(SIGABRT, SIG_DFL);
-      run_all();
-      std::fflush(stdout);
-      _exit(0);
-    }
-    int status = 0;
-    ALF_CHECK(waitpid(child, &status, 0) == child);
-    is_done = (WIFEXITED(status) && WEXITSTATUS(status) == 0) || options_.only.has_value();
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
+    const int status = run_apart([this] { run_all(); });
+    if (has_ended_well(status)) break;
     const bool is_assertion = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
     if (is_assertion && progress_->may_die) {
       ++progress_->result.death_count;
     } else {
       fail(base::format("{}: the process ended with status {}", progress_->point, status));
     }
-    is_done = is_done || progress_->done == 0;  // it would not come further the next time
+    // It would not come further the next time.
+    is_done = options_.only.has_value() || progress_->done == 0;
   }
-  const Result result = progress_->result;
-  munmap(memory, sizeof(Progress));
-  progress_ = nullptr;
-  return result;
+  return progress_->result;
 }
 
 void StoreCrash::run_all() {

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/apart.h"
 #include "sim/exhaustive.h"
 
 namespace alfheim::sim {
@@ -71,8 +72,8 @@ class StoreCrash {
   void run_point(const CrashPoint& point);
 
   const Options options_;
-  uint64_t number_ = 0;           // of the next point
-  Progress* progress_ = nullptr;  // mapped: shared with the child that runs
+  uint64_t number_ = 0;  // of the next point
+  Outliving<Progress> progress_;
 };
 
 }  // namespace alfheim::sim
