@@ -156,7 +156,7 @@ class CarefulFiles final : public rocksdb::FileSystemWrapper {
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
                       IODebugContext* debug) override {
     if (name_of(to) == "CURRENT") {
-      const std::string dir = to.substr(0, to.rfind('/'));
+      const std::string dir(directory_of(to));
       std::unique_ptr<rocksdb::FSDirectory> directory;
       IOStatus status = NewDirectory(dir, options, &directory, debug);
       if (status.ok() && !ALF_MUTANT(CurrentBeforeItsDirectory)) {

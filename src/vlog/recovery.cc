@@ -11,6 +11,12 @@
 #include "vlog/segment_names.h"
 
 namespace alfheim::vlog {
+
+struct CopyBatch {
+  uint64_t entry_count = 0;
+  uint64_t body_bytes = 0;
+};
+
 namespace {
 
 using base::ErrorCode;
@@ -41,14 +47,9 @@ std::optional<std::string> misplaced(const Segment& segment, const ScannedRecord
   return std::nullopt;
 }
 
-struct Run {
-  uint64_t entry_count = 0;
-  uint64_t body_bytes = 0;
-};
-
 // The batches that a table's entries were written in: within one, records touch.
-std::vector<Run> batches_of(const SegmentTable& table) {
-  std::vector<Run> batches;
+std::vector<CopyBatch> batches_of(const SegmentTable& table) {
+  std::vector<CopyBatch> batches;
   uint64_t end_bytes = 0;
   for (const RecordPlace& place : table.places()) {
     const uint64_t bytes = kRecordHeaderBytes + place.payload_bytes;
@@ -60,33 +61,26 @@ std::vector<Run> batches_of(const SegmentTable& table) {
   return batches;
 }
 
-// The length of each batch when a table's entries are copied: counts of entries. Batches are put
-// together and never divided, so that the copy is no longer than the original: it may have to fit
-// a file of just that length.
-std::vector<uint64_t> plan_copy(const SegmentTable& table) {
-  std::vector<uint64_t> counts;
-  uint64_t body_bytes = 0;
-  for (const Run& batch : batches_of(table)) {
-    if (counts.empty() || body_bytes + batch.body_bytes > kCopyBodyBytes) {
-      counts.push_back(0);
-      body_bytes = 0;
+// The batches in which a table's entries are copied: those they were written in, put together and
+// never divided, so that the copy is no longer than the original: it may have to fit a file of just
+// that length.
+std::vector<CopyBatch> plan_copy(const SegmentTable& table) {
+  std::vector<CopyBatch> plan;
+  for (const CopyBatch& batch : batches_of(table)) {
+    ALF_CHECK(batch.body_bytes <= kBatchBodyBytesMax);
+    if (plan.empty() || plan.back().body_bytes + batch.body_bytes > kCopyBodyBytes) {
+      plan.emplace_back();
     }
-    counts.back() += batch.entry_count;
-    body_bytes += batch.body_bytes;
-    ALF_CHECK(body_bytes <= kBatchBodyBytesMax);
+    plan.back().entry_count += batch.entry_count;
+    plan.back().body_bytes += batch.body_bytes;
   }
-  return counts;
+  return plan;
 }
 
-uint64_t copied_file_bytes(const SegmentTable& table, const std::vector<uint64_t>& counts) {
+uint64_t copied_file_bytes(const SegmentTable& table, std::span<const CopyBatch> plan) {
   uint64_t bytes = kSegmentHeaderBytes;
-  size_t next = 0;
-  for (const uint64_t count : counts) {
-    uint64_t body_bytes = 0;
-    for (uint64_t i = 0; i < count; ++i) {
-      body_bytes += kRecordHeaderBytes + table.places()[next++].payload_bytes;
-    }
-    bytes += round_up_to_block(kBatchHeaderBytes + body_bytes);
+  for (const CopyBatch& batch : plan) {
+    bytes += round_up_to_block(kBatchHeaderBytes + batch.body_bytes);
   }
   return bytes + footer_bytes(table.places().size(), table.runs().size());
 }
@@ -307,13 +301,13 @@ base::Status Recovery::rewrite_last_footer() {
 }
 
 base::Status Recovery::copy_forward(const Segment& tail, const std::vector<std::string>& names) {
-  const std::vector<uint64_t> counts = plan_copy(tail.table);
+  const std::vector<CopyBatch> plan = plan_copy(tail.table);
   SegmentHeader header{
       .uid = random_.next_u64(),
       .id = result_.next_segment_id++,
       .identity = meta_.identity,
       .first_index = tail.table.first_index(),
-      .file_bytes = std::max(options_.segment_bytes, copied_file_bytes(tail.table, counts)),
+      .file_bytes = std::max(options_.segment_bytes, copied_file_bytes(tail.table, plan)),
       .replaces_id = tail.header.id,
       .copied_last_index = tail.table.last_index()};
   std::string copy_path = path_in(options_.dir, segment_name(header.id, kCopySuffix));
@@ -322,7 +316,7 @@ base::Status Recovery::copy_forward(const Segment& tail, const std::vector<std::
   {
     ALF_TRY(auto file, make_copy_file(header, names, copy_path));
     SegmentWriter writer(std::move(file), header, {}, buffer_);
-    ALF_TRY_STATUS(copy_entries(tail, writer, table));
+    ALF_TRY_STATUS(copy_entries(tail, plan, writer, table));
     result_.position = writer.position();
   }
   // All of it is durable: from this name on it counts, and the old segment does not.
@@ -361,12 +355,12 @@ base::Result<std::unique_ptr<env::File>> Recovery::make_copy_file(
   return made;
 }
 
-base::Status Recovery::copy_entries(const Segment& tail, SegmentWriter& writer,
-                                    SegmentTable& table) {
+base::Status Recovery::copy_entries(const Segment& tail, std::span<const CopyBatch> plan,
+                                    SegmentWriter& writer, SegmentTable& table) {
   base::LogIndex next = tail.table.first_index();
-  for (const uint64_t count : plan_copy(tail.table)) {
+  for (const CopyBatch& batch : plan) {
     std::vector<raft::Entry> entries;
-    for (uint64_t i = 0; i < count; ++i) {
+    for (uint64_t i = 0; i < batch.entry_count; ++i) {
       ALF_TRY(raft::Entry entry,
               read_record(tail, tail.table.place_at(next), next, env::ReadMode::kMayBlock));
       entries.push_back(std::move(entry));

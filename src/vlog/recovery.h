@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ struct ScannedTail {
 base::Result<ScannedTail> scan_tail(Segment& segment, uint64_t known_durable_bytes,
                                     const std::function<void(uint64_t, uint64_t)>& progress);
 
+struct CopyBatch;  // recovery.cc's own
+
 class Recovery {
  public:
   struct Options {
@@ -68,7 +71,8 @@ class Recovery {
   base::Result<std::unique_ptr<env::File>> make_copy_file(const SegmentHeader& header,
                                                           const std::vector<std::string>& names,
                                                           std::string& path);
-  base::Status copy_entries(const Segment& tail, SegmentWriter& writer, SegmentTable& table);
+  base::Status copy_entries(const Segment& tail, std::span<const CopyBatch> plan,
+                            SegmentWriter& writer, SegmentTable& table);
   base::Status find_last_stamp();
 
   env::Disk& disk_;
