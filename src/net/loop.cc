@@ -4,6 +4,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <chrono>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -16,15 +17,19 @@ Loop::Loop() = default;
 Loop::~Loop() = default;
 
 base::Status Loop::open() {
+  std::string why_not;
   try {
     const asio::steady_timer timer(context_);
     const asio::ip::tcp::socket socket(context_);
+    const asio::error_code error = readiness_.open();
+    if (error) why_not = error.message();
   } catch (const std::system_error& error) {
-    return base::Error{
-        base::ErrorCode::kLimit,
-        base::format("open an event loop: {} (raise the limit of open files)", error.what())};
+    why_not = error.what();
   }
-  return readiness_.open();
+  if (why_not.empty()) return base::ok();
+  return base::Error{
+      base::ErrorCode::kLimit,
+      base::format("open an event loop: {} (raise the limit of open files)", why_not)};
 }
 
 void Loop::run() {

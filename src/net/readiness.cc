@@ -4,11 +4,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "base/check.h"
-#include "base/format.h"
 
 namespace alfheim::net {
 namespace {
@@ -18,19 +16,15 @@ constexpr size_t kStreamsPerTurn = 128;
 
 }  // namespace
 
-base::Status Readiness::open() {
+asio::error_code Readiness::open() {
   ALF_CHECK(!set_.is_open());
   const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
-  if (descriptor < 0) {
-    return base::Error{base::ErrorCode::kLimit,
-                       base::format("open an event loop: {} (raise the limit of open files)",
-                                    std::strerror(errno))};
-  }
+  if (descriptor < 0) return {errno, std::system_category()};
   asio::error_code error;
   set_.assign(descriptor, error);
   ALF_CHECK(!error);  // a descriptor of our own
   wait();
-  return base::ok();
+  return {};
 }
 
 bool Readiness::add(int descriptor, Watcher& watcher) {

@@ -8,11 +8,9 @@
 // Thread: its loop. Lifetime: of the loop; a watcher outlives its descriptor's being open.
 #pragma once
 
+#include <asio/error_code.hpp>
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
-#include <cstdint>
-
-#include "base/result.h"
 
 namespace alfheim::net {
 
@@ -31,8 +29,8 @@ class Readiness {
 
   explicit Readiness(asio::io_context& context) : set_(context) {}
 
-  // kLimit: the system gives no descriptor.
-  base::Status open();
+  // Why the system gives no descriptor.
+  asio::error_code open();
   // Asks for nothing yet. False: the system refuses.
   bool add(int descriptor, Watcher& watcher);
   // Told again in each turn while it holds. A descriptor that is closed needs no word.

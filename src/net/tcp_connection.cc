@@ -54,6 +54,7 @@ TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t 
   descriptor_ = socket.release(error);
   ALF_CHECK(!error);
 }
+
 TcpConnection::~TcpConnection() {
   if (!is_closed_) ::close(descriptor_);
 }

@@ -82,8 +82,7 @@ std::string DiskGuard::settle() {
   }
   return base::format(
       "the disk is full: writes that need room are refused, reads and deletes go on: {} MiB free "
-      "on "
-      "{}, --disk-reserve is {} MiB{}{}",
+      "on {}, --disk-reserve is {} MiB{}{}",
       free_mib, options_.path, reserve_mib, why.empty() ? "" : ": ", why);
 }
 

@@ -96,8 +96,7 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                        },
                    .on_state_hash = events_.on_state_hash,
                    .on_progress = events_.on_progress,
-                   .on_no_room =
-                       [this](const base::Error& found) { give_room_to_index(found); },
+                   .on_no_room = [this](const base::Error& found) { give_room_to_index(found); },
                    .on_room = [this] { guard_.note_room(DiskGuard::Need::kIndex); },
                }) {}
 
@@ -186,7 +185,6 @@ void Replica::propose_large() {
     address.index = raft_.status().last.next();
     Batch nobody;
     if (!propose(raft::EntryKind::kFragment, std::move(piece.bytes), nobody)) return lose_large();
-    large_->offset_bytes += address.length_bytes;
     large_->pieces.push_back(address);
   }
   if (large_->pieces.size() < pieces.size()) return;

@@ -123,8 +123,7 @@ class Replica {
   struct LargeInFlight {
     LargeOperation operation;
     base::Term term;  // of all its pieces: what another term put at their indexes is not theirs
-    uint64_t offset_bytes = 0;
-    std::vector<vlog::ValueAddress> pieces;
+    std::vector<vlog::ValueAddress> pieces;  // that were proposed
   };
 
   void on_tick();

@@ -154,7 +154,8 @@ bool Replica::is_refused(const LargeOperation& operation) {
 // large operation: an operation that names them, and that nobody runs, lets them go.
 void Replica::disown_large() {
   const std::vector<vlog::ValueAddress> pieces = std::move(large_->pieces);
-  const uint64_t length_bytes = large_->offset_bytes;
+  uint64_t length_bytes = 0;
+  for (const vlog::ValueAddress& piece : pieces) length_bytes += piece.length_bytes;
   large_.reset();
   if (pieces.empty()) return;
   base::Bytes list;

@@ -12,15 +12,17 @@ namespace {
 
 TestSetup with_data() { return TestSetup{.has_data_commands = true}; }
 
+std::string repeated(const std::vector<std::string>& words, size_t count) {
+  return pipeline_of(std::vector<std::vector<std::string>>(count, words));
+}
+
 TEST(SessionFlow, APipelineOfLargeReadsIsAnsweredInManyTurns) {
   TestNode node(with_data());
   node.serve();
   TestClient client(node);
   const std::string value(100'000, 'v');
   client.call({"SET", "a", value});
-  std::string gets;
-  for (int i = 0; i < 100; ++i) gets += request_of({"GET", "a"});
-  EXPECT_EQ(client.exchange(gets + request_of({"QUIT"})).size(),
+  EXPECT_EQ(client.exchange(repeated({"GET", "a"}, 100) + request_of({"QUIT"})).size(),
             100 * bulk_of(value).size() + std::string("+OK\r\n").size());
   EXPECT_LT(client.connection().sent_bytes_max(), 512u * 1024);
   EXPECT_TRUE(client.is_closed());
@@ -32,8 +34,7 @@ TEST(SessionFlow, ReadsBehindAWriteBringFewRepliesAtATime) {
   TestClient client(node);
   const std::string value(100'000, 'v');
   client.call({"SET", "v", value});
-  std::string input = request_of({"SET", "x", "1"});
-  for (int i = 0; i < 300; ++i) input += request_of({"GET", "v"});
+  const std::string input = request_of({"SET", "x", "1"}) + repeated({"GET", "v"}, 300);
   EXPECT_EQ(client.exchange(input).size(), 5 + 300 * bulk_of(value).size());
   EXPECT_LT(node.services().client_memory.peak_bytes(), 4u << 20);
 }

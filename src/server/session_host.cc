@@ -158,20 +158,13 @@ void SessionHost::encode_on_pool(LongWrite write) {
     const machine::CallView call{write.database, write.request.words()};
     const size_t bytes = machine::call_bytes(call);
     if (bytes > replica::kInlineBodyBytesMax) {
-      replica::LargeOperation large = replica::cut_call(call, write.is_growth, write.to);
-      write.request = OwnedRequest();
-      return add_large(std::move(large));
+      return add_large(replica::cut_call(call, write.is_growth, write.to));
     }
     base::Bytes body;
     body.reserve(bytes);
     machine::put_call(body, call);
-    write.request = OwnedRequest();
-    hands_.loop.post([this, to = write.to, body = std::move(body)] {
-      Session* session = find(to.session);
-      if (session == nullptr) return;  // it was not proposed, and never will be
-      hands_.services.replica.batcher().add_body(machine::OperationKind::kCommand, body, to);
-      session->on_encoded();
-      submit();
+    add_encoded(write.to, [to = write.to, body = std::move(body)](replica::Batcher& batcher) {
+      batcher.add_body(machine::OperationKind::kCommand, body, to);
     });
   });
 }
@@ -182,12 +175,19 @@ void SessionHost::cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body
   });
 }
 
-// From the pool.
+// Both from the pool.
 void SessionHost::add_large(replica::LargeOperation large) {
-  hands_.loop.post([this, large = std::move(large)]() mutable {
-    Session* session = find(large.waiter.session);
+  const replica::ReplyTo to = large.waiter;
+  add_encoded(to, [large = std::move(large)](replica::Batcher& batcher) mutable {
+    batcher.add_large(std::move(large));
+  });
+}
+
+void SessionHost::add_encoded(const replica::ReplyTo& to, AddToBatch add) {
+  hands_.loop.post([this, id = to.session, add = std::move(add)]() mutable {
+    Session* session = find(id);
     if (session == nullptr) return;  // it was not proposed, and never will be
-    hands_.services.replica.batcher().add_large(std::move(large));
+    add(hands_.services.replica.batcher());
     session->on_encoded();
     submit();
   });

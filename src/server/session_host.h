@@ -5,6 +5,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/functional/any_invocable.h>
 
 #include <functional>
 #include <memory>
@@ -92,6 +93,8 @@ class SessionHost {
   std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
                                                  std::string_view words);
   void run_resumes();
+  using AddToBatch = absl::AnyInvocable<void(replica::Batcher&)>;
+  void add_encoded(const replica::ReplyTo& to, AddToBatch add);
   void add_large(replica::LargeOperation large);
   void check_sessions();
   void check_session(Session& session, uint64_t now_ms);
