@@ -36,7 +36,9 @@ class ClientMemory {
   explicit ClientMemory(const Config& config) : config_(config) {}
 
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+  // Since the start, or the last reset_peak.
   uint64_t peak_bytes() const { return peak_bytes_.load(std::memory_order_relaxed); }
+  void reset_peak() { peak_bytes_.store(used_bytes(), std::memory_order_relaxed); }
   uint64_t budget_bytes() const { return config_.client_memory_bytes(); }  // 0: no limit
   bool is_over() const { return budget_bytes() > 0 && used_bytes() > budget_bytes(); }
   bool is_tight() const { return budget_bytes() > 0 && used_bytes() > budget_bytes() / 4 * 3; }

@@ -133,7 +133,7 @@ TEST(SessionMemory, WhatASessionHoldsIsSeenAndGoneAgain) {
   // Half a request counts as what came of it.
   client.exchange("*2\r\n$3\r\nGET\r\n$30000\r\n" + std::string(10'000, 'k'));
   EXPECT_GT(node.memory().used_bytes(), 10'000u);
-  EXPECT_NE(TestClient(node).call({"INFO", "clients"}).find("client_memory_used:"),
+  EXPECT_NE(TestClient(node).call({"INFO", "memory"}).find("client_memory_used:"),
             std::string::npos);
   client.connection().client_close();
   node.run_for_ms(2500);

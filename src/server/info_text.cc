@@ -85,9 +85,6 @@ std::string clients_section(const Services& services) {
   lines.add("maxclients", services.config.clients_max());
   lines.add("client_recent_max_input_buffer", sums.input_bytes_max);
   lines.add("client_recent_max_output_buffer", sums.output_bytes_max);
-  lines.add("client_memory_used", services.client_memory.used_bytes());
-  lines.add("client_memory_peak", services.client_memory.peak_bytes());
-  lines.add("client_memory_budget", services.client_memory.budget_bytes());
   lines.add("blocked_clients", 0);
   lines.add("tracking_clients", 0);
   return lines.take();
@@ -97,6 +94,7 @@ std::string clients_section(const Services& services) {
 void add_memory_budgets(Lines& lines, const Services& services) {
   const StorageOptions& storage = services.config.startup().storage;
   lines.add("client_memory_used", services.client_memory.used_bytes());
+  lines.add("client_memory_peak", services.client_memory.peak_bytes());
   lines.add("client_memory_budget", services.client_memory.budget_bytes());
   lines.add("request_memory_used", services.bodies.taken_bytes());
   lines.add("request_memory_budget", services.bodies.bytes_max());
@@ -221,8 +219,6 @@ std::string keyspace_section(const Services& services) {
 
 void add_index_and_log(Lines& lines, const Services& services) {
   const index::Stats index = services.machine.index().stats();
-  lines.add("index_memory_budget_bytes", services.config.startup().storage.memory_budget_bytes);
-  lines.add("index_memory_bytes", index.memory_bytes);
   lines.add("index_records_in_memory", index.record_count);
   lines.add("index_dirty_bytes", index.dirty_bytes);
   lines.add("index_frozen_bytes", index.frozen_bytes);
@@ -240,14 +236,12 @@ void add_index_and_log(Lines& lines, const Services& services) {
   lines.add("log_syncs", log.sync_count);
   lines.add("log_written_bytes", log.written_bytes);
   lines.add("log_payload_bytes", log.payload_bytes);
-  lines.add("log_memory_bytes", log.tail_bytes);
 }
 
 std::string alfheimdb_section(const Services& services) {
   const replica::ReplicaStatus status = services.replica.status_snapshot();
   const raft::NodeStatus& raft = status.raft;
   Lines lines;
-  lines.add("alfheimdb_version", kVersion);
   lines.add("node_name", services.identity.name);
   lines.add("node_id", services.identity.node_id);
   lines.add("raft_role", role_name(raft.soft_state.role));
@@ -273,7 +267,6 @@ std::string alfheimdb_section(const Services& services) {
   lines.add("reads_from_disk", services.counters.pool_reads.load());
   lines.add("writes", services.counters.writes.load());
   lines.add("threads", thread_count());
-  lines.add("open_files", open_file_count());
   return lines.take();
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/session_commands.h"
 
@@ -43,10 +44,11 @@ void config_resetstat_command(const SessionCall& call) {
   for (std::atomic<uint64_t>* counter :
        {&counters.commands, &counters.reads, &counters.writes, &counters.input_bytes,
         &counters.output_bytes, &counters.rejected_connections, &counters.evicted_clients,
-        &counters.error_replies, &counters.pool_reads, &counters.keyspace_hits,
-        &counters.keyspace_misses}) {
+        &counters.error_replies, &counters.refused_writes, &counters.pool_reads,
+        &counters.keyspace_hits, &counters.keyspace_misses}) {
     counter->store(0, std::memory_order_relaxed);
   }
+  call.services.client_memory.reset_peak();
   call.reply.ok();
 }
 

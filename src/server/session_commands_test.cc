@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -187,6 +188,22 @@ TEST(ClientCommands, KillFindsItsVictims) {
   EXPECT_TRUE(node.session.wants_close);
 }
 
+TEST(InfoCommand, TellsEachFigureOnce) {
+  TestNode node;
+  node.serve();
+  const std::string text = node.run({"info", "everything"});
+  std::set<std::string> seen;
+  size_t begin = 0;
+  for (size_t end = text.find("\r\n"); end != std::string::npos; end = text.find("\r\n", begin)) {
+    const std::string line = text.substr(begin, end - begin);
+    begin = end + 2;
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    EXPECT_TRUE(seen.insert(line.substr(0, colon)).second) << line;
+  }
+  EXPECT_GT(seen.size(), 100u);
+}
+
 TEST(ConfigCommands, AnswerAsRedisDoes) {
   TestNode node;
   expect_replies(
@@ -202,7 +219,12 @@ TEST(ConfigCommands, AnswerAsRedisDoes) {
               "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n"},
              {{"config", "rewrite"}, "-ERR The server is running without a config file\r\n"}});
   node.counters().commands = 7;
+  node.memory().move(0, 1000);
+  node.memory().move(1000, 10);
+  EXPECT_EQ(node.memory().peak_bytes(), 1000u);
   EXPECT_EQ(node.run({"config", "resetstat"}), "+OK\r\n");
+  EXPECT_EQ(node.memory().peak_bytes(), 10u);
+  node.memory().move(10, 0);
   EXPECT_EQ(node.counters().commands, 0u);
   EXPECT_EQ(node.config().timeout_s(), 5u);
 }
