@@ -30,7 +30,7 @@ SUITES = {
     "real.full_disk": ("real/full_disk_test.py", [], [], 240, 240),
     "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
     "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
-    "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 600),
+    "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 
