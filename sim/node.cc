@@ -190,7 +190,7 @@ std::shared_ptr<SimConnection> SimNode::connect(SimPeer& client, uint64_t seed,
 void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
   hands_.oracle.on_state_hash(to);
   auto read = machine::ReadView::over(*machine_, std::move(view));
-  executor_.post_to_pool([this, read = std::move(read), to]() mutable {
+  executor_.post_to_pool(env::Lane::kLong, [this, read = std::move(read), to]() mutable {
     const base::Result<uint64_t> hash = read->logical_hash();
     read.reset();
     if (!hash && !hands_.oracle.excuses().may_fail_reads) {

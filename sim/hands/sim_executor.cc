@@ -16,7 +16,7 @@ env::Strand& SimExecutor::make_strand(std::string name) {
   return *strands_.back();
 }
 
-void SimExecutor::post_to_pool(env::Task task) {
+void SimExecutor::post_to_pool(env::Lane, env::Task task) {
   const uint64_t delay_ns = random_.between(0, options_.pool_delay_ns_max);
   scheduler_.add(scheduler_.now_ns() + delay_ns, SimEventKind::kPool, this, nullptr,
                  std::move(task));

@@ -2,7 +2,8 @@
 //
 // Tasks of one strand keep the order of posting; each gets a small seeded delay, so that strands
 // run against each other in every order that threads could. Pool tasks get a longer one, which
-// shuffles them. Delays of 0 give plain order of posting, for unit tests.
+// shuffles them, whatever their lane: none waits for another. Delays of 0 give plain order of
+// posting, for unit tests.
 //
 // Thread: one. Lifetime: the scheduler outlives it; strands live as long as it does. The
 // destructor drops what waits.
@@ -30,7 +31,7 @@ class SimExecutor final : public env::Executor {
   ~SimExecutor() override;
 
   env::Strand& make_strand(std::string name);
-  void post_to_pool(env::Task task) override;
+  void post_to_pool(env::Lane, env::Task task) override;
 
   // The node crashed: its tasks and timers are destroyed unrun. What these post as they go, or
   // objects of the node post while they are destroyed, waits here until the next drop_all.

@@ -97,7 +97,7 @@ TEST(SimExecutor, strands_and_pool_tasks_meet_in_an_order_of_the_seed) {
     a.post([&] { trace += "a"; });
     b.post([&] { trace += "b"; });
     for (const char letter : {'1', '2', '3'}) {
-      world.node.post_to_pool([&trace, letter] { trace += letter; });
+      world.node.post_to_pool(env::Lane::kShort, [&trace, letter] { trace += letter; });
     }
     world.scheduler.run_until_idle();
     return std::make_pair(trace, world.scheduler.event_hash());
@@ -155,7 +155,7 @@ TEST(SimExecutor, a_crash_drops_one_nodes_tasks_and_leaves_the_others) {
   auto held = std::make_shared<int>(1);
   strand.post([&trace, held] { trace += "post"; });
   strand.post_after(1, [&trace, held] { trace += "timer"; });
-  world.node.post_to_pool([&trace, held] { trace += "pool"; });
+  world.node.post_to_pool(env::Lane::kShort, [&trace, held] { trace += "pool"; });
   other.make_strand("b").post([&trace] { trace += "other "; });
   world.scheduler.post_world(0, [&trace] { trace += "world"; });
   world.node.drop_all();

@@ -35,11 +35,19 @@ class Strand {
   virtual bool is_current() const = 0;
 };
 
+// What a task of the pool is, so that no kind of it can hold up the others for good.
+enum class Lane : uint8_t {
+  kShort,   // a read that may wait for the disk
+  kLong,    // a read whose work has no small bound
+  kUpkeep,  // what writes would wait for in the end, if it did not run
+};
+inline constexpr size_t kLaneCount = 3;
+
 class Executor {
  public:
   virtual ~Executor() = default;
-  // A task that may block, on the bounded reader pool; order is not kept.
-  virtual void post_to_pool(Task task) = 0;
+  // A task that may block, on the bounded pool; order is not kept.
+  virtual void post_to_pool(Lane lane, Task task) = 0;
 };
 
 }  // namespace alfheim::env

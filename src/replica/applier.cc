@@ -228,7 +228,7 @@ void Applier::maybe_freeze(bool is_forced) {
 }
 
 void Applier::run_freeze(std::unique_ptr<index::FreezeJob> job) {
-  hands_.executor.post_to_pool([this, job = std::move(job)]() mutable {
+  hands_.executor.post_to_pool(env::Lane::kUpkeep, [this, job = std::move(job)]() mutable {
     base::Status status = job->run();
     strand_.post([this, job = std::move(job), status = std::move(status)]() mutable {
       on_frozen(std::move(status), std::move(job));
@@ -255,7 +255,7 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
   note_choked();
   hands_.machine.index().finish(*job);
   // It owns all that was frozen, and this strand may be a loop.
-  hands_.executor.post_to_pool([job = std::move(job)] {});
+  hands_.executor.post_to_pool(env::Lane::kUpkeep, [job = std::move(job)] {});
   events_.on_persisted(needed_from_);
   if (!persist_waiters_.empty()) {
     if (!current_ && hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {

@@ -342,7 +342,7 @@ void Replica::on_persisted(base::LogIndex first) {
 
 void Replica::sweep() {
   if (is_closing_) return;
-  hands_.executor.post_to_pool([this] {
+  hands_.executor.post_to_pool(env::Lane::kUpkeep, [this] {
     const upkeep::Spares spares = guard_.lacks_index() ? upkeep::Spares::kNone
                                   : guard_.is_full()   ? upkeep::Spares::kReserveOnly
                                                        : upkeep::Spares::kAll;

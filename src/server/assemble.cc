@@ -195,7 +195,7 @@ void Node::start_serving() {
 
 void Node::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
   auto read = machine::ReadView::over(*storage_.machine, std::move(view));
-  engine_.executor->post_to_pool([this, read = std::move(read), to]() mutable {
+  engine_.executor->post_to_pool(env::Lane::kLong, [this, read = std::move(read), to]() mutable {
     // The view was taken within the entry that asked: behind the one wholly applied.
     const base::LogIndex applied = read->applied().next();
     const base::Result<uint64_t> hash = read->logical_hash();

@@ -384,6 +384,7 @@ bool Session::is_stall_over() {
     case Stall::kDrain: return writes_pending_ == 0;
     case Stall::kReply:
     case Stall::kTick: return stalled_->is_over;
+    case Stall::kPool: return pool_reads_.long_count < kLongReadsMax;
     case Stall::kRoom:
       if (!host_.services().replica.is_overloaded()) return true;
       resume_later();

@@ -25,11 +25,15 @@
 #include "server/client_memory.h"
 #include "server/reply_queue.h"
 #include "server/services.h"
+#include "server/session_host.h"
 #include "server/transaction_queue.h"
 
 namespace alfheim::server {
 
-class SessionHost;
+// Reads of more words than this are too long for a loop.
+inline constexpr size_t kLoopWordsMax = 256;
+// Long reads of one connection on the pool at a time.
+inline constexpr size_t kLongReadsMax = 2;
 
 class Session final : public env::ConnectionHandler, public std::enable_shared_from_this<Session> {
  public:
@@ -45,7 +49,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
 
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
-  void on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes);
+  void on_pool_reply(const SessionHost::PoolRead& read, base::ByteView reply);
   void on_watch_versions(std::vector<machine::Watch> watches);
   // A long write of it stands in the batcher now.
   void on_encoded() { encoding_bytes_ = 0; }
@@ -81,6 +85,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     kDrain,  // until the connection's earlier writes are applied
     kReply,  // until one reply has come that it says is over
     kTick,   // until log time has moved
+    kPool,   // until one of its long reads on the pool is done
     kRoom,   // until the replica takes more work
   };
   static constexpr uint64_t kNoSlot = UINT64_MAX;  // the reply gets its slot when it is there
@@ -202,6 +207,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   struct {
     size_t count = 0;
     size_t count_max = 8;
+    size_t long_count = 0;
     uint64_t request_bytes = 0;  // of those that are out
     uint64_t reply_bytes = 0;    // of the last one: what those that are out may bring
     [[no_unique_address]] base::MutantMemory<std::shared_ptr<machine::ReadView>> early_view;

@@ -237,6 +237,25 @@ TEST(SessionFlow, RepliesThatWaitForAnEarlierOneAreBoundedToo) {
             std::string("*1\r\n$1\r\nk\r\n").size() + 3000 * bulk_of(value).size());
 }
 
+TEST(SessionFlow, APipelineOfLongReadsHasTwoUnderWayAtATime) {
+  TestSetup setup = with_data();
+  setup.executor.pool_delay_ns_max = 100'000'000;
+  TestNode node(setup);
+  node.serve();
+  TestClient client(node);
+  ASSERT_EQ(client.call({"SET", "k", "v"}), "+OK\r\n");
+  std::vector<std::vector<std::string>> requests(6, {"KEYS", "*"});
+  requests.push_back({"GET", "k"});
+  client.connection().client_send(pipeline_of(requests));
+  node.run_for_ms(1);
+  EXPECT_EQ(node.counters().pool_reads.load(), 2u);  // each is on its way for up to 100 ms
+  node.run_for_ms(1000);
+  EXPECT_EQ(node.counters().pool_reads.load(), 6u);
+  base::Bytes expected;
+  for (int i = 0; i < 6; ++i) expected += "*1\r\n$1\r\nk\r\n";
+  EXPECT_EQ(client.connection().take(), expected + "$1\r\nv\r\n");
+}
+
 TEST(SessionEnd, AClientThatOnlyEndsItsInputGetsItsReplies) {
   TestNode node(with_data());
   node.serve();

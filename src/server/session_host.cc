@@ -118,7 +118,8 @@ void SessionHost::close_client(uint64_t id) {
 }
 
 void SessionHost::read_on_pool(PoolRead read) {
-  hands_.executor.post_to_pool([this, read = std::move(read)]() mutable {
+  const env::Lane lane = read.lane;
+  hands_.executor.post_to_pool(lane, [this, read = std::move(read)]() mutable {
     const command::Arguments args(read.request.words());
     machine::ReadRequest request{*read.row,  args,        read.database,
                                  read.clock, read.random, read.limits};
@@ -144,17 +145,14 @@ void SessionHost::read_on_pool(PoolRead read) {
       reply.error(base::format("the value cannot be read: {}", status.error().message));
     }
     read.view.reset();
-    hands_.loop.post(
-        [this, to = read.to, bytes = std::move(bytes), request_bytes = read.request.size_bytes()] {
-          if (Session* session = find(to.session)) {
-            session->on_pool_reply(to.slot, bytes, request_bytes);
-          }
-        });
+    hands_.loop.post([this, read = std::move(read), bytes = std::move(bytes)] {
+      if (Session* session = find(read.to.session)) session->on_pool_reply(read, bytes);
+    });
   });
 }
 
 void SessionHost::encode_on_pool(LongWrite write) {
-  hands_.executor.post_to_pool([this, write = std::move(write)]() mutable {
+  hands_.executor.post_to_pool(env::Lane::kShort, [this, write = std::move(write)]() mutable {
     const machine::CallView call{write.database, write.request.words()};
     const size_t bytes = machine::call_bytes(call);
     if (bytes > replica::kInlineBodyBytesMax) {
@@ -170,9 +168,10 @@ void SessionHost::encode_on_pool(LongWrite write) {
 }
 
 void SessionHost::cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body, bool is_growth) {
-  hands_.executor.post_to_pool([this, to, body = std::move(body), is_growth]() mutable {
-    add_large(replica::cut_block(std::move(body), is_growth, to));
-  });
+  hands_.executor.post_to_pool(env::Lane::kShort,
+                               [this, to, body = std::move(body), is_growth]() mutable {
+                                 add_large(replica::cut_block(std::move(body), is_growth, to));
+                               });
 }
 
 // Both from the pool.
@@ -203,8 +202,9 @@ size_t SessionHost::writes_max(uint64_t session, uint64_t now_ns) {
 
 void SessionHost::watch_on_pool(uint64_t session, std::vector<machine::Watch> watches,
                                 base::Stamp clock, std::shared_ptr<machine::ReadView> view) {
+  const env::Lane lane = watches.size() > kLoopWordsMax ? env::Lane::kLong : env::Lane::kShort;
   hands_.executor.post_to_pool(
-      [this, session, watches = std::move(watches), clock, view = std::move(view)]() mutable {
+      lane, [this, session, watches = std::move(watches), clock, view = std::move(view)]() mutable {
         base::Status status;
         bool is_early = false;
         for (machine::Watch& watch : watches) {

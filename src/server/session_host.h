@@ -47,6 +47,7 @@ class SessionHost {
     uint64_t random = 0;
     command::Limits limits;
     std::shared_ptr<machine::ReadView> view;
+    env::Lane lane = env::Lane::kShort;
   };
   // A write that is too long for a turn of the loop: put into an entry's bytes on the pool.
   struct LongWrite {

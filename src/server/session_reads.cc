@@ -18,12 +18,14 @@ namespace {
 // loop, from others for long.
 constexpr size_t kPoolReadsMax = 64;
 constexpr size_t kPoolBytesMax = 2 * base::kMiB;
-// Reads of more words than this are too long for a loop.
-constexpr size_t kLoopWordsMax = 256;
 // Reads that travel through the log at a time, and how many bytes of replies they may bring, if
 // they are as large as the last ones.
 constexpr size_t kTravellingReadsMax = 64;
 constexpr size_t kTravellingBytesMax = 2 * base::kMiB;
+
+bool is_long_read(const command::Row& row, size_t word_count) {
+  return (row.flags & command::kLong) != 0 || word_count > kLoopWordsMax;
+}
 
 }  // namespace
 
@@ -31,7 +33,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
                            std::span<const base::ByteView> words) {
   Services& services = host_.services();
   ++turn_.reads;
-  const bool is_long = (row.flags & command::kLong) != 0 || words.size() > kLoopWordsMax;
+  const bool is_long = is_long_read(row, words.size());
   if (writes_pending_ > 0 && !ALF_MUTANT(GetMissesOwnSet)) {
     const machine::CallView call{state_.database, words};
     const size_t bytes = machine::call_bytes(call);
@@ -78,6 +80,8 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
 void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
   Services& services = host_.services();
   const base::Stamp clock = read_clock();
+  const bool is_long = is_long_read(row, words.size());
+  if (is_long && pool_reads_.long_count >= kLongReadsMax) return stall(Stall::kPool, 0, words);
   const std::optional<base::Stamp> deadline = services.machine.next_deadline();
   // The pool cannot stop the connection to wait for a tick, so it comes first; once is enough,
   // however many keys fall due meanwhile: log time has passed the clock of this read.
@@ -86,6 +90,7 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   if (lacks_tick && !services.replica.refuses_writes()) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_.count;
+  if (is_long) ++pool_reads_.long_count;
   OwnedRequest request = own(words);
   pool_reads_.request_bytes += request.size_bytes();
   const uint64_t slot = add_pending_slot();
@@ -100,18 +105,20 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
                             .limits = command::Limits{services.config.bulk_bytes_max()},
                             .view = has_early_view()
                                         ? pool_reads_.early_view.get()
-                                        : machine::ReadView::open(services.machine)});
+                                        : machine::ReadView::open(services.machine),
+                            .lane = is_long ? env::Lane::kLong : env::Lane::kShort});
   note_memory();  // what it will bring counts before the next request is cut
 }
 
-void Session::on_pool_reply(uint64_t slot, base::ByteView reply, size_t request_bytes) {
+void Session::on_pool_reply(const SessionHost::PoolRead& read, base::ByteView reply) {
   if (stream_ == Stream::kClosed) return;
   ALF_CHECK(pool_reads_.count > 0);
   --pool_reads_.count;
-  pool_reads_.request_bytes -= request_bytes;
+  if (read.lane == env::Lane::kLong) --pool_reads_.long_count;
+  pool_reads_.request_bytes -= read.request.size_bytes();
   pool_reads_.reply_bytes = reply.size();
   pool_reads_.count_max = std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
-  fill(slot, reply);
+  fill(read.to.slot, reply);
   resume();
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "env/posix/posix_thread.h"
 
@@ -54,16 +56,19 @@ base::Status PosixExecutor::add_pool_thread() {
   return base::ok();
 }
 
-void PosixExecutor::post_to_pool(Task task) {
+void PosixExecutor::post_to_pool(Lane lane, Task task) {
   std::unique_lock lock(mutex_);
   if (is_stopping_) {
     lock.unlock();  // the task is destroyed outside the mutex
     return;
   }
-  pool_queue_.push_back(std::move(task));
-  // Threads that were woken but have not taken their task yet still count as idle, so the
-  // comparison is with the whole line.
-  if (pool_idle_count_ < pool_queue_.size() && pool_threads_.size() < options_.pool_threads_max) {
+  state_of(lane).queue.push_back(Waiting{post_count_++, std::move(task)});
+  // Threads that were woken but have not taken their task yet are not busy, so the comparison is
+  // with all that may run.
+  size_t needed_count = runnable_count();
+  for (const LaneState& state : lanes_) needed_count += state.running_count;
+  ALF_CHECK(needed_count <= options_.pool_threads_max + kUpkeepTasksMax);
+  if (pool_threads_.size() < needed_count) {
     // Where no thread can be made the task waits for one of those that are there.
     const base::Status grown = add_pool_thread();
     static_cast<void>(grown);
@@ -72,32 +77,62 @@ void PosixExecutor::post_to_pool(Task task) {
   pool_has_work_.notify_one();
 }
 
+// Long reads count twice: among themselves, and with the short ones.
+size_t PosixExecutor::room_in(Lane lane) const {
+  const auto running = [this](Lane of) { return lanes_[static_cast<size_t>(of)].running_count; };
+  if (lane == Lane::kUpkeep) return kUpkeepTasksMax - running(Lane::kUpkeep);
+  const size_t reads_room =
+      options_.pool_threads_max - running(Lane::kShort) - running(Lane::kLong);
+  if (lane == Lane::kShort) return reads_room;
+  const size_t long_max = std::max<size_t>(1, options_.pool_threads_max / 2);
+  return std::min(reads_room, long_max - running(Lane::kLong));
+}
+
+PosixExecutor::LaneState* PosixExecutor::next_lane() {
+  LaneState* next = nullptr;
+  for (const Lane lane : {Lane::kUpkeep, Lane::kShort, Lane::kLong}) {
+    LaneState& state = state_of(lane);
+    if (state.queue.empty() || room_in(lane) == 0) continue;
+    if (next == nullptr || state.queue.front().number < next->queue.front().number) next = &state;
+  }
+  return next;
+}
+
+size_t PosixExecutor::runnable_count() const {
+  const auto runnable = [this](Lane lane) {
+    return std::min(lanes_[static_cast<size_t>(lane)].queue.size(), room_in(lane));
+  };
+  const size_t reads = runnable(Lane::kShort) + runnable(Lane::kLong);
+  return runnable(Lane::kUpkeep) + std::min(reads, room_in(Lane::kShort));
+}
+
 void PosixExecutor::run_pool() {
   std::unique_lock lock(mutex_);
   while (true) {
-    ++pool_idle_count_;
-    pool_has_work_.wait(lock, [this] { return is_stopping_ || !pool_queue_.empty(); });
-    --pool_idle_count_;
+    LaneState* lane = nullptr;
+    pool_has_work_.wait(lock, [&] { return is_stopping_ || (lane = next_lane()) != nullptr; });
     if (is_stopping_) return;
-    Task task = std::move(pool_queue_.front());
-    pool_queue_.pop_front();
+    Task task = std::move(lane->queue.front().task);
+    lane->queue.pop_front();
+    ++lane->running_count;
     lock.unlock();
     std::move(task)();
     task = nullptr;  // what it holds may post again: not under the mutex
     lock.lock();
+    --lane->running_count;
   }
 }
 
 void PosixExecutor::stop() {
   std::vector<Loop> loops;
   std::vector<std::thread> pool_threads;
-  std::deque<Task> unrun;
+  std::array<std::deque<Waiting>, kLaneCount> unrun;
   {
     const std::lock_guard lock(mutex_);
     is_stopping_ = true;
     loops.swap(loops_);
     pool_threads.swap(pool_threads_);
-    unrun.swap(pool_queue_);
+    for (size_t i = 0; i < kLaneCount; ++i) unrun[i].swap(lanes_[i].queue);
   }
   pool_has_work_.notify_all();
   for (const Loop& loop : loops) loop.request_stop();
@@ -109,7 +144,9 @@ void PosixExecutor::stop() {
 
 size_t PosixExecutor::pool_queued_count() const {
   const std::lock_guard lock(mutex_);
-  return pool_queue_.size();
+  size_t count = 0;
+  for (const LaneState& state : lanes_) count += state.queue.size();
+  return count;
 }
 
 size_t PosixExecutor::pool_thread_count() const {

@@ -3,11 +3,12 @@
 // Owns every thread: strands (make_strand), bodies that run a loop of their own, as net's do
 // (run_loop), and the reader pool. To merge two duties on one thread, give both the same Strand.
 //
-// The pool starts with one thread and grows, while tasks find none idle, up to
-// `pool_threads_max`; from then on tasks wait in order and run later. The waiting line is not
-// bounded here, because post_to_pool must neither block a loop nor drop a task that owes
-// somebody a reply: whoever posts bounds its own tasks under way (say, one read per connection)
-// and may look at pool_queued_count to refuse work early.
+// The pool starts with one thread and grows while tasks that may run find none idle. Reads have up
+// to `pool_threads_max` threads, long ones half of them (one at least); upkeep has kUpkeepTasksMax
+// besides, so it runs whatever reads wait for. What finds its lane full waits, the oldest goes
+// first, and runs later. The waiting lines are not bounded here, because post_to_pool must neither
+// block a loop nor drop a task that owes somebody a reply: whoever posts bounds its own tasks under
+// way (say, one read per connection) and may look at pool_queued_count to refuse work early.
 //
 // stop (also the destructor): asks every loop to end, lets running tasks end, destroys tasks that
 // have not begun, joins all threads; afterwards posts are dropped and nothing can be started.
@@ -16,6 +17,7 @@
 // stopped before the objects its tasks refer to are destroyed.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -37,6 +39,8 @@ class PosixExecutor final : public Executor {
   struct Options {
     size_t pool_threads_max = 8;
   };
+  // A part of the index is stored while segments are swept.
+  static constexpr size_t kUpkeepTasksMax = 2;
   static base::Result<std::unique_ptr<PosixExecutor>> create(const Clock& clock, Options options);
   ~PosixExecutor() override;
 
@@ -46,7 +50,7 @@ class PosixExecutor final : public Executor {
   // must make `body` return, and then joins.
   base::Status run_loop(const std::string& name, std::function<void()> body,
                         std::function<void()> request_stop);
-  void post_to_pool(Task task) override;
+  void post_to_pool(Lane lane, Task task) override;
 
   void stop();
 
@@ -59,19 +63,33 @@ class PosixExecutor final : public Executor {
     std::function<void()> request_stop;
   };
 
+  struct Waiting {
+    uint64_t number = 0;  // of the post
+    Task task;
+  };
+  struct LaneState {
+    std::deque<Waiting> queue;
+    size_t running_count = 0;
+  };
+
   PosixExecutor(const Clock& clock, Options options);
   base::Status add_pool_thread();  // under mutex_
   void run_pool();
   base::Error stopped(const std::string& name) const;
+  // Under mutex_:
+  LaneState& state_of(Lane lane) { return lanes_[static_cast<size_t>(lane)]; }
+  size_t room_in(Lane lane) const;
+  LaneState* next_lane();  // whose front may run now; null: none
+  size_t runnable_count() const;
 
   const Clock& clock_;
   const Options options_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable pool_has_work_;
-  std::deque<Task> pool_queue_;
+  std::array<LaneState, kLaneCount> lanes_;
+  uint64_t post_count_ = 0;
   std::vector<std::thread> pool_threads_;
-  size_t pool_idle_count_ = 0;
   std::vector<std::unique_ptr<PosixStrand>> strands_;
   std::vector<Loop> loops_;
   bool is_stopping_ = false;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 #include <latch>
 #include <set>
@@ -135,7 +136,7 @@ TEST_F(PosixExecutorTest, the_pool_grows_to_its_limit_and_then_runs_tasks_later)
   std::latch may_go_on(1);
   std::latch done(10);
   for (int i = 0; i < 3; ++i) {
-    executor_->post_to_pool([&] {
+    executor_->post_to_pool(Lane::kShort, [&] {
       are_busy.count_down();
       may_go_on.wait();
       done.count_down();
@@ -143,11 +144,66 @@ TEST_F(PosixExecutorTest, the_pool_grows_to_its_limit_and_then_runs_tasks_later)
   }
   are_busy.wait();  // three at once: they block each on a thread of its own
   EXPECT_EQ(executor_->pool_thread_count(), 3u);
-  for (int i = 0; i < 7; ++i) executor_->post_to_pool([&] { done.count_down(); });
+  for (int i = 0; i < 7; ++i) executor_->post_to_pool(Lane::kShort, [&] { done.count_down(); });
   EXPECT_EQ(executor_->pool_thread_count(), 3u);
   EXPECT_EQ(executor_->pool_queued_count(), 7u);
   may_go_on.count_down();
   done.wait();
+}
+
+TEST_F(PosixExecutorTest, long_tasks_hold_up_neither_short_ones_nor_upkeep) {
+  auto made = PosixExecutor::create(clock_, {.pool_threads_max = 2});
+  ASSERT_TRUE(made.is_ok());
+  PosixExecutor& executor = **made;
+  constexpr int kLongCount = 5;
+  std::latch is_busy(1);
+  std::latch may_go_on(1);
+  std::latch long_done(kLongCount);
+  std::atomic<int> running_count = 0;
+  std::atomic<int> running_count_max = 0;
+  for (int i = 0; i < kLongCount; ++i) {
+    executor.post_to_pool(Lane::kLong, [&, i] {
+      running_count_max = std::max(running_count_max.load(), ++running_count);
+      if (i == 0) is_busy.count_down();
+      may_go_on.wait();
+      --running_count;
+      long_done.count_down();
+    });
+  }
+  is_busy.wait();
+  std::latch others_done(20);
+  for (int i = 0; i < 10; ++i) {
+    executor.post_to_pool(Lane::kShort, [&] { others_done.count_down(); });
+    executor.post_to_pool(Lane::kUpkeep, [&] { others_done.count_down(); });
+  }
+  others_done.wait();
+  EXPECT_EQ(executor.pool_queued_count(), 4u);
+  may_go_on.count_down();
+  long_done.wait();
+  EXPECT_EQ(running_count_max, 1);  // half of two
+  executor.stop();
+}
+
+TEST_F(PosixExecutorTest, upkeep_runs_where_reads_hold_every_thread_of_theirs) {
+  std::latch are_busy(3);
+  std::latch may_go_on(1);
+  for (int i = 0; i < 3; ++i) {
+    executor_->post_to_pool(Lane::kShort, [&] {
+      are_busy.count_down();
+      may_go_on.wait();
+    });
+  }
+  are_busy.wait();
+  std::latch both_run(2);  // a part is stored while segments are swept
+  std::latch done(1);
+  executor_->post_to_pool(Lane::kUpkeep, [&] { both_run.arrive_and_wait(); });
+  executor_->post_to_pool(Lane::kUpkeep, [&] {
+    both_run.arrive_and_wait();
+    done.count_down();
+  });
+  done.wait();
+  may_go_on.count_down();
+  executor_->stop();
 }
 
 TEST_F(PosixExecutorTest, stop_joins_and_destroys_what_has_not_begun) {
@@ -178,7 +234,7 @@ TEST_F(PosixExecutorTest, stop_joins_and_destroys_what_has_not_begun) {
   const int ran = *held;
   target.post([held] { ++*held; });
   EXPECT_EQ(target.post_after(0, [held] { ++*held; }).value, 0u);
-  executor_->post_to_pool([held] { ++*held; });
+  executor_->post_to_pool(Lane::kShort, [held] { ++*held; });
   EXPECT_EQ(held.use_count(), 1);
   EXPECT_EQ(*held, ran);
   EXPECT_FALSE(executor_->make_strand("late").is_ok());
