@@ -5,6 +5,8 @@ that turns with the round; each on a fresh server. So whatever drifts (a disk th
 that wakes) drifts for all of them.
 """
 
+import random
+
 import cells as cell_table
 import client
 import report
@@ -19,29 +21,30 @@ def run(bench):
     chosen = cell_table.select(bench.only)
     stands = cell_table.stands_of(chosen)
     results = report.Results()
-    requests = {}
+    requests, rounds_done = {}, 0
     for stand in stands:
         requests.update(calibrate(bench, stand))
     try:
         for round_number in range(bench.rounds):
             for stand in stands:
-                for system in rotated(in_use(bench, stand[0]), round_number):
+                for system in shuffled(in_use(bench, stand[0]), round_number):
                     bench.note(f"round {round_number + 1}/{bench.rounds}  {cell_table.name_of(stand[0])}  {system}")
                     for cell, figures in measure(bench, stand, system, requests):
                         results.add(cell_table.name_of(cell), system, figures)
+            rounds_done += 1
     finally:
         # Of a run that broke off, too: half an hour of figures is not thrown away for one fault.
         if results.cells():
-            bench.finish("throughput", results.to_json(), figures_of(results))
+            bench.finish("throughput", results.to_json(), figures_of(results), rounds_done)
 
 
 def in_use(bench, cell):
     return [system for system in cell_table.systems_of(cell) if not bench.systems or system in bench.systems]
 
 
-def rotated(items, count):
-    count %= len(items)
-    return items[count:] + items[:count]
+def shuffled(items, round_number):
+    """Another order in each round, the same in each run: nobody comes behind the same one always."""
+    return random.Random(round_number).sample(items, len(items))
 
 
 def calibrate(bench, stand):

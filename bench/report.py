@@ -122,13 +122,17 @@ def tables(record):
 # --- files ------------------------------------------------------------------------------------
 
 ROUNDS_TO_KEEP = 3
+SECONDS_TO_KEEP = 1.5
+LOAD_QUIET = 0.5  # of the machine, before the run
 LOCAL = "local"  # below the results; git ignores it
 
 
-def is_whole(options):
-    """Whether a run measured all that its part has, in full: others are looks, and must not replace its files."""
+def is_whole(record):
+    """Whether a run measured all that its part has, in full and alone: others are looks, and must not replace its files."""
+    options = record["options"]
     return not options["only"] and not options["systems"] and options["scale"] == 1 \
-        and options["rounds"] >= ROUNDS_TO_KEEP
+        and options["rounds"] >= ROUNDS_TO_KEEP and options["rounds_done"] == options["rounds"] \
+        and options["seconds"] >= SECONDS_TO_KEEP and record["machine"]["load_before"] <= LOAD_QUIET
 
 
 def file_name(record):
@@ -139,7 +143,7 @@ def file_name(record):
 
 def write(record, directory):
     """The path of the file, in `directory` or its local/."""
-    if not is_whole(record["options"]):
+    if not is_whole(record):
         directory = os.path.join(directory, LOCAL)
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, file_name(record))

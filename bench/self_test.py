@@ -131,8 +131,12 @@ class CellsTest(unittest.TestCase):
             if target.part == "throughput":
                 self.assertIn(target.figure, figures)
 
-    def test_the_order_turns_with_the_round(self):
-        self.assertEqual([parts_throughput.rotated("abc", n) for n in range(4)], ["abc", "bca", "cab", "abc"])
+    def test_the_order_is_another_in_each_round(self):
+        orders = [parts_throughput.shuffled(list("abcd"), number) for number in range(7)]
+        self.assertEqual({"".join(sorted(order)) for order in orders}, {"abcd"})
+        followers = {(order[at], order[at + 1]) for order in orders for at in range(3)}
+        self.assertGreater(len(followers), 8)  # of twelve; turning has four
+        self.assertEqual(orders, [parts_throughput.shuffled(list("abcd"), number) for number in range(7)])
 
 
 class LoaderTest(unittest.TestCase):
@@ -169,10 +173,12 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(report.file_name(record), "2026-01-02-cold-2cores-ext4.json")
 
     def test_only_a_whole_run_is_one_to_keep(self):
-        whole = {"rounds": 7, "scale": 1, "only": [], "systems": []}
-        self.assertTrue(report.is_whole(whole))
-        for change in ({"rounds": 2}, {"scale": 0.1}, {"only": ["set"]}, {"systems": ["always"]}):
-            self.assertFalse(report.is_whole({**whole, **change}), change)
+        whole = {"rounds": 7, "rounds_done": 7, "seconds": 1.5, "scale": 1, "only": [], "systems": []}
+        self.assertTrue(report.is_whole({"options": whole, "machine": {"load_before": 0.5}}))
+        self.assertFalse(report.is_whole({"options": whole, "machine": {"load_before": 0.51}}))
+        for change in ({"rounds": 2, "rounds_done": 2}, {"rounds_done": 6}, {"seconds": 0.5}, {"scale": 0.1},
+                       {"only": ["set"]}, {"systems": ["always"]}):
+            self.assertFalse(report.is_whole({"options": {**whole, **change}, "machine": {"load_before": 0.0}}), change)
 
 
 class ChartTest(unittest.TestCase):
