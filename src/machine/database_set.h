@@ -32,6 +32,16 @@ class DatabaseSet {
     if (!first_) return first_.emplace(hands, index, moment);
     return *others_.emplace_back(std::make_unique<types::Database>(hands, index, moment));
   }
+  // Of all that were touched.
+  types::Lookups lookups() const {
+    types::Lookups sum;
+    if (first_) sum = first_->lookups();
+    for (const auto& database : others_) {
+      sum.hits += database->lookups().hits;
+      sum.misses += database->lookups().misses;
+    }
+    return sum;
+  }
 
  private:
   std::optional<types::Database> first_;

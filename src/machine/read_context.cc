@@ -22,6 +22,15 @@ class ReadContext : public command::Context {
   ReadContext(const State& state, const ReadRequest& request)
       : state_(state), request_(request), random_(request.random) {}
 
+  base::Status run(resp::ReplyWriter& reply) {
+    ALF_TRY_STATUS(request_.row.handler(*this, request_.args, reply));
+    if (request_.lookups == nullptr) return base::ok();
+    const types::Lookups found = databases_.lookups();
+    request_.lookups->hits += found.hits;
+    request_.lookups->misses += found.misses;
+    return base::ok();
+  }
+
   types::Database& database() override { return database(request_.database); }
   types::Database& database(base::DatabaseIndex index) override {
     if (types::Database* database = databases_.find(index)) return *database;
@@ -63,7 +72,7 @@ base::Status read_point(Machine& machine, const ReadRequest& request, resp::Repl
   const Published& published = machine.published(guard);
   PointSource records(guard);
   ReadContext context({records, values, published.databases, published.log_time}, request);
-  return request.row.handler(context, request.args, reply);
+  return context.run(reply);
 }
 
 base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex index,
@@ -107,7 +116,7 @@ base::Status ReadView::run(const ReadRequest& request, resp::ReplyWriter& reply)
   LogValues values(machine_.log(), pin_, LogValues::Options{});
   const base::Stamp log_time = std::max(state.log_time, log_time_min_);
   ReadContext context({records, values, state.databases, log_time}, request);
-  return request.row.handler(context, request.args, reply);
+  return context.run(reply);
 }
 
 base::Result<base::LogIndex> ReadView::version(base::DatabaseIndex index, base::ByteView key,

@@ -26,6 +26,7 @@ struct ReadRequest {
   base::Stamp clock;  // the leader's stamp clock
   uint64_t random = 0;
   command::Limits limits;
+  types::Lookups* lookups = nullptr;  // what a read that went well found is added here
 };
 
 base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply);

@@ -417,6 +417,8 @@ void Session::flush_counts() {
   add(counters.commands, turn_.commands);
   add(counters.reads, turn_.reads);
   add(counters.writes, turn_.writes);
+  add(counters.keyspace_hits, turn_.lookups.hits);
+  add(counters.keyspace_misses, turn_.lookups.misses);
 }
 
 void Session::flush() {

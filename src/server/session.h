@@ -102,6 +102,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t commands = 0;  // not yet in the node's counters
     uint64_t reads = 0;
     uint64_t writes = 0;
+    types::Lookups lookups;
     uint64_t begin_ns = 0;
     uint64_t mark_ns = 0;      // when the last request was done
     bool is_mark_old = false;  // a later one was not measured

@@ -123,6 +123,8 @@ void SessionHost::read_on_pool(PoolRead read) {
     const command::Arguments args(read.request.words());
     machine::ReadRequest request{*read.row,  args,        read.database,
                                  read.clock, read.random, read.limits};
+    types::Lookups lookups;
+    request.lookups = &lookups;
     base::Bytes bytes;
     resp::ReplyWriter reply(bytes, read.to.protocol);
     if (ALF_MUTANT(GetSeesLaterSet)) {
@@ -145,6 +147,9 @@ void SessionHost::read_on_pool(PoolRead read) {
       reply.error(base::format("the value cannot be read: {}", status.error().message));
     }
     read.view.reset();
+    Counters& counters = hands_.services.counters;
+    counters.keyspace_hits.fetch_add(lookups.hits, std::memory_order_relaxed);
+    counters.keyspace_misses.fetch_add(lookups.misses, std::memory_order_relaxed);
     hands_.loop.post([this, read = std::move(read), bytes = std::move(bytes)] {
       if (Session* session = find(read.to.session)) session->on_pool_reply(read, bytes);
     });

@@ -54,7 +54,8 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
                                      state_.database,
                                      clock,
                                      chance_for(row),
-                                     command::Limits{services.config.bulk_bytes_max()}};
+                                     command::Limits{services.config.bulk_bytes_max()},
+                                     &turn_.lookups};
   // Straight into the output where nothing waits before it; taken back if it fails.
   const bool is_direct = replies_.is_direct() && state_.reply_mode == SessionState::ReplyMode::kOn;
   base::Bytes& out = is_direct ? replies_.output() : scratch_;

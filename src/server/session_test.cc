@@ -227,6 +227,20 @@ TEST(Session, ABodyThatNeverArrivesGivesItsBudgetBackWhenItsClientGoes) {
   EXPECT_EQ(node.bodies().taken_bytes(), 0u);
 }
 
+TEST(Session, ReadsCountWhatTheyFound) {
+  const TestSetup setup = with_cold_keys({{"MSET", "a", "A", "b", "B", "c", "C"}});
+  TestNode node(setup);
+  node.serve();
+  TestClient client(node);
+  client.pipeline({{"MGET", "a", "none", "b"}, {"GET", "c"}});  // on the pool
+  EXPECT_EQ(node.counters().keyspace_hits.load(), 3u);
+  EXPECT_EQ(node.counters().keyspace_misses.load(), 1u);
+  client.call({"SET", "d", "D"});
+  client.pipeline({{"GET", "d"}, {"EXISTS", "d", "d"}, {"PING"}, {"DBSIZE"}});
+  EXPECT_EQ(node.counters().keyspace_hits.load(), 6u);
+  EXPECT_EQ(node.counters().keyspace_misses.load(), 1u);
+}
+
 TEST(Session, ClientReplyMutesAndSpeaksAgain) {
   TestNode node(with_data());
   node.serve();

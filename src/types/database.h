@@ -64,6 +64,12 @@ struct FoundKey {
   FoundKey& operator=(FoundKey&& other) noexcept;
 };
 
+// How many keys were looked for and found alive, or not.
+struct Lookups {
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+};
+
 // Whether a write keeps the deadline that the key had.
 enum class Deadline : uint8_t { kDrop, kKeep };
 
@@ -95,6 +101,7 @@ class Database {
   // ---- reading ----
   // The key, if it is there and alive.
   base::Result<std::optional<FoundKey>> find(base::ByteView key);
+  const Lookups& lookups() const { return lookups_; }  // of find
   // What WATCH compares: the entry that last wrote the key, or put it here with a whole
   // database; 0 where no live key is.
   base::Result<base::LogIndex> version(base::ByteView key);
@@ -200,7 +207,8 @@ class Database {
   Moment moment_;
   base::Bytes record_key_;  // the last that record_key_of made
   Epoch record_key_epoch_;  // in it
-  base::Bytes encoded_;     // the record that was put last; kept for its memory
+  Lookups lookups_;
+  base::Bytes encoded_;  // the record that was put last; kept for its memory
 };
 
 }  // namespace alfheim::types

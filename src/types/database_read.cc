@@ -81,6 +81,7 @@ Result<std::optional<FoundKey>> Database::find(ByteView key) {
   const Liveness liveness = is_there ? judge(found->record) : Liveness{false, false};
   if (liveness.is_alive && liveness.is_due_by_clock) return needs_tick();
   if (!liveness.is_alive) found.reset();
+  ++(found ? lookups_.hits : lookups_.misses);
   return found;
 }
 
