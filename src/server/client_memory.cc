@@ -52,20 +52,31 @@ std::vector<ClientMemory::Client> ClientMemory::choose(std::vector<Client> clien
   return chosen;
 }
 
-bool BodyBudget::try_take(uint64_t bytes, uint64_t now_ms) {
-  uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
-  do {
-    if (taken > 0 && taken + bytes > bytes_max_) {
+bool BodyBudget::try_grow(Claim& claim, uint64_t to_bytes, uint64_t now_ms) {
+  ALF_CHECK(to_bytes >= claim.bytes);
+  const std::lock_guard lock(mutex_);
+  const uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  ALF_CHECK(taken >= claim.bytes);
+  const uint64_t others = taken - claim.bytes;
+  if (others > 0 && others + to_bytes > bytes_max_ && !claim.is_overdrawn) {
+    if (claim.bytes == 0 || is_overdrawn_) {
       refused_ms_.store(now_ms, std::memory_order_relaxed);
       return false;
     }
-  } while (!taken_bytes_.compare_exchange_weak(taken, taken + bytes));
+    claim.is_overdrawn = is_overdrawn_ = true;
+  }
+  taken_bytes_.store(others + to_bytes, std::memory_order_relaxed);
+  claim.bytes = to_bytes;
   return true;
 }
 
-void BodyBudget::give_back(uint64_t bytes) {
-  ALF_CHECK(taken_bytes_.load(std::memory_order_relaxed) >= bytes);
-  taken_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+void BodyBudget::give_back(Claim& claim) {
+  const std::lock_guard lock(mutex_);
+  const uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  ALF_CHECK(taken >= claim.bytes);
+  taken_bytes_.store(taken - claim.bytes, std::memory_order_relaxed);
+  if (claim.is_overdrawn) is_overdrawn_ = false;
+  claim = Claim{};
 }
 
 bool BodyBudget::has_waiters(uint64_t now_ms) const {

@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -86,10 +87,18 @@ class ClientAccount {
 // Bytes of request bodies that are being read, of all sessions of the node.
 class BodyBudget {
  public:
+  // What one session was granted for the request that it reads.
+  struct Claim {
+    uint64_t bytes = 0;
+    bool is_overdrawn = false;
+  };
+
   explicit BodyBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // One body is always admitted where nothing else is, however large.
-  bool try_take(uint64_t bytes, uint64_t now_ms);
-  void give_back(uint64_t bytes);
+  // The claim stands for so many bytes then; false: there is no room. Whoever has nothing beside
+  // them is granted all, however large. Beyond the budget one at a time may go on that has a part
+  // of its request already: two of them would wait for each other.
+  bool try_grow(Claim& claim, uint64_t to_bytes, uint64_t now_ms);
+  void give_back(Claim& claim);
   uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
   uint64_t bytes_max() const { return bytes_max_; }
   // A body was turned away within the last moments: somebody asks again and again for room.
@@ -97,7 +106,9 @@ class BodyBudget {
 
  private:
   const uint64_t bytes_max_;
+  std::mutex mutex_;  // guards changes of what follows
   std::atomic<uint64_t> taken_bytes_{0};
+  bool is_overdrawn_ = false;
   std::atomic<uint64_t> refused_ms_{0};  // monotonic; 0: never
 };
 

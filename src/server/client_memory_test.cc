@@ -109,13 +109,33 @@ TEST(ClientMemory, WhoMayNotBeEvictedIsNotChosen) {
 
 TEST(BodyBudget, AWaiterIsRememberedForAMoment) {
   BodyBudget bodies(1000);
-  EXPECT_TRUE(bodies.try_take(5000, 100));  // alone, however large
+  BodyBudget::Claim large;
+  BodyBudget::Claim small;
+  EXPECT_TRUE(bodies.try_grow(large, 5000, 100));  // alone, however large
   EXPECT_FALSE(bodies.has_waiters(100));
-  EXPECT_FALSE(bodies.try_take(1, 200));
+  EXPECT_FALSE(bodies.try_grow(small, 1, 200));
   EXPECT_TRUE(bodies.has_waiters(1199));
   EXPECT_FALSE(bodies.has_waiters(1200));
-  bodies.give_back(5000);
-  EXPECT_TRUE(bodies.try_take(1, 1300));
+  bodies.give_back(large);
+  EXPECT_TRUE(bodies.try_grow(small, 1, 1300));
+}
+
+TEST(BodyBudget, TwoThatHaveAPartDoNotWaitForEachOther) {
+  BodyBudget bodies(1000);
+  BodyBudget::Claim first;
+  BodyBudget::Claim second;
+  EXPECT_TRUE(bodies.try_grow(first, 500, 1));
+  EXPECT_TRUE(bodies.try_grow(second, 500, 1));
+  EXPECT_TRUE(bodies.try_grow(first, 800, 1));
+  EXPECT_FALSE(bodies.try_grow(second, 800, 1));
+  EXPECT_TRUE(bodies.try_grow(first, 2000, 1));  // it goes on to its end
+  EXPECT_EQ(bodies.taken_bytes(), 2500u);
+  bodies.give_back(first);
+  EXPECT_TRUE(bodies.try_grow(second, 800, 2));
+  EXPECT_TRUE(bodies.try_grow(second, 1100, 2));  // alone
+  EXPECT_FALSE(bodies.try_grow(first, 1, 2));
+  bodies.give_back(second);
+  EXPECT_EQ(bodies.taken_bytes(), 0u);
 }
 
 TEST(SessionMemory, WhatASessionHoldsIsSeenAndGoneAgain) {
@@ -193,6 +213,27 @@ TEST(SessionMemory, WhoDoesNotReadIsHeldBackBeforeAnybodyIsClosed) {
   node.run_for_ms(500);
   EXPECT_EQ(deaf.connection().take().size(), 200 * bulk_of(std::string(100'000, 'v')).size());
   EXPECT_TRUE(node.troubles.empty());
+}
+
+TEST(SessionMemory, EachLargeBulkOfARequestAsksForItsRoom) {
+  TestSetup setup = with_data();
+  setup.options.client.request_memory_bytes = 1 << 20;
+  TestNode node(setup);
+  node.serve();
+  TestClient large(node);
+  TestClient waiting(node);
+  const std::string value(700'000, 'v');
+  const base::Bytes request = request_of({"MSET", "a", value, "b", value});
+  const base::Bytes other = request_of({"SET", "c", std::string(200'000, 'c')});
+  large.exchange(request.substr(0, 800'000));  // in the midst of the second
+  EXPECT_GT(node.bodies().taken_bytes(), 1'400'000u);
+  waiting.connection().client_send(other);
+  node.run_for_ms(100);
+  EXPECT_EQ(waiting.connection().take(), "");
+  EXPECT_EQ(large.exchange(request.substr(800'000)) + large.exchange(""), "+OK\r\n");
+  node.run_for_ms(100);
+  EXPECT_EQ(waiting.connection().take(), "+OK\r\n");
+  EXPECT_EQ(node.bodies().taken_bytes(), 0u);
 }
 
 TEST(SessionMemory, ABodyThatDoesNotComeGivesWayToOnesThatWait) {

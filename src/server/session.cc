@@ -131,7 +131,7 @@ void Session::cut_requests() {
     ++turn_.cut;
     execute(cutter_.argv());
     drop_early_view();
-    if (memory_.admitted_bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
+    if (memory_.body.bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
     const bool is_long = turn_.cut >= kTurnRequestsMax && cutter_.bytes_unconsumed() > 0;
     if (is_long || replies_.output().size() >= kTurnBytesMax) return end_turn();
   }
@@ -457,24 +457,23 @@ void Session::note_input() {
   note_memory();
 }
 
+// Each large bulk asks for its own part: what the request holds before it stays granted.
 bool Session::admit_body() {
   const uint64_t wanted = cutter_.bytes_wanted();
-  if (cutter_.bytes_unconsumed() + wanted > host_.services().config.query_buffer_bytes_max()) {
+  const uint64_t request_bytes = cutter_.bytes_unconsumed() + wanted;
+  if (request_bytes > host_.services().config.query_buffer_bytes_max()) {
     abort();
     return false;
   }
-  if (wanted <= kFreeBodyBytesMax || memory_.admitted_bytes > 0) return true;
-  if (!host_.services().bodies.try_take(wanted, host_.services().clock.monotonic_ms())) {
-    resume_later();
-    return false;
-  }
-  memory_.admitted_bytes = wanted;
-  return true;
+  if (wanted <= kFreeBodyBytesMax || request_bytes <= memory_.body.bytes) return true;
+  const uint64_t now_ms = host_.services().clock.monotonic_ms();
+  if (host_.services().bodies.try_grow(memory_.body, request_bytes, now_ms)) return true;
+  resume_later();
+  return false;
 }
 
 void Session::release_body() {
-  if (memory_.admitted_bytes > 0) host_.services().bodies.give_back(memory_.admitted_bytes);
-  memory_.admitted_bytes = 0;
+  if (memory_.body.bytes > 0) host_.services().bodies.give_back(memory_.body);
 }
 
 // Each request begins where the one before it ended; where that one did not say when, now. Writes

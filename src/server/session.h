@@ -73,7 +73,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // Nothing was heard for a while: what is kept for the next request is given back.
   void release_idle();
   const ClientInfo& info() const { return *state_.info; }
-  uint64_t admitted_bytes() const { return memory_.admitted_bytes; }
+  uint64_t admitted_bytes() const { return memory_.body.bytes; }
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
@@ -215,7 +215,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   } pool_reads_;
   struct {
     ClientAccount account;
-    uint64_t admitted_bytes = 0;  // by the body budget
+    BodyBudget::Claim body;
   } memory_;
   // Reads that travel behind writes of the connection, and how large a reply of them was.
   struct {
