@@ -215,6 +215,33 @@ TEST(SessionMemory, WhoDoesNotReadIsHeldBackBeforeAnybodyIsClosed) {
   EXPECT_TRUE(node.troubles.empty());
 }
 
+TEST(SessionMemory, EachClosingByALimitIsToldAndCounted) {
+  TestSetup setup = with_data();
+  setup.expects_trouble = true;
+  TestNode node(setup);
+  node.serve();
+  node.run({"CONFIG", "SET", "client-query-buffer-limit", "1mb", "client-output-buffer-limit",
+            "normal 200kb 0 0"});
+  TestClient with_request(node);
+  with_request.exchange("*2\r\n$4\r\nECHO\r\n$2000000\r\n");
+  EXPECT_TRUE(with_request.is_closed());
+  TestClient with_block(node);
+  with_block.call({"MULTI"});
+  for (int i = 0; i < 3; ++i) with_block.call({"SET", "k", std::string(400'000, 'v')});
+  EXPECT_TRUE(with_block.is_closed());
+  TestClient deaf(node);
+  deaf.connection().set_client_reading(false);
+  deaf.call({"ECHO", std::string(300'000, 'v')});
+  EXPECT_TRUE(deaf.is_closed());
+  EXPECT_EQ(node.counters().query_limit_closings.load(), 2u);
+  EXPECT_EQ(node.counters().output_limit_closings.load(), 1u);
+  ASSERT_EQ(node.troubles.size(), 3u);
+  EXPECT_NE(node.troubles[0].find("its request holds 2000"), std::string::npos);
+  EXPECT_NE(node.troubles[1].find("MULTI queued 120"), std::string::npos);
+  EXPECT_NE(node.troubles[2].find("allowed are 204800 (client-output-buffer-limit)"),
+            std::string::npos);
+}
+
 TEST(SessionMemory, EachLargeBulkOfARequestAsksForItsRoom) {
   TestSetup setup = with_data();
   setup.options.client.request_memory_bytes = 1 << 20;

@@ -77,6 +77,12 @@ void add_clients(Metrics& metrics, const Services& services) {
                   number(counters.rejected_connections));
   metrics.counter("alfheimdb_evicted_clients_total", "Connections closed for want of memory",
                   number(counters.evicted_clients));
+  metrics.counter("alfheimdb_query_limit_closings_total",
+                  "Connections closed for the size of a request or of a block",
+                  number(counters.query_limit_closings));
+  metrics.counter("alfheimdb_output_limit_closings_total",
+                  "Connections closed for replies that were not taken",
+                  number(counters.output_limit_closings));
   metrics.gauge("alfheimdb_client_memory_bytes", "Held by client connections",
                 number(services.client_memory.used_bytes()));
   metrics.gauge("alfheimdb_client_memory_budget_bytes", "What they may hold; 0: no limit",

@@ -168,6 +168,8 @@ std::string stats_section(const Services& services) {
   lines.add("sync_partial_err", 0);
   lines.add("evicted_keys", 0);
   lines.add("evicted_clients", counters.evicted_clients.load());
+  lines.add("client_query_buffer_limit_disconnections", counters.query_limit_closings.load());
+  lines.add("client_output_buffer_limit_disconnections", counters.output_limit_closings.load());
   lines.add("keyspace_hits", counters.keyspace_hits.load());
   lines.add("keyspace_misses", counters.keyspace_misses.load());
   lines.add("pubsub_channels", 0);

@@ -40,19 +40,21 @@ struct Counters {
   std::atomic<uint64_t> input_bytes{0};
   std::atomic<uint64_t> output_bytes{0};
   std::atomic<uint64_t> rejected_connections{0};
-  std::atomic<uint64_t> evicted_clients{0};  // closed, for want of memory
+  std::atomic<uint64_t> evicted_clients{0};       // closed, for want of memory
+  std::atomic<uint64_t> query_limit_closings{0};  // and of what MULTI queues
+  std::atomic<uint64_t> output_limit_closings{0};
   std::atomic<uint64_t> error_replies{0};
   std::atomic<uint64_t> refused_writes{0};  // for want of room on the disk
-  std::atomic<uint64_t> pool_reads{0};   // reads that did not find all in memory
+  std::atomic<uint64_t> pool_reads{0};      // reads that did not find all in memory
   std::atomic<uint64_t> keyspace_hits{0};
   std::atomic<uint64_t> keyspace_misses{0};
 };
 
 struct Identity {
-  std::string name;        // --id
-  std::string run_id;      // 40 hex digits, new at each start
-  std::string node_id;     // 40 hex digits, stable: CLUSTER MYID
-  env::PeerAddress resp;   // as clients reach it
+  std::string name;       // --id
+  std::string run_id;     // 40 hex digits, new at each start
+  std::string node_id;    // 40 hex digits, stable: CLUSTER MYID
+  env::PeerAddress resp;  // as clients reach it
   env::PeerAddress raft;
   env::PeerAddress http;
   uint64_t started_ms = 0;  // monotonic

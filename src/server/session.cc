@@ -183,7 +183,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   if (ends_or_leaves) return execute_row(*row, args, words);
   transaction_.add(words, *row);
   state_.info->queued_count.store(static_cast<int32_t>(transaction_.count()));
-  if (transaction_.queued_bytes() > services.config.query_buffer_bytes_max()) return abort();
+  if (is_above_query_limit("MULTI queued", transaction_.queued_bytes())) return;
   answer([](resp::ReplyWriter& reply) { reply.simple_string("QUEUED"); });
 }
 
@@ -434,14 +434,19 @@ void Session::flush() {
 void Session::check_output_limit() {
   const OutputLimit limit = host_.services().config.output_limit();
   const size_t unsent = connection_.unsent_bytes();
-  if (limit.hard_bytes > 0 && unsent > limit.hard_bytes) return abort();
+  const auto close_for = [&](uint64_t bytes_max) {
+    host_.close_for({"client-output-buffer-limit", "it has not taken",
+                     host_.services().counters.output_limit_closings},
+                    *this, unsent, bytes_max);
+  };
+  if (limit.hard_bytes > 0 && unsent > limit.hard_bytes) return close_for(limit.hard_bytes);
   if (limit.soft_bytes == 0 || unsent <= limit.soft_bytes) {
     over_soft_limit_ms_ = 0;
     return;
   }
   const uint64_t now_ms = host_.services().clock.monotonic_ms();
   if (over_soft_limit_ms_ == 0) over_soft_limit_ms_ = now_ms;
-  if (now_ms >= over_soft_limit_ms_ + limit.soft_seconds * 1000) abort();
+  if (now_ms >= over_soft_limit_ms_ + limit.soft_seconds * 1000) close_for(limit.soft_bytes);
 }
 
 void Session::note_input() {
@@ -457,14 +462,20 @@ void Session::note_input() {
   note_memory();
 }
 
+bool Session::is_above_query_limit(std::string_view held, uint64_t bytes) {
+  const uint64_t bytes_max = host_.services().config.query_buffer_bytes_max();
+  if (bytes <= bytes_max) return false;
+  host_.close_for(
+      {"client-query-buffer-limit", held, host_.services().counters.query_limit_closings}, *this,
+      bytes, bytes_max);
+  return true;
+}
+
 // Each large bulk asks for its own part: what the request holds before it stays granted.
 bool Session::admit_body() {
   const uint64_t wanted = cutter_.bytes_wanted();
   const uint64_t request_bytes = cutter_.bytes_unconsumed() + wanted;
-  if (request_bytes > host_.services().config.query_buffer_bytes_max()) {
-    abort();
-    return false;
-  }
+  if (is_above_query_limit("its request holds", request_bytes)) return false;
   if (wanted <= kFreeBodyBytesMax || request_bytes <= memory_.body.bytes) return true;
   const uint64_t now_ms = host_.services().clock.monotonic_ms();
   if (host_.services().bodies.try_grow(memory_.body, request_bytes, now_ms)) return true;

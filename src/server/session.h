@@ -76,7 +76,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   uint64_t admitted_bytes() const { return memory_.body.bytes; }
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
-  bool is_idle() const { return !replies_.has_pending() && !stalled_ && !transaction_.is_open(); }
+  // Also in the midst of a block: its client may be gone.
+  bool is_idle() const { return !replies_.has_pending() && !stalled_; }
+  bool is_closed() const { return stream_ == Stream::kClosed; }
 
  private:
   enum class Stream : uint8_t { kOpen, kEnded, kClosed };  // kEnded: no more input comes
@@ -184,6 +186,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   uint64_t held_bytes() const;
   bool must_wait_for_memory() const;
   void release_large_input();
+  bool is_above_query_limit(std::string_view held, uint64_t bytes);
   bool admit_body();
   void release_body();
   void take_mark(const command::Row* row);

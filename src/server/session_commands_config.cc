@@ -44,8 +44,9 @@ void config_resetstat_command(const SessionCall& call) {
   for (std::atomic<uint64_t>* counter :
        {&counters.commands, &counters.reads, &counters.writes, &counters.input_bytes,
         &counters.output_bytes, &counters.rejected_connections, &counters.evicted_clients,
-        &counters.error_replies, &counters.refused_writes, &counters.pool_reads,
-        &counters.keyspace_hits, &counters.keyspace_misses}) {
+        &counters.query_limit_closings, &counters.output_limit_closings, &counters.error_replies,
+        &counters.refused_writes, &counters.pool_reads, &counters.keyspace_hits,
+        &counters.keyspace_misses}) {
     counter->store(0, std::memory_order_relaxed);
   }
   call.services.client_memory.reset_peak();

@@ -175,11 +175,14 @@ TEST(SessionEnd, IdleConnectionsAreClosedWhereATimeoutIsSet) {
   node.serve();
   TestClient idle(node);
   TestClient busy(node);
+  TestClient in_block(node);
+  in_block.pipeline({{"MULTI"}, {"SET", "a", "1"}});
   for (int i = 0; i < 15; ++i) {
     node.run_for_ms(1000);
     EXPECT_EQ(busy.call({"PING"}), "+PONG\r\n");
   }
   EXPECT_TRUE(idle.is_closed());
+  EXPECT_TRUE(in_block.is_closed());  // as in Redis
   EXPECT_FALSE(busy.is_closed());
 }
 

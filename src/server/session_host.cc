@@ -277,6 +277,7 @@ void SessionHost::check_sessions() {
 }
 
 void SessionHost::check_session(Session& session, uint64_t now_ms) {
+  if (session.is_closed()) return;
   Services& services = hands_.services;
   session.check_output_limit();
   session.note_memory();
@@ -316,6 +317,14 @@ void SessionHost::relieve() {
                      services.client_memory.used_bytes(), services.client_memory.budget_bytes()));
     services.clients.close(client->id);
   }
+}
+
+void SessionHost::close_for(const Limit& limit, Session& session, uint64_t bytes,
+                            uint64_t bytes_max) {
+  limit.counter.fetch_add(1, std::memory_order_relaxed);
+  warn(base::format("client {} closed: {} {} bytes, allowed are {} ({})",
+                    client_name(session.info()), limit.held, bytes, bytes_max, limit.option));
+  session.abort();
 }
 
 void SessionHost::warn(const std::string& line) {

@@ -86,6 +86,13 @@ class SessionHost {
                      std::shared_ptr<machine::ReadView> view);
   // Clients hold more than their budget: the largest are closed, next.
   void relieve_later();
+  // Closes the session, says why in one line, and counts it.
+  struct Limit {
+    std::string_view option;
+    std::string_view held;  // what there is too much of
+    std::atomic<uint64_t>& counter;
+  };
+  void close_for(const Limit& limit, Session& session, uint64_t bytes, uint64_t bytes_max);
   void report(std::string_view what, const base::Error& error);  // any thread
   // Finds a session that may be gone.
   Session* find(uint64_t session);
