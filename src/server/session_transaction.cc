@@ -186,6 +186,7 @@ void Session::execute_watch(const command::Arguments& args, std::span<const base
   // The versions must reflect the connection's own earlier writes.
   if (writes_pending_ > 0) return stall(Stall::kDrain, 0, words);
   const base::Stamp clock = read_clock();
+  if (words.size() > kLoopWordsMax) return watch_on_pool(args, words, clock);
   std::vector<machine::Watch> watches;
   for (size_t i = 1; i < args.count(); ++i) {
     machine::Watch watch{state_.database, base::Bytes(args[i]), base::LogIndex{}};

@@ -206,6 +206,18 @@ TEST(SessionColdTransaction, VersionsOfColdKeysComeFromThePoolAndTheFirstHolds) 
   EXPECT_EQ(client.pipeline(kBlock), kAborted);
 }
 
+TEST_F(SessionTransaction, WatchOfManyKeysIsNotTheLoopsAndHolds) {
+  TestClient client(node_);
+  TestClient other(node_);
+  std::vector<std::string> words = {"WATCH"};
+  for (int i = 0; i < 20'000; ++i) words.push_back("k" + std::to_string(i % 10'000));
+  EXPECT_EQ(client.pipeline({words, {"PING"}}) + client.exchange(""), "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(other.call({"SET", "k9999", "1"}), "+OK\r\n");
+  EXPECT_EQ(client.pipeline(kBlock), kAborted);
+  EXPECT_EQ(client.pipeline({words, {"PING"}}) + client.exchange(""), "+OK\r\n+PONG\r\n");
+  EXPECT_EQ(client.pipeline(kBlock), kOneOk);
+}
+
 TEST_F(SessionTransaction, ResetAndTheEndOfAConnectionForgetTheirWatches) {
   {
     TestClient client(node_);

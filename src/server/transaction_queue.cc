@@ -44,7 +44,9 @@ void TransactionQueue::discard() {
 }
 
 void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key) {
-  if (find(watch.database, watch.key) != watches_.end()) return;
+  const auto [place, is_new] =
+      places_[watch.database.value].try_emplace(watch.key, watches_.size());
+  if (!is_new) return;
   if (flag_ == nullptr) flag_ = std::make_shared<std::atomic<bool>>(false);
   table_.watch(record_key, flag_);
   watches_.push_back(Watched{watch, std::move(record_key), false});
@@ -53,9 +55,9 @@ void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key
 
 void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
   for (const machine::Watch& version : versions) {
-    const auto watched = find(version.database, version.key);
+    Watched* watched = find(version.database, version.key);
     // Watched again: what counts is how the key was at first.
-    if (watched == watches_.end() || watched->has_version) continue;
+    if (watched == nullptr || watched->has_version) continue;
     watched->has_version = true;
     watched->watch.version = version.version;
     // Its version tells all that the table could; a key that was missing has none.
@@ -70,23 +72,29 @@ void TransactionQueue::forget_unversioned() {
     watched_bytes_ -= bytes_of(watched);
   }
   std::erase_if(watches_, [](const Watched& watched) { return !watched.has_version; });
+  places_.clear();
+  for (size_t i = 0; i < watches_.size(); ++i) {
+    const machine::Watch& watch = watches_[i].watch;
+    places_[watch.database.value].emplace(watch.key, i);
+  }
 }
 
-// The key stands here twice and once more in the table of watches.
+// The key stands here three times and once more in the table of watches.
 size_t TransactionQueue::bytes_of(const Watched& watched) {
-  return sizeof(Watched) + 3 * watched.record_key.size();
+  return sizeof(Watched) + sizeof(Places::value_type) + 4 * watched.record_key.size();
 }
 
-std::vector<TransactionQueue::Watched>::iterator TransactionQueue::find(
-    base::DatabaseIndex database, base::ByteView key) {
-  return std::find_if(watches_.begin(), watches_.end(), [&](const Watched& watched) {
-    return watched.watch.database == database && watched.watch.key == key;
-  });
+TransactionQueue::Watched* TransactionQueue::find(base::DatabaseIndex database,
+                                                  base::ByteView key) {
+  const auto places = places_.find(database.value);
+  if (places == places_.end()) return nullptr;
+  const auto place = places->second.find(key);
+  return place == places->second.end() ? nullptr : &watches_[place->second];
 }
 
 bool TransactionQueue::is_watching(base::DatabaseIndex database, base::ByteView key) {
-  const auto watched = find(database, key);
-  return watched != watches_.end() && watched->has_version;
+  const Watched* watched = find(database, key);
+  return watched != nullptr && watched->has_version;
 }
 
 bool TransactionQueue::is_touched() const {
@@ -103,6 +111,7 @@ std::vector<machine::Watch> TransactionQueue::watches() const {
 void TransactionQueue::unwatch() {
   for (const Watched& watched : watches_) table_.forget(watched.record_key, flag_);
   watches_.clear();
+  places_.clear();
   watched_bytes_ = 0;
   flag_ = nullptr;
 }

@@ -8,10 +8,13 @@
 // the query buffer limit by the session.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "base/hash.h"
 #include "command/table.h"
 #include "machine/entry_codec.h"
 #include "server/owned_request.h"
@@ -70,12 +73,15 @@ class TransactionQueue {
     base::Bytes record_key;
     bool has_version = false;
   };
+  using Places = absl::flat_hash_map<base::Bytes, size_t, base::BytesHash, base::BytesEqual>;
   static size_t bytes_of(const Watched& watched);
-  std::vector<Watched>::iterator find(base::DatabaseIndex database, base::ByteView key);
+  Watched* find(base::DatabaseIndex database, base::ByteView key);
 
   WatchTable& table_;
   std::vector<QueuedCommand> commands_;
   std::vector<Watched> watches_;
+  // Where a key stands in watches_, by database; only looked up.
+  absl::flat_hash_map<uint32_t, Places> places_;
   WatchFlag flag_;
   size_t queued_bytes_ = 0;
   size_t watched_bytes_ = 0;
