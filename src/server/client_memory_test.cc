@@ -242,6 +242,19 @@ TEST(SessionMemory, EachClosingByALimitIsToldAndCounted) {
             std::string::npos);
 }
 
+TEST(SessionMemory, AtRestNothingIsKeptOfLargeReplies) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  ASSERT_EQ(client.call({"SET", "k", std::string(100'000, 'v')}), "+OK\r\n");
+  // The reply of GET waits behind that of KEYS; then the input's buffer goes, as nothing is read.
+  const std::string padding(40'000, 'p');
+  const base::Bytes begin = pipeline_of({{"KEYS", "*"}, {"GET", "k"}, {"ECHO", padding}});
+  client.exchange(begin + request_of({"DEBUG", "SLEEP", "1"}));
+  node.run_for_ms(4000);
+  EXPECT_LT(node.memory().used_bytes(), 1000u);
+}
+
 TEST(SessionMemory, EachLargeBulkOfARequestAsksForItsRoom) {
   TestSetup setup = with_data();
   setup.options.client.request_memory_bytes = 1 << 20;

@@ -72,7 +72,7 @@ void ReplyQueue::release_idle() {
   // Not "= {}", which empties some of them and keeps their memory.
   slots_ = std::deque<Slot>();
   held_ = absl::flat_hash_map<uint64_t, base::Bytes>();
-  output_ = base::Bytes();
+  base::Bytes().swap(output_);  // a string that is assigned an empty one keeps its memory
 }
 
 void ReplyQueue::drain() {

@@ -42,10 +42,11 @@ class ReplyQueue {
   size_t held_bytes() const { return held_bytes_; }
   size_t memory_bytes() const {
     return output_.size() + held_bytes_ + slots_.size() * sizeof(Slot) +
-           held_.size() * (sizeof(uint64_t) + sizeof(base::Bytes));
+           held_.capacity() * (sizeof(uint64_t) + sizeof(base::Bytes));
   }
   // Gives back what was kept for later replies; nothing waits and nothing is ready.
   void release_idle();
+  bool is_released() const { return held_.capacity() == 0 && output_.capacity() < sizeof(output_); }
 
  private:
   struct Slot {

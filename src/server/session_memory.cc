@@ -37,8 +37,11 @@ void Session::release_large_input() {
 
 void Session::release_idle() {
   if (stream_ != Stream::kOpen || !is_idle() || connection_.unsent_bytes() > 0) return;
-  if (cutter_.capacity_bytes() == 0 || cutter_.bytes_unconsumed() > 0) return;
-  scratch_ = base::Bytes();
+  if (cutter_.bytes_unconsumed() > 0) return;
+  const bool keeps_nothing = cutter_.capacity_bytes() == 0 && replies_.is_released() &&
+                             scratch_.capacity() <= sizeof(scratch_);  // else it is inside
+  if (keeps_nothing) return;
+  base::Bytes().swap(scratch_);  // assigning an empty string would keep the memory
   replies_.release_idle();
   cutter_.release_idle();
   note_memory();

@@ -36,7 +36,7 @@ std::vector<QueuedCommand> TransactionQueue::take() {
 }
 
 void TransactionQueue::discard() {
-  commands_.clear();
+  commands_ = std::vector<QueuedCommand>();  // clear would keep the memory of a million commands
   queued_bytes_ = 0;
   flags_ = 0;
   is_open_ = false;
@@ -110,8 +110,8 @@ std::vector<machine::Watch> TransactionQueue::watches() const {
 
 void TransactionQueue::unwatch() {
   for (const Watched& watched : watches_) table_.forget(watched.record_key, flag_);
-  watches_.clear();
-  places_.clear();
+  watches_ = std::vector<Watched>();  // not clear, which keeps the memory
+  places_ = absl::flat_hash_map<uint32_t, Places>();
   watched_bytes_ = 0;
   flag_ = nullptr;
 }

@@ -46,7 +46,7 @@ class TransactionQueue {
   size_t queued_bytes() const { return queued_bytes_; }
   // With what is watched.
   size_t memory_bytes() const {
-    return queued_bytes_ + commands_.size() * sizeof(QueuedCommand) + watched_bytes_;
+    return queued_bytes_ + commands_.capacity() * sizeof(QueuedCommand) + watched_bytes_;
   }
   // Which database the next queued command runs in (SELECT within the block moves it).
   base::DatabaseIndex database() const { return database_; }

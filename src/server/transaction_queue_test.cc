@@ -52,6 +52,16 @@ TEST_F(TransactionQueueTest, SelectInTheBlockMovesWhatFollows) {
   EXPECT_EQ(commands[2].request.words()[2], "2");
 }
 
+TEST_F(TransactionQueueTest, NothingIsKeptOfAnEndedBlockAndOfWatches) {
+  for (int i = 0; i < 100; ++i) watch(std::to_string(i));
+  queue_.open({});
+  for (int i = 0; i < 1000; ++i) add({"set", "a", "1"});
+  for (int i = 0; i < 1000; ++i) add({"ping"});
+  queue_.discard();
+  queue_.unwatch();
+  EXPECT_EQ(queue_.memory_bytes(), 0u);
+}
+
 TEST_F(TransactionQueueTest, TwiceTheWatchesAreTwiceTheWork) {
   // With a search through all of them a hundred thousand took 40 s.
   constexpr size_t kKeys = 100'000;
