@@ -83,6 +83,15 @@ void write_call(Out& out, const CallView& call) {
   for (base::ByteView word : call.words) out.append(word);
 }
 
+void put_watches(base::Bytes& out, std::span<const Watch> watches) {
+  base::put_varint(out, watches.size());
+  for (const Watch& watch : watches) {
+    base::put_varint(out, watch.database.value);
+    base::put_varint(out, watch.version.value);
+    base::put_prefixed(out, watch.key);
+  }
+}
+
 }  // namespace
 
 size_t call_bytes(const CallView& call) {
@@ -94,18 +103,34 @@ size_t call_bytes(const CallView& call) {
 void put_call(base::Bytes& out, const CallView& call) { write_call(out, call); }
 void put_call(Pieces& out, const CallView& call) { write_call(out, call); }
 
+void BlockCalls::add(const CallView& call) {
+  base::put_varint(bytes, call_bytes(call));
+  put_call(bytes, call);
+  ++count;
+}
+
+size_t block_bytes(std::span<const Watch> watches, const BlockCalls& calls) {
+  size_t total = varint_bytes(watches.size()) + varint_bytes(calls.count) + calls.bytes.size();
+  for (const Watch& watch : watches) {
+    total += varint_bytes(watch.database.value) + varint_bytes(watch.version.value) +
+             varint_bytes(watch.key.size()) + watch.key.size();
+  }
+  return total;
+}
+
+void put_block(base::Bytes& out, std::span<const Watch> watches, const BlockCalls& calls) {
+  out.reserve(out.size() + block_bytes(watches, calls));
+  put_watches(out, watches);
+  base::put_varint(out, calls.count);
+  out.append(calls.bytes);
+}
+
 void put_block(base::Bytes& out, std::span<const Watch> watches,
                std::span<const base::Bytes> calls) {
-  base::put_varint(out, watches.size());
-  for (const Watch& watch : watches) {
-    base::put_varint(out, watch.database.value);
-    base::put_varint(out, watch.version.value);
-    base::put_prefixed(out, watch.key);
-  }
+  put_watches(out, watches);
   base::put_varint(out, calls.size());
   for (const base::Bytes& call : calls) base::put_prefixed(out, call);
 }
-
 void BatchBuilder::start(const PayloadHeader& header, size_t expected_bytes) {
   ALF_CHECK(payload_.empty());
   payload_.reserve(expected_bytes);

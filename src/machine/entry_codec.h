@@ -57,6 +57,15 @@ struct Watch {
 void put_call(base::Bytes& out, const CallView& call);
 void put_call(Pieces& out, const CallView& call);
 size_t call_bytes(const CallView& call);
+// The calls of a block, encoded as they come.
+struct BlockCalls {
+  base::Bytes bytes;
+  uint64_t count = 0;
+
+  void add(const CallView& call);
+};
+void put_block(base::Bytes& out, std::span<const Watch> watches, const BlockCalls& calls);
+size_t block_bytes(std::span<const Watch> watches, const BlockCalls& calls);
 void put_block(base::Bytes& out, std::span<const Watch> watches,
                std::span<const base::Bytes> calls);
 

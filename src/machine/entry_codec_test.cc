@@ -64,6 +64,23 @@ base::Status parse_all(ByteView payload) {
   return base::ok();
 }
 
+TEST(EntryCodec, CallsOfABlockMayBeEncodedAsTheyCome) {
+  const Watch watch{base::DatabaseIndex{2}, "w", base::LogIndex{300}};
+  std::vector<Bytes> calls;
+  BlockCalls coming;
+  for (const Words& words :
+       {Words{"SET", "k", std::string_view("v")}, Words{"DEL", "k", "", "l"}}) {
+    put_call(calls.emplace_back(), {base::DatabaseIndex{7}, words});
+    coming.add({base::DatabaseIndex{7}, words});
+  }
+  Bytes expected;
+  put_block(expected, std::span(&watch, 1), calls);
+  Bytes found;
+  put_block(found, std::span(&watch, 1), coming);
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(found.size(), block_bytes(std::span(&watch, 1), coming));
+}
+
 TEST(EntryCodecTest, AnEmptyPayloadIsATick) {
   auto reader = PayloadReader::open({});
   ASSERT_TRUE(reader.is_ok());

@@ -115,9 +115,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // What a block's reply is put together from.
   struct BlockPlan {
     uint64_t slot = 0;
-    std::vector<QueuedCommand> commands;
+    std::vector<QueuedCommand> session_commands;
+    size_t command_count = 0;  // of all
     resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
-    size_t bytes = 0;  // of the commands
   };
 
   void cut_requests();
@@ -154,6 +154,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   bool execute_transaction(const command::Row& row, const command::Arguments& args,
                            std::span<const base::ByteView> words);
   void execute_exec(std::span<const base::ByteView> words);
+  void propose_block(QueuedBlock block, const std::vector<machine::Watch>& watches, bool is_growth);
   void end_transaction();
   void answer_local_block(const std::vector<QueuedCommand>& commands);
   void execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply);

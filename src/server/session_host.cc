@@ -172,11 +172,13 @@ void SessionHost::encode_on_pool(LongWrite write) {
   });
 }
 
-void SessionHost::cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body, bool is_growth) {
-  hands_.executor.post_to_pool(env::Lane::kShort,
-                               [this, to, body = std::move(body), is_growth]() mutable {
-                                 add_large(replica::cut_block(std::move(body), is_growth, to));
-                               });
+void SessionHost::cut_block_on_pool(LongBlock block) {
+  hands_.executor.post_to_pool(env::Lane::kShort, [this, block = std::move(block)]() mutable {
+    base::Bytes body;
+    machine::put_block(body, block.watches, block.calls);
+    block.calls = machine::BlockCalls{};
+    add_large(replica::cut_block(std::move(body), block.is_growth, block.to));
+  });
 }
 
 // Both from the pool.
@@ -321,6 +323,7 @@ void SessionHost::relieve() {
 
 void SessionHost::close_for(const Limit& limit, Session& session, uint64_t bytes,
                             uint64_t bytes_max) {
+  if (session.is_closed()) return;
   limit.counter.fetch_add(1, std::memory_order_relaxed);
   warn(base::format("client {} closed: {} {} bytes, allowed are {} ({})",
                     client_name(session.info()), limit.held, bytes, bytes_max, limit.option));

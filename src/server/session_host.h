@@ -56,6 +56,13 @@ class SessionHost {
     base::DatabaseIndex database;
     bool is_growth = true;
   };
+  // The same of a block.
+  struct LongBlock {
+    replica::ReplyTo to;
+    std::vector<machine::Watch> watches;
+    machine::BlockCalls calls;
+    bool is_growth = false;
+  };
   explicit SessionHost(const Hands& hands);
   ~SessionHost();
 
@@ -78,7 +85,7 @@ class SessionHost {
   void on_session_closed(uint64_t session);
   void read_on_pool(PoolRead read);
   void encode_on_pool(LongWrite write);
-  void cut_block_on_pool(const replica::ReplyTo& to, base::Bytes body, bool is_growth);
+  void cut_block_on_pool(LongBlock block);
   // How many writes a session may have under way: others' writes are applied behind them. Notes
   // that it writes.
   size_t writes_max(uint64_t session, uint64_t now_ns);

@@ -11,7 +11,11 @@ uint64_t Session::held_bytes() const {
                    pool_reads_.count * pool_reads_.reply_bytes;
   if (scratch_.capacity() > sizeof(scratch_)) bytes += scratch_.capacity();  // else it is inside
   if (stalled_ && stalled_->request) bytes += stalled_->request->size_bytes();
-  if (block_) bytes += block_->bytes;
+  if (block_) {
+    for (const QueuedCommand& queued : block_->session_commands) {
+      bytes += sizeof(queued) + queued.request.size_bytes();
+    }
+  }
   return bytes;
 }
 

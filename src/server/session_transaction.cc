@@ -80,8 +80,7 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   const bool is_growth = (transaction_.flags() & command::kDenyOom) != 0;
   const base::DatabaseIndex database = transaction_.database();
   const std::vector<machine::Watch> watches = transaction_.watches();
-  const size_t queued_bytes = transaction_.queued_bytes();
-  std::vector<QueuedCommand> commands = transaction_.take();
+  QueuedBlock block = transaction_.take();
   end_transaction();
   if (has_failed) {
     return answer([](resp::ReplyWriter& reply) {
@@ -90,33 +89,36 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   }
   if (is_touched) return answer([](resp::ReplyWriter& reply) { reply.null_array(); });
 
-  std::vector<base::Bytes> calls;
-  for (const QueuedCommand& queued : commands) {
-    if (queued.row->is_session()) continue;
-    base::Bytes& call = calls.emplace_back();
-    machine::put_call(call, machine::CallView{queued.database, queued.request.words()});
+  if (block.calls.count == 0 && watches.empty()) {
+    return answer_local_block(block.session_commands);
   }
-  if (calls.empty() && watches.empty()) return answer_local_block(commands);
-  base::Bytes body;
-  machine::put_block(body, watches, calls);
-  const bool is_large = body.size() > replica::kInlineBodyBytesMax;
-  const bool has_session_commands = calls.size() != commands.size();
+  // Where session commands are among them, a SELECT moves it when the reply comes.
+  if (block.session_commands.empty()) state_.database = database;
+  propose_block(std::move(block), watches, is_growth);
+}
+
+void Session::propose_block(QueuedBlock block, const std::vector<machine::Watch>& watches,
+                            bool is_growth) {
+  const bool is_large = machine::block_bytes(watches, block.calls) > replica::kInlineBodyBytesMax;
   const uint64_t slot = add_pending_slot();
   ++writes_pending_;
   const replica::ReplyTo to = reply_to(slot);
+  const size_t command_count = block.command_count();
+  const bool has_calls = block.calls.count > 0;
   if (is_large) {
-    encoding_bytes_ = body.size();
-    host_.cut_block_on_pool(to, std::move(body), is_growth);
+    encoding_bytes_ = block.calls.bytes.size();
+    host_.cut_block_on_pool({to, watches, std::move(block.calls), is_growth});
   } else {
+    base::Bytes body;
+    machine::put_block(body, watches, block.calls);
     host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, body, to);
   }
-  if (has_session_commands || calls.empty()) {
+  if (!block.session_commands.empty() || !has_calls) {
     // Their effects on the session (SELECT, HELLO) come with the reply: nothing may pass them.
-    block_ = BlockPlan{slot, std::move(commands), to.protocol, queued_bytes};
+    block_ = BlockPlan{slot, std::move(block.session_commands), command_count, to.protocol};
     stall(Stall::kReply, slot, {});
-  } else {
-    state_.database = database;
-    if (is_large) stall(Stall::kDrain, slot, {});
+  } else if (is_large) {
+    stall(Stall::kDrain, slot, {});
   }
 }
 
@@ -144,7 +146,7 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
     writer.null_array();
   } else {
     const size_t part_count = reply.ends_end - reply.ends_begin;
-    writer.array_header(has_plan ? block_->commands.size() : part_count);
+    writer.array_header(has_plan ? block_->command_count : part_count);
     size_t part = reply.ends_begin;
     size_t begin = reply.begin;
     const auto next_part = [&] {
@@ -154,16 +156,14 @@ void Session::finish_block(const replica::Reply& reply, const replica::ReplyBatc
       begin = end;
     };
     if (has_plan) {
-      for (const QueuedCommand& queued : block_->commands) {
-        if (queued.row->is_session()) {
-          execute_in_block(queued, writer);
-        } else {
-          next_part();
-        }
+      size_t place = 0;
+      for (const QueuedCommand& queued : block_->session_commands) {
+        for (; place < queued.place; ++place) next_part();
+        execute_in_block(queued, writer);
+        ++place;
       }
-    } else {
-      while (part < reply.ends_end) next_part();
     }
+    while (part < reply.ends_end) next_part();
     ALF_CHECK(part == reply.ends_end);
   }
   forget_block_plan(reply.to.slot);

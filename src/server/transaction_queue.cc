@@ -1,6 +1,7 @@
 #include "server/transaction_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/number.h"
@@ -16,10 +17,11 @@ void TransactionQueue::open(base::DatabaseIndex selected) {
 
 void TransactionQueue::add(std::span<const base::ByteView> words, const command::Row& row) {
   ALF_CHECK(is_open_);
-  QueuedCommand queued{OwnedRequest(words), &row, database_};
-  queued_bytes_ += queued.request.size_bytes();
   flags_ |= row.flags;
-  commands_.push_back(std::move(queued));
+  if (!row.is_session()) return block_.calls.add(machine::CallView{database_, words});
+  QueuedCommand& queued = block_.session_commands.emplace_back(
+      QueuedCommand{OwnedRequest(words), &row, block_.command_count()});
+  session_command_bytes_ += queued.request.size_bytes();
   if (row.name != "select") return;
   // A SELECT that will fail moves nothing: its own error reply says so at EXEC.
   const std::optional<int64_t> index = base::parse_int64(words[1]);
@@ -28,16 +30,18 @@ void TransactionQueue::add(std::span<const base::ByteView> words, const command:
   }
 }
 
-std::vector<QueuedCommand> TransactionQueue::take() {
+QueuedBlock TransactionQueue::take() {
   ALF_CHECK(is_open_);
-  std::vector<QueuedCommand> taken = std::move(commands_);
+  QueuedBlock taken;
+  std::swap(taken, block_);
   discard();
   return taken;
 }
 
 void TransactionQueue::discard() {
-  commands_ = std::vector<QueuedCommand>();  // clear would keep the memory of a million commands
-  queued_bytes_ = 0;
+  QueuedBlock gone;  // clear would keep the memory of a million commands
+  std::swap(gone, block_);
+  session_command_bytes_ = 0;
   flags_ = 0;
   is_open_ = false;
   has_failed_ = false;

@@ -1,8 +1,8 @@
 // server/transaction_queue: MULTI on one connection: what was queued and what is watched.
 //
-// Between MULTI and EXEC commands are kept, checked for name and arity only. EXEC makes one
-// block of the data commands among them; session commands (PING, SELECT, ...) are executed
-// by the session when the block's replies come, in their place.
+// Between MULTI and EXEC commands are kept, checked for name and arity only. Data commands are
+// encoded as they come, so that EXEC of many is not a long turn; session commands (PING, SELECT,
+// ...) are executed by the session when the block's replies come, in their place.
 //
 // Thread: the session's loop. Lifetime: of the session. Bound: queued_bytes() is held against
 // the query buffer limit by the session.
@@ -22,10 +22,17 @@
 
 namespace alfheim::server {
 
+// A session command of a block; data commands are encoded as they are queued.
 struct QueuedCommand {
   OwnedRequest request;
   const command::Row* row = nullptr;
-  base::DatabaseIndex database;  // selected at this place in the block
+  size_t place = 0;  // among all commands of the block
+};
+struct QueuedBlock {
+  machine::BlockCalls calls;
+  std::vector<QueuedCommand> session_commands;  // by place
+
+  size_t command_count() const { return calls.count + session_commands.size(); }
 };
 
 class TransactionQueue {
@@ -41,17 +48,18 @@ class TransactionQueue {
   void mark_failed() { has_failed_ = true; }
   bool has_failed() const { return has_failed_; }
   void add(std::span<const base::ByteView> words, const command::Row& row);
-  size_t count() const { return commands_.size(); }
+  size_t count() const { return block_.command_count(); }
   uint32_t flags() const { return flags_; }  // of the rows of all that is queued, together
-  size_t queued_bytes() const { return queued_bytes_; }
+  size_t queued_bytes() const { return block_.calls.bytes.size() + session_command_bytes_; }
   // With what is watched.
   size_t memory_bytes() const {
-    return queued_bytes_ + commands_.capacity() * sizeof(QueuedCommand) + watched_bytes_;
+    return queued_bytes() + block_.session_commands.capacity() * sizeof(QueuedCommand) +
+           watched_bytes_;
   }
   // Which database the next queued command runs in (SELECT within the block moves it).
   base::DatabaseIndex database() const { return database_; }
   // Ends the block and hands out what was queued; watches stay until unwatch().
-  std::vector<QueuedCommand> take();
+  QueuedBlock take();
   void discard();
 
   // Watched from now on; its version follows with set_versions.
@@ -78,12 +86,12 @@ class TransactionQueue {
   Watched* find(base::DatabaseIndex database, base::ByteView key);
 
   WatchTable& table_;
-  std::vector<QueuedCommand> commands_;
+  QueuedBlock block_;
   std::vector<Watched> watches_;
   // Where a key stands in watches_, by database; only looked up.
   absl::flat_hash_map<uint32_t, Places> places_;
   WatchFlag flag_;
-  size_t queued_bytes_ = 0;
+  size_t session_command_bytes_ = 0;
   size_t watched_bytes_ = 0;
   uint32_t flags_ = 0;
   base::DatabaseIndex database_;

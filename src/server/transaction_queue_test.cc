@@ -39,17 +39,28 @@ TEST_F(TransactionQueueTest, SelectInTheBlockMovesWhatFollows) {
   add({"set", "a", "1"});
   add({"select", "7"});
   add({"set", "a", "2"});
-  add({"select", "99"});   // fails at EXEC, moves nothing
+  add({"select", "99"});  // fails at EXEC, moves nothing
   add({"select", "x"});
   add({"get", "a"});
   EXPECT_EQ(queue_.database().value, 7u);
-  const std::vector<QueuedCommand> commands = queue_.take();
-  ASSERT_EQ(commands.size(), 6u);
-  const uint32_t expected[] = {3, 3, 7, 7, 7, 7};
-  for (size_t i = 0; i < commands.size(); ++i) {
-    EXPECT_EQ(commands[i].database.value, expected[i]) << i;
+  const QueuedBlock block = queue_.take();
+  ASSERT_EQ(block.command_count(), 6u);
+  const size_t places[] = {1, 3, 4};
+  ASSERT_EQ(block.session_commands.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(block.session_commands[i].place, places[i]) << i;
+  base::Bytes body;
+  machine::put_block(body, {}, block.calls);
+  base::Result<machine::BlockView> view = machine::parse_block(body);
+  ASSERT_TRUE(view.is_ok());
+  ASSERT_EQ(view->calls.size(), 3u);
+  const uint32_t databases[] = {3, 7, 7};
+  std::vector<base::ByteView> words;
+  for (size_t i = 0; i < 3; ++i) {
+    base::DatabaseIndex database;
+    ASSERT_TRUE(machine::parse_call(view->calls[i].body, database, words).is_ok());
+    EXPECT_EQ(database.value, databases[i]) << i;
   }
-  EXPECT_EQ(commands[2].request.words()[2], "2");
+  EXPECT_EQ(words[1], "a");
 }
 
 TEST_F(TransactionQueueTest, NothingIsKeptOfAnEndedBlockAndOfWatches) {
