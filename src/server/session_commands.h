@@ -13,6 +13,10 @@
 
 namespace alfheim::server {
 
+// Names or ids in one command that answers each with much more than it is: a few megabytes of
+// request would ask the loop for hundreds. There are fewer commands, and CLIENT LIST lists all.
+inline constexpr size_t kNamesMax = 1024;
+
 // session_commands_connection.cc
 void ping_command(const SessionCall& call);
 void echo_command(const SessionCall& call);

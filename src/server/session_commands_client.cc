@@ -114,8 +114,11 @@ int64_t kill_matching(const SessionCall& call, const KillFilter& filter) {
 }
 
 void list_by_ids(const SessionCall& call) {
+  if (call.args.count() > 3 + kNamesMax) {
+    return call.reply.error(base::format("at most {} ids in one command", kNamesMax));
+  }
   std::string lines;
-  const std::vector<InfoPointer> all = call.services.clients.list();
+  const std::vector<InfoPointer> all = call.services.clients.list();  // by id
   const uint64_t now_ms = call.services.clock.monotonic_ms();
   for (size_t i = 3; i < call.args.count(); ++i) {
     const std::optional<int64_t> id = base::parse_int64(call.args[i]);
@@ -123,8 +126,11 @@ void list_by_ids(const SessionCall& call) {
       call.reply.error("Invalid client ID");
       return;
     }
-    for (const InfoPointer& info : all) {
-      if (info->id == static_cast<uint64_t>(*id)) lines += client_line(*info, now_ms);
+    const auto info =
+        std::lower_bound(all.begin(), all.end(), static_cast<uint64_t>(*id),
+                         [](const InfoPointer& left, uint64_t right) { return left->id < right; });
+    if (info != all.end() && (*info)->id == static_cast<uint64_t>(*id)) {
+      lines += client_line(**info, now_ms);
     }
   }
   call.reply.verbatim("txt", lines);

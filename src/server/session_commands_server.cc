@@ -92,6 +92,12 @@ std::optional<ShutdownFlags> parse_shutdown(const command::Arguments& args) {
 }  // namespace
 
 void command_command(const SessionCall& call) {
+  const bool tells_of_names =
+      call.args.count() > 1 && (base::equals_ignore_case(call.args[1], "docs") ||
+                                base::equals_ignore_case(call.args[1], "info"));
+  if (tells_of_names && call.args.count() > 2 + kNamesMax) {
+    return call.reply.error(base::format("at most {} names in one command", kNamesMax));
+  }
   command::reply_command(call.services.table, call.args, call.reply);
 }
 

@@ -163,6 +163,22 @@ TEST(ClientCommands, AnswerAsRedisDoes) {
   EXPECT_EQ(node.run({"client", "list", "type", "normal"}), bulk);
 }
 
+TEST(ClientCommands, AMillionNamesAreRefused) {
+  TestNode node;
+  std::vector<std::string> ids = {"client", "list", "id"};
+  ids.resize(3 + kNamesMax, "1");
+  EXPECT_TRUE(node.run(ids).starts_with("$"));
+  ids.push_back("1");
+  EXPECT_EQ(node.run(ids), "-ERR at most 1024 ids in one command\r\n");
+  for (const char* part : {"docs", "INFO"}) {
+    std::vector<std::string> names = {"command", part};
+    names.resize(2 + kNamesMax, "get");
+    EXPECT_NE(node.run(names)[0], '-');
+    names.push_back("get");
+    EXPECT_EQ(node.run(names), "-ERR at most 1024 names in one command\r\n");
+  }
+}
+
 TEST(ClientCommands, KillFindsItsVictims) {
   TestNode node;
   SessionState other = node.add_session(40002);
