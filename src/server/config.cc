@@ -69,7 +69,8 @@ Status put_redis_log_level(Live& live, Text text) {
 }
 
 Status put_client_memory(Live& live, Text text) {
-  if (text == "0") {
+  const base::Result<uint64_t> value = parse_size(text);  // "0mb" is none, too
+  if (value && *value == 0) {
     live.client.client_memory_bytes = 0;
     return base::ok();
   }

@@ -60,6 +60,12 @@ TEST(Config, SetChangesTheLiveValueAndTellsTheListener) {
   EXPECT_EQ(config.slowlog_threshold_us(), -1);
   EXPECT_EQ(config.log_level(), LogLevel::kDebug);
   EXPECT_EQ(config.startup().client.timeout_s, 0u);
+  // No limit, however it is written, as on the command line.
+  for (const char* none : {"0", "0mb"}) {
+    EXPECT_EQ(set(config, {{"client-memory", "64mb"}}), "OK");
+    EXPECT_EQ(set(config, {{"client-memory", none}}), "OK");
+    EXPECT_EQ(config.client_memory_bytes(), 0u);
+  }
   EXPECT_EQ(get(config, {"client-output-buffer-limit"})[0].second,
             "normal 1024 2 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
   EXPECT_EQ(set(config, {{"requirepass", ""}}), "OK");

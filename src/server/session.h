@@ -32,6 +32,8 @@ namespace alfheim::server {
 
 // Reads of more words than this are too long for a loop.
 inline constexpr size_t kLoopWordsMax = 256;
+// Reads of a connection on the pool at a time, as long as none has said how large they are.
+inline constexpr size_t kFirstPoolReads = 8;
 // Long reads of one connection on the pool at a time.
 inline constexpr size_t kLongReadsMax = 2;
 
@@ -211,7 +213,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   size_t writes_pending_ = 0;  // slots filled by apply that are still open
   struct {
     size_t count = 0;
-    size_t count_max = 8;
+    size_t count_max = kFirstPoolReads;
     size_t long_count = 0;
     uint64_t request_bytes = 0;  // of those that are out
     uint64_t reply_bytes = 0;    // of the last one: what those that are out may bring

@@ -286,7 +286,7 @@ void client_list_command(const SessionCall& call) {
   call.reply.verbatim("txt", lines);
 }
 
-// Nothing is evicted here, and no client is closed for memory that others use.
+// Whoever is under it is never chosen where --client-memory is exceeded (ClientMemory::choose).
 void client_no_evict_command(const SessionCall& call) {
   const std::optional<bool> is_on = parse_switch(call);
   if (!is_on) return;
