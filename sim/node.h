@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "index/twin_store.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/services.h"

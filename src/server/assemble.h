@@ -19,6 +19,7 @@
 #include "env/posix/posix_random.h"
 #include "net/loop.h"
 #include "net/tcp_network.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/http_server.h"

@@ -6,13 +6,6 @@
 #include "base/check.h"
 
 namespace alfheim::server {
-namespace {
-
-// Whoever waits for a body's room asks more often than this (SessionHost::resume_later).
-constexpr uint64_t kWaiterMs = 1000;
-
-}  // namespace
-
 void ClientMemory::move(uint64_t from_bytes, uint64_t to_bytes) {
   if (to_bytes < from_bytes) {
     const uint64_t less = from_bytes - to_bytes;
@@ -50,38 +43,6 @@ std::vector<ClientMemory::Client> ClientMemory::choose(std::vector<Client> clien
     chosen.push_back(std::move(client));
   }
   return chosen;
-}
-
-bool BodyBudget::try_grow(Claim& claim, uint64_t to_bytes, uint64_t now_ms) {
-  ALF_CHECK(to_bytes >= claim.bytes);
-  const std::lock_guard lock(mutex_);
-  const uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
-  ALF_CHECK(taken >= claim.bytes);
-  const uint64_t others = taken - claim.bytes;
-  if (others > 0 && others + to_bytes > bytes_max_ && !claim.is_overdrawn) {
-    if (claim.bytes == 0 || is_overdrawn_) {
-      refused_ms_.store(now_ms, std::memory_order_relaxed);
-      return false;
-    }
-    claim.is_overdrawn = is_overdrawn_ = true;
-  }
-  taken_bytes_.store(others + to_bytes, std::memory_order_relaxed);
-  claim.bytes = to_bytes;
-  return true;
-}
-
-void BodyBudget::give_back(Claim& claim) {
-  const std::lock_guard lock(mutex_);
-  const uint64_t taken = taken_bytes_.load(std::memory_order_relaxed);
-  ALF_CHECK(taken >= claim.bytes);
-  taken_bytes_.store(taken - claim.bytes, std::memory_order_relaxed);
-  if (claim.is_overdrawn) is_overdrawn_ = false;
-  claim = Claim{};
-}
-
-bool BodyBudget::has_waiters(uint64_t now_ms) const {
-  const uint64_t refused_ms = refused_ms_.load(std::memory_order_relaxed);
-  return refused_ms > 0 && now_ms < refused_ms + kWaiterMs;
 }
 
 }  // namespace alfheim::server

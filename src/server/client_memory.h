@@ -10,9 +10,6 @@
 //   Redis does with maxmemory-clients.
 // What is small is never made to wait, so others are served while a few hold the budget.
 //
-// BodyBudget is apart from it: room for large values that were announced, taken before they
-// are read.
-//
 // Thread: any; an account is its session's loop's. Lifetime: of the node; outlives open
 // accounts.
 #pragma once
@@ -20,7 +17,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -82,34 +78,6 @@ class ClientAccount {
  private:
   ClientMemory* memory_;  // null once it is closed
   uint64_t bytes_ = 0;
-};
-
-// Bytes of request bodies that are being read, of all sessions of the node.
-class BodyBudget {
- public:
-  // What one session was granted for the request that it reads.
-  struct Claim {
-    uint64_t bytes = 0;
-    bool is_overdrawn = false;
-  };
-
-  explicit BodyBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // The claim stands for so many bytes then; false: there is no room. Whoever has nothing beside
-  // them is granted all, however large. Beyond the budget one at a time may go on that has a part
-  // of its request already: two of them would wait for each other.
-  bool try_grow(Claim& claim, uint64_t to_bytes, uint64_t now_ms);
-  void give_back(Claim& claim);
-  uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
-  uint64_t bytes_max() const { return bytes_max_; }
-  // A body was turned away within the last moments: somebody asks again and again for room.
-  bool has_waiters(uint64_t now_ms) const;
-
- private:
-  const uint64_t bytes_max_;
-  std::mutex mutex_;  // guards changes of what follows
-  std::atomic<uint64_t> taken_bytes_{0};
-  bool is_overdrawn_ = false;
-  std::atomic<uint64_t> refused_ms_{0};  // monotonic; 0: never
 };
 
 }  // namespace alfheim::server

@@ -107,37 +107,6 @@ TEST(ClientMemory, WhoMayNotBeEvictedIsNotChosen) {
   EXPECT_EQ(ids_of(memory.choose(clients)), Ids{2});
 }
 
-TEST(BodyBudget, AWaiterIsRememberedForAMoment) {
-  BodyBudget bodies(1000);
-  BodyBudget::Claim large;
-  BodyBudget::Claim small;
-  EXPECT_TRUE(bodies.try_grow(large, 5000, 100));  // alone, however large
-  EXPECT_FALSE(bodies.has_waiters(100));
-  EXPECT_FALSE(bodies.try_grow(small, 1, 200));
-  EXPECT_TRUE(bodies.has_waiters(1199));
-  EXPECT_FALSE(bodies.has_waiters(1200));
-  bodies.give_back(large);
-  EXPECT_TRUE(bodies.try_grow(small, 1, 1300));
-}
-
-TEST(BodyBudget, TwoThatHaveAPartDoNotWaitForEachOther) {
-  BodyBudget bodies(1000);
-  BodyBudget::Claim first;
-  BodyBudget::Claim second;
-  EXPECT_TRUE(bodies.try_grow(first, 500, 1));
-  EXPECT_TRUE(bodies.try_grow(second, 500, 1));
-  EXPECT_TRUE(bodies.try_grow(first, 800, 1));
-  EXPECT_FALSE(bodies.try_grow(second, 800, 1));
-  EXPECT_TRUE(bodies.try_grow(first, 2000, 1));  // it goes on to its end
-  EXPECT_EQ(bodies.taken_bytes(), 2500u);
-  bodies.give_back(first);
-  EXPECT_TRUE(bodies.try_grow(second, 800, 2));
-  EXPECT_TRUE(bodies.try_grow(second, 1100, 2));  // alone
-  EXPECT_FALSE(bodies.try_grow(first, 1, 2));
-  bodies.give_back(second);
-  EXPECT_EQ(bodies.taken_bytes(), 0u);
-}
-
 TEST(SessionMemory, WhatASessionHoldsIsSeenAndGoneAgain) {
   TestNode node(with_data());
   node.serve();
@@ -297,23 +266,66 @@ TEST(SessionMemory, ABodyThatDoesNotComeGivesWayToOnesThatWait) {
   EXPECT_NE(node.troubles[0].find("(request-body-timeout)"), std::string::npos);
 }
 
-TEST(SessionMemory, ABodyThatComesSlowlyIsNotTakenForSilent) {
+TEST(SessionMemory, ABodyThatComesAtAModestPaceIsNotTakenForSilent) {
   TestSetup setup = with_data();
   setup.options.client.request_memory_bytes = 1 << 20;
   TestNode node(setup);
   node.serve();
   TestClient slow(node);
   TestClient waiting(node);
-  const base::Bytes request = request_of({"SET", "k", std::string(900'000, 'v')});
+  const base::Bytes request = request_of({"SET", "k", std::string(1'040'000, 'v')});
   slow.exchange(request.substr(0, 100'000));
   waiting.connection().client_send(request);
-  for (size_t i = 1; i < 9; ++i) {
-    node.run_for_ms(5000);
-    slow.exchange(request.substr(i * 100'000, i < 8 ? 100'000 : base::Bytes::npos));
+  for (size_t at = 100'000; at < request.size(); at += 70'000) {
+    node.run_for_ms(1000);
+    slow.exchange(request.substr(at, 70'000));
   }
   node.run_for_ms(100);
   EXPECT_EQ(slow.connection().take() + waiting.connection().take(), "+OK\r\n");
   EXPECT_FALSE(slow.is_closed());
+}
+
+TEST(SessionMemory, AByteNowAndThenDoesNotKeepOthersWaiting) {
+  TestSetup setup = with_data();
+  setup.options.client.request_memory_bytes = 1 << 20;
+  TestNode node(setup);
+  node.serve();
+  TestClient dripping(node);
+  TestClient waiting(node);
+  const base::Bytes request = request_of({"SET", "k", std::string(900'000, 'v')});
+  dripping.exchange(request.substr(0, 100'000));
+  waiting.connection().client_send(request);
+  for (int i = 0; i < 3; ++i) {
+    dripping.exchange("v");
+    node.run_for_ms(5000);
+  }
+  EXPECT_TRUE(dripping.is_closed());
+  EXPECT_EQ(waiting.connection().take(), "+OK\r\n");
+}
+
+TEST(SessionMemory, ThoseWhoWaitForRoomAreServedInOrder) {
+  TestSetup setup = with_data();
+  setup.options.client.request_memory_bytes = 1 << 20;
+  TestNode node(setup);
+  node.serve();
+  TestClient holder(node);
+  const base::Bytes request = request_of({"SET", "k", std::string(900'000, 'v')});
+  holder.exchange(request.substr(0, 100'000));
+  std::vector<std::unique_ptr<TestClient>> waiting;
+  const std::string value(600'000, 'v');
+  std::string order;
+  for (char letter = '0'; letter < 'a'; ++letter) {
+    waiting.push_back(std::make_unique<TestClient>(node));
+    waiting.back()->exchange(
+        pipeline_of({{"SET", "k", value}, {"APPEND", "order", std::string(1, letter)}}));
+    if (letter != '7') order += letter;
+  }
+  waiting[7].reset();  // one goes
+  EXPECT_EQ(holder.exchange(request.substr(100'000)), "+OK\r\n");
+  node.run_for_ms(1000);
+  EXPECT_EQ(TestClient(node).call({"GET", "order"}), bulk_of(order));
+  EXPECT_EQ(node.bodies().taken_bytes(), 0u);
+  EXPECT_FALSE(node.bodies().has_waiters());
 }
 
 }  // namespace

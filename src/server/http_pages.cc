@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/info_text.h"

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/process_figures.h"

@@ -185,7 +185,7 @@ constexpr OptionRow kResourceRows[] = {
      [](Options& o, Text text) { return put_client_memory(text, o.client.client_memory_bytes); },
      [](const Options& o) { return number(o.client.client_memory_bytes); }},
     {"request-body-timeout", "SECONDS",
-     "closes a client whose announced body does not come while others wait for room; 0: never",
+     "closes a client whose announced body hardly comes while others wait for room; 0: never",
      [](Options& o, Text text) {
        return put_count(text, 0, kSecondsMax, o.client.body_timeout_s);
      },

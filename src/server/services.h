@@ -27,7 +27,7 @@
 
 namespace alfheim::server {
 
-class BodyBudget;    // server/client_memory.h
+class BodyBudget;    // server/body_budget.h
 class ClientMemory;  // server/client_memory.h
 class Config;        // server/config.h: options, CONFIG GET/SET
 class SlowLog;       // server/slow_log.h

@@ -60,6 +60,7 @@ std::span<char> Session::read_buffer() { return cutter_.room(); }
 
 void Session::on_bytes(size_t count) {
   cutter_.commit(count);
+  memory_.pace.bytes += count;
   cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
   state_.info->active_ms.store(host_.services().clock.monotonic_ms(), std::memory_order_relaxed);
@@ -108,6 +109,8 @@ void Session::resume() {
   if (is_finished) return connection_.close_after_sending();
   is_paused_ = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
   if (is_paused_) release_large_input();
+  // Whoever does not read for another reason keeps nobody waiting in the line.
+  if (is_paused_) host_.services().bodies.leave_line(memory_.body);
   connection_.set_reading(!is_paused_ && admit_body());
 }
 
@@ -477,15 +480,14 @@ bool Session::admit_body() {
   const uint64_t request_bytes = cutter_.bytes_unconsumed() + wanted;
   if (is_above_query_limit("its request holds", request_bytes)) return false;
   if (wanted <= kFreeBodyBytesMax || request_bytes <= memory_.body.bytes) return true;
-  const uint64_t now_ms = host_.services().clock.monotonic_ms();
-  if (host_.services().bodies.try_grow(memory_.body, request_bytes, now_ms)) return true;
-  resume_later();
-  return false;
+  const bool is_first = memory_.body.bytes == 0;
+  const auto wake = [&host = host_, session = id()] { host.wake(session); };
+  if (!host_.services().bodies.try_grow(memory_.body, request_bytes, wake)) return false;
+  if (is_first) memory_.pace = BodyPace{.since_ms = host_.services().clock.monotonic_ms()};
+  return true;
 }
 
-void Session::release_body() {
-  if (memory_.body.bytes > 0) host_.services().bodies.give_back(memory_.body);
-}
+void Session::release_body() { host_.services().bodies.give_back(memory_.body); }
 
 // Each request begins where the one before it ended; where that one did not say when, now. Writes
 // are not measured, so they need no mark.

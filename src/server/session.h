@@ -22,6 +22,7 @@
 #include "machine/read_context.h"
 #include "replica/reply.h"
 #include "resp/request_cutter.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/reply_queue.h"
 #include "server/services.h"
@@ -75,11 +76,18 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // Nothing was heard for a while: what is kept for the next request is given back.
   void release_idle();
   const ClientInfo& info() const { return *state_.info; }
-  uint64_t admitted_bytes() const { return memory_.body.bytes; }
+  // How a body that was granted its room comes; for as long as it is the one.
+  struct BodyPace {
+    uint64_t since_ms = 0;
+    uint64_t bytes = 0;     // that came since
+    bool was_slow = false;  // in the period before
+  };
+  const BodyBudget::Claim& body() const { return memory_.body; }
+  BodyPace& body_pace() { return memory_.pace; }
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   // Also in the midst of a block: its client may be gone.
-  bool is_idle() const { return !replies_.has_pending() && !stalled_; }
+  bool is_idle() const { return !replies_.has_pending() && !stalled_ && !memory_.body.is_waiting; }
   bool is_closed() const { return stream_ == Stream::kClosed; }
 
  private:
@@ -222,6 +230,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   struct {
     ClientAccount account;
     BodyBudget::Claim body;
+    BodyPace pace;
   } memory_;
   // Reads that travel behind writes of the connection, and how large a reply of them was.
   struct {

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/mutant.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/options.h"
@@ -25,6 +26,8 @@ constexpr uint64_t kRestMs = 1000;
 // way than so many: at a microsecond each, others wait a fraction of a millisecond.
 constexpr uint64_t kSharedNs = 100'000'000;
 constexpr size_t kSharedWritesMax = 256;
+// A body that comes more slowly gives way to those that wait.
+constexpr uint64_t kBodyBytesPerSecondMin = 64 * base::kKiB;
 // Between two times that the largest clients are looked for.
 constexpr uint64_t kReliefMs = 2;
 
@@ -114,6 +117,12 @@ void SessionHost::close_client(uint64_t id) {
   hands_.loop.post([this, id] {
     // At once, as Redis: a client that does not read would never let its replies out.
     if (Session* session = find(id)) session->abort();
+  });
+}
+
+void SessionHost::wake(uint64_t id) {
+  hands_.loop.post([this, id] {
+    if (Session* session = find(id)) session->resume();
   });
 }
 
@@ -286,17 +295,31 @@ void SessionHost::check_session(Session& session, uint64_t now_ms) {
   const uint64_t idle_ms = now_ms - std::min(now_ms, session.active_ms());
   const uint64_t timeout_s = services.config.timeout_s();
   if (timeout_s > 0 && session.is_idle() && idle_ms > timeout_s * 1000) return session.abort();
-  const uint64_t body_timeout_s = services.config.body_timeout_s();
-  const bool is_in_the_way = body_timeout_s > 0 && idle_ms > body_timeout_s * 1000 &&
-                             session.admitted_bytes() > 0 && services.bodies.has_waiters(now_ms);
-  if (is_in_the_way) {
+  if (is_in_the_way(session, now_ms)) {
     warn(
-        base::format("client {} closed: it announced {} bytes, sent nothing for {} s, and others "
-                     "wait for room (request-body-timeout)",
-                     client_name(session.info()), session.admitted_bytes(), idle_ms / 1000));
+        base::format("client {} closed: it announced {} bytes, sends less than {} a second, and "
+                     "others wait for room (request-body-timeout)",
+                     client_name(session.info()), session.body().bytes, kBodyBytesPerSecondMin));
     return session.abort();
   }
   if (idle_ms >= kRestMs) session.release_idle();
+}
+
+// Judged by periods of request-body-timeout, so that a byte now and then is no excuse, and who
+// was slow while nobody waited may still make haste.
+bool SessionHost::is_in_the_way(Session& session, uint64_t now_ms) {
+  const Services& services = hands_.services;
+  const uint64_t period_ms = services.config.body_timeout_s() * 1000;
+  if (period_ms == 0 || session.body().bytes == 0) return false;
+  Session::BodyPace& pace = session.body_pace();
+  // Who waits for room of its own is not read.
+  if (session.body().is_waiting) pace = Session::BodyPace{.since_ms = now_ms};
+  const uint64_t age_ms = now_ms - std::min(now_ms, pace.since_ms);
+  const bool is_slow = pace.bytes < age_ms * kBodyBytesPerSecondMin / 1000;
+  const bool is_known = pace.was_slow || age_ms >= period_ms;
+  if (is_known && is_slow && services.bodies.has_waiters()) return true;
+  if (age_ms >= period_ms) pace = Session::BodyPace{.since_ms = now_ms, .was_slow = is_slow};
+  return false;
 }
 
 void SessionHost::relieve_later() {

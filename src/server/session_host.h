@@ -71,6 +71,8 @@ class SessionHost {
   // Any thread.
   void deliver(replica::ReplyBatch batch);
   void close_client(uint64_t id);
+  // Any thread: the session looks again at what it waits for.
+  void wake(uint64_t session);
   // Any thread: takes no more connections, closes each session once its replies are out (idle
   // ones at once), and calls `done` on the loop when the last is gone.
   void drain(std::function<void()> done);
@@ -113,6 +115,7 @@ class SessionHost {
   void add_large(replica::LargeOperation large);
   void check_sessions();
   void check_session(Session& session, uint64_t now_ms);
+  bool is_in_the_way(Session& session, uint64_t now_ms);
   void relieve();
   void warn(const std::string& line);
   void maybe_drained();

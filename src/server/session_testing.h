@@ -20,6 +20,7 @@
 #include "index/twin_store.h"
 #include "machine/state.h"
 #include "replica/replica.h"
+#include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/services.h"
