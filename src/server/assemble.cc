@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "machine/read_context.h"
+#include "server/process_figures.h"
 
 namespace alfheim::server {
 namespace {
@@ -175,7 +176,7 @@ void Node::make_sessions() {
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
-                           clients_.watches, i, events_.on_trouble}));
+                           clients_.watches, i, events_.on_trouble, return_freed_memory_now}));
   }
   clients_.registry.set_closer(
       [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });

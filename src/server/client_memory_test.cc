@@ -162,6 +162,40 @@ TEST(SessionMemory, TheLargestIsClosedAboveTheBudgetAndOthersAreServed) {
   EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
 }
 
+TEST(SessionMemory, AboveTheBudgetTheLargeAreReadInSmallSteps) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  client.call({"CLIENT", "NO-EVICT", "ON"});  // or it would be gone
+  const std::string id = client.call({"CLIENT", "ID"});
+  Session* session = node.host().find(std::stoull(id.substr(1)));
+  ASSERT_NE(session, nullptr);
+  const std::string value(6'000'000, 'v');
+  const base::Bytes request = request_of({"ECHO", value});
+  client.exchange(request.substr(0, 3'000'000));
+  EXPECT_GT(session->read_buffer().size(), 2'000'000u);
+  client.exchange(request.substr(3'000'000, 2'000'000));
+  EXPECT_TRUE(node.memory().is_over());
+  EXPECT_EQ(session->read_buffer().size(), resp::RequestCutter::kRoomBytesMin);
+  // Slower, and not less.
+  EXPECT_EQ(client.exchange(request.substr(5'000'000)), bulk_of(value));
+}
+
+TEST(SessionMemory, FreedMemoryIsGivenBackWhereTheBudgetIsTight) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient calm(node);
+  calm.call({"SET", "a", std::string(50'000, 'v')});
+  node.run_for_ms(1000);
+  EXPECT_EQ(node.memory_return_count, 0);
+  TestClient large(node);
+  large.connection().client_send("*2\r\n$4\r\nECHO\r\n$5000000\r\n" + std::string(4'900'000, 'x'));
+  node.run_for_ms(1000);
+  EXPECT_TRUE(large.is_closed());
+  // What it left is given back although the budget is not tight any more; and only once.
+  EXPECT_EQ(node.memory_return_count, 1);
+}
+
 TEST(SessionMemory, WhoDoesNotReadIsHeldBackBeforeAnybodyIsClosed) {
   TestNode node(with_data());
   node.serve();

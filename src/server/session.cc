@@ -56,8 +56,6 @@ Session::Session(SessionHost& host, env::Connection& connection, std::shared_ptr
 
 Session::~Session() = default;
 
-std::span<char> Session::read_buffer() { return cutter_.room(); }
-
 void Session::on_bytes(size_t count) {
   cutter_.commit(count);
   memory_.pace.bytes += count;

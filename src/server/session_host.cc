@@ -284,6 +284,7 @@ void SessionHost::check_sessions() {
   for (const uint64_t id : ids) {
     if (Session* session = find(id)) check_session(*session, now_ms);
   }
+  return_freed_memory();
   hands_.loop.post_after(kCheckMs, [this] { check_sessions(); });
 }
 
@@ -333,6 +334,7 @@ void SessionHost::relieve() {
   // not looked through again in every turn until then.
   hands_.loop.post_after(kReliefMs, [this] { is_relief_set_ = false; });
   if (!services.client_memory.is_over()) return;
+  was_relieved_ = true;
   for (const auto& client : services.client_memory.choose(services.clients.all())) {
     services.counters.evicted_clients.fetch_add(1, std::memory_order_relaxed);
     warn(
@@ -342,6 +344,19 @@ void SessionHost::relieve() {
                      services.client_memory.used_bytes(), services.client_memory.budget_bytes()));
     services.clients.close(client->id);
   }
+}
+
+// Buffers that grow leave their former memory behind, and whoever is closed leaves all: of the
+// process that would be twice the budget again, as the allocator keeps it for ten seconds.
+void SessionHost::return_freed_memory() {
+  if (hands_.return_freed_memory == nullptr || is_returning_) return;
+  const bool is_tight = hands_.services.client_memory.is_tight();
+  if (!std::exchange(was_relieved_, false) && !is_tight) return;
+  is_returning_ = true;
+  hands_.executor.post_to_pool(env::Lane::kShort, [this] {
+    hands_.return_freed_memory();
+    hands_.loop.post([this] { is_returning_ = false; });
+  });
 }
 
 void SessionHost::close_for(const Limit& limit, Session& session, uint64_t bytes,

@@ -35,6 +35,8 @@ class SessionHost {
     uint32_t loop_number = 0;
     // One line about what a client was told as an error of the node's own.
     std::function<void(const std::string&)> on_trouble;
+    // Has the allocator give freed memory back; on the pool. None: nothing is to be done.
+    std::function<void()> return_freed_memory = {};
   };
   // A read that may block: done on the pool over a view taken already.
   struct PoolRead {
@@ -117,6 +119,7 @@ class SessionHost {
   void check_session(Session& session, uint64_t now_ms);
   bool is_in_the_way(Session& session, uint64_t now_ms);
   void relieve();
+  void return_freed_memory();
   void warn(const std::string& line);
   void maybe_drained();
 
@@ -133,6 +136,8 @@ class SessionHost {
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
   bool is_relief_set_ = false;
+  bool was_relieved_ = false;  // since freed memory was given back
+  bool is_returning_ = false;  // freed memory, on the pool
   bool is_draining_ = false;
 };
 

@@ -1,6 +1,7 @@
 // What a session holds in memory, and when it gives it back (server/session.h,
 // server/client_memory.h).
 #include "server/session.h"
+
 #include "server/session_host.h"
 
 namespace alfheim::server {
@@ -30,6 +31,16 @@ void Session::note_memory() {
 bool Session::must_wait_for_memory() const {
   if (!host_.services().client_memory.must_wait(memory_.account.bytes())) return false;
   return connection_.unsent_bytes() > 0 || replies_.has_pending();
+}
+
+// Above the budget the largest are about to be closed. Hundreds that are read in the turn before
+// would add as much again.
+std::span<char> Session::read_buffer() {
+  const std::span<char> room = cutter_.room();
+  const ClientMemory& memory = host_.services().client_memory;
+  const bool is_large = memory_.account.bytes() > ClientMemory::kFreeBytes;
+  if (!is_large || !memory.is_over()) return room;
+  return room.first(std::min(room.size(), resp::RequestCutter::kRoomBytesMin));
 }
 
 // A request of many megabytes was executed and nothing is read for now: its buffer would lie

@@ -54,7 +54,7 @@ struct TestSetup {
   bool has_data_commands = false;                                    // or session commands only
   std::shared_ptr<TestDisks> disks = std::make_shared<TestDisks>();  // shared by its lives
   bool expects_trouble = false;  // or each line of trouble fails the test
-  uint32_t cold_per_1000 = 0;  // reads of the store that would have to wait for the disk
+  uint32_t cold_per_1000 = 0;    // reads of the store that would have to wait for the disk
   sim::SimExecutor::Options executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = 0};
 };
 
@@ -81,11 +81,14 @@ class TestNode {
       closed_ids.push_back(id);
       host_->close_client(id);
     });
-    host_ = std::make_unique<SessionHost>(SessionHost::Hands{
-        *services_, *loop_, executor_, watches_, 0, [this](const std::string& line) {
-          if (!setup_.expects_trouble) ADD_FAILURE() << "trouble: " << line;
-          troubles.push_back(line);
-        }});
+    host_ =
+        std::make_unique<SessionHost>(SessionHost::Hands{*services_, *loop_, executor_, watches_, 0,
+                                                         [this](const std::string& line) {
+                                                           if (!setup_.expects_trouble)
+                                                             ADD_FAILURE() << "trouble: " << line;
+                                                           troubles.push_back(line);
+                                                         },
+                                                         [this] { ++memory_return_count; }});
     machine_->set_observer(&watches_);
     session = add_session(40001);
   }
@@ -165,6 +168,7 @@ class TestNode {
   std::vector<uint64_t> closed_ids;
   std::vector<std::string> troubles;
   int shutdown_count = 0;
+  int memory_return_count = 0;  // that the allocator was asked to give back what is free
 
  private:
   // Replies find the sessions of the one loop.

@@ -27,12 +27,12 @@ from load_fairness import (BIG, PAIRS, VALUE, Disturber, Probes, command, fairne
 
 KIB, MIB = 1 << 10, 1 << 20
 IDLE_KIB_MAX = 20.0
-# What INFO may show for a moment, until the largest are closed; and what the allocator makes of it: buffers
-# that grow are there twice, and freed pages go back to the system after ten seconds.
+# What INFO may show for a moment, until the largest are closed; and what the allocator makes of it (RSS_RATIO_MAX):
+# what buffers that grow and clients that go leave behind is given back ten times a second.
 OVERSHOOT_MAX = 1.25
 # At the highest, as INFO tells: all hoarders may send at once between two times that the largest are looked for.
 PEAK_RATIO_MAX = 2.0
-RSS_RATIO_MAX = 3.0
+RSS_RATIO_MAX = 2.5
 UNSENT_BYTES_MAX = 8 * MIB  # of one client that never reads, before it is not served any further
 OPEN_FILES = 16000
 PARTS = ["idle", "fairness", "glimpse", "output", "budget", "silence"]
