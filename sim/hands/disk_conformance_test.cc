@@ -109,6 +109,30 @@ TEST_P(DiskConformance, reads_are_short_only_at_the_end) {
   EXPECT_EQ(read(*file, 0, 0), "");
 }
 
+TEST_P(DiskConformance, a_passing_read_brings_the_same_bytes) {
+  base::Bytes bytes;
+  for (uint32_t i = 0; bytes.size() < 40'000; ++i) bytes += std::to_string(i);
+  auto file = make("a", bytes);
+  ASSERT_TRUE(file->sync().is_ok());
+  for (const auto& [offset, length] : std::vector<std::pair<size_t, size_t>>{{0, 1},
+                                                                             {1, 4095},
+                                                                             {4095, 2},
+                                                                             {4096, 4096},
+                                                                             {5000, 16'384},
+                                                                             {39'000, 5000},
+                                                                             {50'000, 1}}) {
+    std::string out(length, '?');
+    const auto got = file->read_at(offset, {out.data(), out.size()}, ReadMode::kPassing);
+    ASSERT_TRUE(got.is_ok()) << offset;
+    out.resize(*got);
+    EXPECT_EQ(out, offset < bytes.size() ? bytes.substr(offset, length) : "") << offset;
+  }
+  ASSERT_TRUE(file->write_at(5000, "new").is_ok());  // and not synced
+  std::string out(3, '?');
+  EXPECT_EQ(*file->read_at(5000, {out.data(), out.size()}, ReadMode::kPassing), 3u);
+  EXPECT_EQ(out, "new");
+}
+
 TEST_P(DiskConformance, a_write_past_the_end_leaves_zeros_between) {
   auto file = make("a", "ab");
   ASSERT_TRUE(file->write_at(10'000, "z").is_ok());

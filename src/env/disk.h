@@ -28,8 +28,10 @@
 
 namespace alfheim::env {
 
-// Whether a read may wait for the disk. kMemoryOnly answers kWouldBlock instead.
-enum class ReadMode : unsigned char { kMemoryOnly, kMayBlock };
+// Whether a read may wait for the disk. kMemoryOnly answers kWouldBlock instead, and where the
+// hand can tell what is in memory it asks nothing of the disk. kPassing may wait as kMayBlock; what
+// it had to fetch need not stay in memory: it makes no room there, at the cost of what is there.
+enum class ReadMode : unsigned char { kMemoryOnly, kMayBlock, kPassing };
 
 class File {
  public:

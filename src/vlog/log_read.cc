@@ -15,6 +15,9 @@ using base::ErrorCode;
 using base::LogIndex;
 
 constexpr uint64_t kCursorWindowBytes = base::kMiB;
+// Of the values that were fetched from the disk one in so many, a power of two, stays in memory:
+// what is read again and again is there soon, and what is read once pushes little out.
+constexpr uint64_t kFetchesPerKept = 8;
 
 base::Error bad_value(const ValueAddress& address, const std::string& where,
                       const std::string& words) {
@@ -63,6 +66,15 @@ base::Status read_value_from_file(const Segment& segment, RecordPlace place,
 }
 
 }  // namespace
+
+// Which of them does not follow any pattern of who reads what in turn.
+env::ReadMode LogState::mode_of_fetch(env::ReadMode mode) {
+  static_assert((kFetchesPerKept & (kFetchesPerKept - 1)) == 0);
+  if (mode != env::ReadMode::kMayBlock) return mode;
+  constexpr uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;
+  const uint64_t draw = counters.fetches.fetch_add(1, std::memory_order_relaxed) * kGoldenRatio;
+  return (draw >> 32) % kFetchesPerKept == 0 ? mode : env::ReadMode::kPassing;
+}
 
 LogState::Found LogState::find(const SegmentSet* pinned, LogIndex index) const {
   const std::shared_lock lock(mutex);
@@ -202,7 +214,7 @@ base::Status Log::read_value(const SegmentSet& pinned, const ValueAddress& addre
   length_bytes = std::min<uint64_t>(length_bytes, address.length_bytes - from_bytes);
   if (!found.entry) {
     return read_value_from_file(*found.segment, found.place, address, from_bytes, length_bytes, out,
-                                mode);
+                                state_->mode_of_fetch(mode));
   }
   const base::ByteView value =
       found.entry->bytes().substr(address.offset_bytes, address.length_bytes);

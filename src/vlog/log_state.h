@@ -54,7 +54,7 @@ struct LogState {
 
   struct Counters {
     std::atomic<uint64_t> batches{0}, entries{0}, syncs{0}, written_bytes{0}, payload_bytes{0},
-        rolls{0};
+        rolls{0}, fetches{0};
     void wrote(uint64_t bytes) {
       syncs.fetch_add(1, std::memory_order_relaxed);
       written_bytes.fetch_add(bytes, std::memory_order_relaxed);
@@ -111,6 +111,8 @@ struct LogState {
     bool is_found() const { return entry.has_value() || segment != nullptr; }
   };
   Found find(const SegmentSet* pinned, base::LogIndex index) const;
+  // How a value is read from a file: not everything that is fetched shall stay in memory.
+  env::ReadMode mode_of_fetch(env::ReadMode mode);
   std::vector<SegmentTrim> trims_without(uint64_t dropped_id) const;
   base::Status save_trims(uint64_t dropped_id);
 

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "env/posix/page_cache.h"
 #include "env/posix/posix_error.h"
 #include "env/posix/posix_file.h"
 
@@ -105,6 +106,53 @@ TEST(PosixDisk, cold_bytes_would_block_and_warm_bytes_do_not) {
   } else {
     EXPECT_EQ(warm.error().code, ErrorCode::kWouldBlock);
   }
+}
+
+// What a test can tell of a real kernel: where it says what is cached, only kMayBlock fills it.
+TEST(PosixDisk, only_reads_that_are_meant_to_fill_the_page_cache) {
+  const TemporaryDirectory directory(testing::TempDir());
+  const std::string path = directory.path + "/f";
+  PosixDisk disk;
+  auto file = disk.open(path, kNew);
+  ASSERT_TRUE(file.is_ok());
+  const std::string bytes(1 << 20, 'p');
+  ASSERT_TRUE((*file)->write_at(0, bytes).is_ok());
+  ASSERT_TRUE((*file)->sync().is_ok());
+  const FileDescriptor raw(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(posix_fadvise(raw.number(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  constexpr uint64_t kOffset = 100'001;
+  std::string out(16'384, '?');
+  const std::span<char> room(out.data(), out.size());
+  if (is_cached(raw.number(), kOffset, out.size()) != false) {
+    GTEST_SKIP() << "this kernel does not say what is cached, or keeps all";
+  }
+  EXPECT_EQ((*file)->read_at(kOffset, room, ReadMode::kMemoryOnly).error().code,
+            ErrorCode::kWouldBlock);
+  EXPECT_EQ(is_cached(raw.number(), kOffset, out.size()), false);
+  EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kPassing), out.size());
+  EXPECT_EQ(out, std::string(out.size(), 'p'));
+  PassingReader direct;
+  if (direct.read(raw.number(), kOffset, room)) {
+    EXPECT_EQ(is_cached(raw.number(), kOffset, out.size()), false);
+  }
+  EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kMayBlock), out.size());
+  EXPECT_EQ(is_cached(raw.number(), kOffset, out.size()), true);
+  EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kMemoryOnly), out.size());
+}
+
+TEST(PassingReader, leaves_to_the_page_cache_what_it_cannot_read_whole) {
+  const TemporaryDirectory directory(testing::TempDir());
+  const std::string path = directory.path + "/f";
+  PosixDisk disk;
+  auto file = disk.open(path, kNew);
+  ASSERT_TRUE(file.is_ok());
+  ASSERT_TRUE((*file)->write_at(0, std::string(10'000, 'p')).is_ok());
+  const FileDescriptor raw(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string out(2 << 20, '?');
+  PassingReader reader;
+  EXPECT_FALSE(reader.read(raw.number(), 0, {out.data(), PassingReader::kBytesMax + 1}));
+  EXPECT_FALSE(reader.read(raw.number(), 9'000, {out.data(), 1'001}));
+  EXPECT_EQ(out, std::string(out.size(), '?'));
 }
 
 // Runs `body` in a child that may not make a file longer than `bytes_max`, so that writes fail.

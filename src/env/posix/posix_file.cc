@@ -75,6 +75,29 @@ PosixFile::PosixFile(std::string path, FileDescriptor buffered, FileDescriptor d
 }
 
 base::Result<size_t> PosixFile::read_at(uint64_t offset_bytes, std::span<char> out, ReadMode mode) {
+  const bool is_missing = mode != ReadMode::kMayBlock &&
+                          is_cached(buffered_.number(), offset_bytes, out.size()) == false;
+  if (is_missing && mode == ReadMode::kPassing &&
+      passing_.read(buffered_.number(), offset_bytes, out)) {
+    return out.size();
+  }
+  if (is_missing && mode == ReadMode::kMemoryOnly) {
+    // What lies behind the end of the file is not in memory either, but does not block. Where the
+    // file has become shorter since it was asked, a read that may block will find out.
+    const uint64_t wanted_end = offset_bytes + out.size();
+    if (wanted_end > known_bytes_.load(std::memory_order_relaxed)) {
+      ALF_TRY(const uint64_t end, size_bytes());
+      known_bytes_.store(end, std::memory_order_relaxed);
+    }
+    if (wanted_end <= known_bytes_.load(std::memory_order_relaxed)) {
+      return base::Error{base::ErrorCode::kWouldBlock, {}};
+    }
+  }
+  return read_cached(offset_bytes, out, mode);
+}
+
+base::Result<size_t> PosixFile::read_cached(uint64_t offset_bytes, std::span<char> out,
+                                            ReadMode mode) {
   const int flags = mode == ReadMode::kMemoryOnly ? RWF_NOWAIT : 0;
   size_t done = 0;
   while (done < out.size()) {
@@ -86,7 +109,7 @@ base::Result<size_t> PosixFile::read_at(uint64_t offset_bytes, std::span<char> o
       continue;
     }
     if (got == 0) {
-      if (mode == ReadMode::kMayBlock) break;
+      if (mode != ReadMode::kMemoryOnly) break;
       // Linux 5.9 and 5.10 answer 0 under RWF_NOWAIT also where the bytes are merely not in
       // memory (preadv2(2), BUGS), so the end of the file is asked for.
       ALF_TRY(const uint64_t end, size_bytes());

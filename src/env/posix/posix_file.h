@@ -5,6 +5,11 @@
 // O_DIRECT (EINVAL), a durable write is pwrite + fdatasync instead. Kernel and page cache stay
 // coherent: a direct write drops the cached pages that it covers.
 //
+// Where the kernel says what is cached (page_cache), a read in kMemoryOnly starts nothing, and
+// one in kPassing goes around the cache for what is not there, by a descriptor opened for the
+// first of them. Elsewhere RWF_NOWAIT has begun to fill the cache by the time that it answers, so
+// kPassing is kMayBlock.
+//
 // A sync or durable write that failed finishes the File: later writes and syncs answer kIo
 // without asking the kernel, because fsync reports an error once and a retry would lie.
 //
@@ -17,6 +22,7 @@
 
 #include "env/disk.h"
 #include "env/posix/file_descriptor.h"
+#include "env/posix/page_cache.h"
 
 namespace alfheim::env {
 
@@ -38,6 +44,7 @@ class PosixFile final : public File {
  private:
   PosixFile(std::string path, FileDescriptor buffered, FileDescriptor direct, bool is_direct);
 
+  base::Result<size_t> read_cached(uint64_t offset_bytes, std::span<char> out, ReadMode mode);
   base::Status write_all(int descriptor, uint64_t offset_bytes, base::ByteView data);
   base::Status write_direct(uint64_t offset_bytes, base::ByteView data);
   base::Status write_then_sync(uint64_t offset_bytes, base::ByteView data);
@@ -49,7 +56,9 @@ class PosixFile final : public File {
   const std::string path_;
   const FileDescriptor buffered_;
   const FileDescriptor direct_;  // open only when the file system took O_DIRECT
-  const bool is_direct_;         // as the caller asked: alignment is checked even in fallback
+  PassingReader passing_;
+  std::atomic<uint64_t> known_bytes_ = 0;  // how long the file was when that was asked last
+  const bool is_direct_;  // as the caller asked: alignment is checked even in fallback
   std::atomic<bool> is_direct_refused_ = false;  // the open took O_DIRECT, a write did not
   std::atomic<bool> is_finished_ = false;
 };
