@@ -110,6 +110,11 @@ struct Row {
   bool is_write() const { return (flags & kWrite) != 0; }
   bool is_read() const { return (flags & kReadOnly) != 0; }
   bool is_point() const { return (flags & (kPoint | kFast)) != 0; }
+  // Looks at the record of the one key that it names, and at no other.
+  bool is_of_one_key() const {
+    return is_point() && keys.size() == 1 && keys[0].begin_index > 0 && keys[0].last_key == 0 &&
+           !keys[0].is_keynum;
+  }
   bool is_session() const { return (flags & kSession) != 0; }
 };
 

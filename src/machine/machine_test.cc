@@ -373,6 +373,102 @@ TEST_F(MachineTest, AViewStaysAtItsEntry) {
             base::LogIndex{0});
 }
 
+// What a read of one key leaves for the pool: the request again, over what it had found.
+class BegunReadTest : public MachineTest {
+ protected:
+  void SetUp() override {
+    run({"SET", "a", old_value_});
+    run({"SET", "due", old_value_, "PX", "1000"});
+    node().close();
+    world.restart();
+    world.disk.set_cold_read_ppm(1'000'000);
+    clock_ = node().stamp;
+  }
+  std::unique_ptr<BegunRead> begin(const Words& words) {
+    std::unique_ptr<BegunRead> begun;
+    const auto answer = ask(words, [&](const ReadRequest& request, resp::ReplyWriter& reply) {
+      return read_point(node().machine(), request, reply, &begun);
+    });
+    EXPECT_TRUE(answer.starts_with('!') || !begun) << answer;
+    return begun;
+  }
+  std::string finish(const BegunRead& begun, const Words& words) {
+    return ask(words, [&](const ReadRequest& request, resp::ReplyWriter& reply) {
+      return begun.run(request, reply);
+    });
+  }
+
+  const std::string old_value_ = std::string(2000, 'o');
+
+ private:
+  template <typename Run>
+  std::string ask(const Words& words, Run ask_now) {
+    const command::Arguments args{std::span<const base::ByteView>(words)};
+    const command::Row* row = node().machine().table().find(args);
+    base::Bytes out;
+    resp::ReplyWriter reply(out, resp::ProtocolVersion::kResp2);
+    const base::Status status = ask_now(
+        ReadRequest{.row = *row, .args = args, .database = {}, .clock = clock_, .limits = {}},
+        reply);
+    return status ? out : "!" + status.error().message;
+  }
+
+  base::Stamp clock_;  // when the requests came
+};
+
+TEST_F(BegunReadTest, EndsOverWhatItFoundWhateverIsWrittenMeanwhile) {
+  const auto begun = begin({"GET", "a"});
+  const auto part = begin({"GETRANGE", "a", "1998", "5000"});
+  ASSERT_TRUE(begun && part);
+  run({"SET", "a", "new"});
+  run({"FLUSHALL"});
+  node().freeze();
+  EXPECT_EQ(finish(*begun, {"GET", "a"}), "$2000\r\n" + old_value_ + "\r\n");
+  EXPECT_EQ(finish(*part, {"GETRANGE", "a", "1998", "5000"}), "$2\r\noo\r\n");
+  EXPECT_EQ(node().point({"GET", "a"}), "$-1\r\n");
+}
+
+TEST_F(BegunReadTest, AKeyThatFellDueBehindItWasAliveThen) {
+  const auto begun = begin({"GET", "due"});
+  ASSERT_TRUE(begun);
+  node().stamp.ms += 2000;
+  run({"SET", "other", "1"});
+  EXPECT_EQ(node().point({"GET", "due"}), "$-1\r\n");
+  EXPECT_EQ(finish(*begun, {"GET", "due"}), "$2000\r\n" + old_value_ + "\r\n");
+}
+
+TEST_F(BegunReadTest, ServesNothingOfAValueThatRotted) {
+  const auto begun = begin({"GET", "a"});
+  ASSERT_TRUE(begun);
+  const auto names = world.disk.list("/node/log");
+  ASSERT_TRUE(names.is_ok());
+  for (const std::string& name : *names) {
+    if (name.ends_with(".seg")) world.disk.flip_bit("/node/log/" + name, 4096 + 300);
+  }
+  const std::string answer = finish(*begun, {"GET", "a"});
+  EXPECT_THAT(answer, testing::StartsWith("!read value of entry 1"));
+  EXPECT_THAT(answer, HasSubstr("/node/log/"));
+}
+
+TEST_F(BegunReadTest, OnlyAReadOfOneKeyThatLacksAValueBegins) {
+  EXPECT_FALSE(begin({"MGET", "a", "due"}));
+  EXPECT_FALSE(begin({"MGET", "a"}));
+  EXPECT_FALSE(begin({"STRLEN", "a"}));
+  EXPECT_FALSE(begin({"GET", "missing"}));
+}
+
+// A row that joins them must look at no record but its key's.
+TEST(BegunRead, RowsOfOneKeyAreThese) {
+  const auto table = command::Table::make();
+  std::set<std::string_view> found;
+  for (const command::Row* row : table->rows()) {
+    if (row->is_read() && row->is_of_one_key()) found.insert(row->name);
+  }
+  EXPECT_THAT(found, testing::UnorderedElementsAre("bitfield_ro", "expiretime", "get", "getbit",
+                                                   "getrange", "pexpiretime", "pttl", "strlen",
+                                                   "substr", "ttl", "type"));
+}
+
 // Entries in parts of one operation: between them readers see what they see in its midst.
 std::vector<std::string> look_between_operations(TestingNode& node, const raft::Entry& entry) {
   std::vector<std::string> seen;

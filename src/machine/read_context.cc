@@ -63,16 +63,33 @@ class ReadContext : public command::Context {
 
 }  // namespace
 
-base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply) {
+base::Status BegunRead::run(const ReadRequest& request, resp::ReplyWriter& reply) const {
+  ALF_CHECK(request.row.is_of_one_key());
+  const base::ByteView key = request.args[static_cast<size_t>(request.row.keys[0].begin_index)];
+  OneRecordSource records(key, record_);
+  LogValues values(log_, pin_, LogValues::Options{});
+  ReadContext context({records, values, published_.databases, published_.log_time}, request);
+  return context.run(reply);
+}
+
+base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply,
+                        std::unique_ptr<BegunRead>* begun) {
   ALF_CHECK(!request.row.is_write());
   // No pin: the guard keeps apply, which alone makes garbage, out meanwhile.
   LogValues values(machine.log(), nullptr,
                    LogValues::Options::of(env::ReadMode::kMemoryOnly, kLoopReadBytesMax));
   const index::ReadGuard guard = machine.index().read();
   const Published& published = machine.published(guard);
-  PointSource records(guard);
+  NotingSource records(guard);
   ReadContext context({records, values, published.databases, published.log_time}, request);
-  return context.run(reply);
+  base::Status status = context.run(reply);
+  const bool lacks_a_value = !status && status.error().code == base::ErrorCode::kWouldBlock &&
+                             values.is_short() && records.count() == 1;
+  if (begun != nullptr && lacks_a_value && request.row.is_of_one_key()) {
+    ALF_CHECK(records.found());
+    *begun = std::make_unique<BegunRead>(machine.log(), published, *records.found());
+  }
+  return status;
 }
 
 base::Result<base::LogIndex> key_version(Machine& machine, base::DatabaseIndex index,

@@ -1,16 +1,17 @@
 // machine/read_context: runs a read command over one state, on any node, without the log.
 //
 // read_point looks under the index's guard: memory and caches only, for the commands of a
-// loop's turn. ReadView is a state held for longer, for the pool: it may block, and walk.
-// Both answer through the command's own handler, so a read and the same read inside an
-// entry give the same bytes.
+// loop's turn. What lacks nothing but a value goes on as a BegunRead: its one record and a pin
+// are all that it needs to end on the pool. ReadView is a state held for longer, for the pool: it
+// may block, and walk. All answer through the command's own handler, so a read and the same read
+// inside an entry give the same bytes.
 //
-// Errors: kWouldBlock (run it over a ReadView on the pool), Database::needs_tick (commit a
-// tick, then run it again), kCorruption/kIo (the value cannot be read; nothing was served).
-// After an Error what was written of the reply must be dropped.
+// Errors: kWouldBlock (run it on the pool, begun or over a ReadView), Database::needs_tick (commit
+// a tick, then run it again), kCorruption/kIo (the value cannot be read; nothing was served). After
+// an Error what was written of the reply must be dropped.
 //
-// Thread: read_point on a loop; a ReadView on any one thread at a time. Lifetime: the
-// machine outlives both.
+// Thread: read_point on a loop; a BegunRead and a ReadView on any one thread at a time. Lifetime:
+// the machine outlives all.
 #pragma once
 
 #include <memory>
@@ -29,7 +30,25 @@ struct ReadRequest {
   types::Lookups* lookups = nullptr;  // what a read that went well found is added here
 };
 
-base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply);
+// A read of one key that found its record, but not the value, in memory: the state that it saw.
+class BegunRead {
+ public:
+  // What read_point found under the index's guard, which is held.
+  BegunRead(const vlog::Log& log, const Published& published, base::ByteView record)
+      : log_(log), pin_(log.pin()), published_(published), record_(record) {}
+  // The same request again; may block.
+  base::Status run(const ReadRequest& request, resp::ReplyWriter& reply) const;
+
+ private:
+  const vlog::Log& log_;
+  vlog::Pin pin_;  // taken under the guard: nothing that the record names was dropped before it
+  Published published_;
+  base::Bytes record_;
+};
+
+// On kWouldBlock, `begun` is set where the read can end that way.
+base::Status read_point(Machine& machine, const ReadRequest& request, resp::ReplyWriter& reply,
+                        std::unique_ptr<BegunRead>* begun = nullptr);
 
 // Log index of the last write of a key that is alive, 0 where there is none (WATCH). needs_tick
 // also where the entry of that write is still being applied: a later operation of the same

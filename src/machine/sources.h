@@ -1,6 +1,7 @@
 // machine/sources: the index and the value log, as the types want to see them.
 //
-// Adapters only. PointSource is a loop's read guard: it cannot walk. ViewSource is a view:
+// Adapters only. PointSource is a loop's read guard: it cannot walk; NotingSource remembers what
+// it was asked for, and OneRecordSource is what another remembered. ViewSource is a view:
 // it may block, by its mode. LogValues reads separated values; with a byte limit it leaves
 // large ones to the reader pool. IndexSource and ApplyValues are apply's own reading.
 //
@@ -55,6 +56,36 @@ class PointSource : public types::RecordSource {
   const index::ReadGuard& guard_;
 };
 
+// Notes what it was asked for.
+class NotingSource : public PointSource {
+ public:
+  explicit NotingSource(const index::ReadGuard& guard) : PointSource(guard) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override;
+  size_t count() const { return count_; }
+  // The last record found; while the guard lives.
+  std::optional<base::ByteView> found() const { return found_; }
+
+ private:
+  size_t count_ = 0;
+  std::optional<base::ByteView> found_;
+  base::Bytes copy_;  // of what stood in somebody's scratch
+};
+
+// One record, that of a key which ends in these bytes: all that a begun read may ask for.
+class OneRecordSource : public types::RecordSource {
+ public:
+  OneRecordSource(base::ByteView key_end, base::ByteView record)
+      : key_end_(key_end), record_(record) {}
+  base::Result<std::optional<base::ByteView>> get(base::ByteView key,
+                                                  base::Bytes& scratch) override;
+  std::unique_ptr<types::RecordCursor> walk() override { return nullptr; }
+
+ private:
+  base::ByteView key_end_;
+  base::ByteView record_;
+};
+
 class ViewSource : public types::RecordSource {
  public:
   ViewSource(std::shared_ptr<index::View> view, env::ReadMode mode)
@@ -89,12 +120,18 @@ class LogValues : public types::ValueSource {
   void set_options(Options options) { options_ = options; }
   base::Status read(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
                     base::Bytes& out) override;
+  // Whether one of them could not be had without waiting.
+  bool is_short() const { return is_short_; }
 
  private:
+  base::Status read_now(const vlog::ValueAddress& address, uint64_t from, uint64_t length,
+                        base::Bytes& out);
+
   const vlog::Log& log_;
   vlog::Pin pin_;  // null: nothing is dropped meanwhile (apply, and whoever keeps it out)
   Options options_;
   uint64_t total_bytes_ = 0;  // read
+  bool is_short_ = false;
 };
 
 class IndexSource : public types::RecordSource {

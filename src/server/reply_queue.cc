@@ -37,6 +37,13 @@ void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
   if (!slot.is_muted) hold(number, reply);
 }
 
+void ReplyQueue::fill_whole(uint64_t number, base::Bytes reply) {
+  const bool is_next = number == first_slot_ && !slots_.empty() && output_.empty();
+  if (!is_next || slots_.front().is_muted) return fill(number, reply);
+  output_ = std::move(reply);
+  fill(number, {});
+}
+
 void ReplyQueue::fill_run(uint64_t first, base::ByteView bytes, size_t begin,
                           std::span<const size_t> ends) {
   if (first == first_slot_ && muted_count_ == 0) {

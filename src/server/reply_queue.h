@@ -29,6 +29,8 @@ class ReplyQueue {
   void add_ready(base::ByteView reply, bool is_muted);
   // The reply of a pending slot. A slot that is gone (or was filled) is the caller's bug.
   void fill(uint64_t slot, base::ByteView reply);
+  // The same of a reply that may be taken as it is, where nothing stands before it.
+  void fill_whole(uint64_t slot, base::Bytes reply);
   // The replies of pending slots that follow each other: the first is bytes[begin, ends[0]).
   void fill_run(uint64_t first, base::ByteView bytes, size_t begin, std::span<const size_t> ends);
 

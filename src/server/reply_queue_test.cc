@@ -134,5 +134,28 @@ TEST(ReplyQueue, ARunTakesWhatIsReadyBehindItAlong) {
   EXPECT_TRUE(queue.is_direct());
 }
 
+TEST(ReplyQueue, AWholeReplyKeepsItsPlace) {
+  for (const bool is_first : {true, false}) {
+    for (const bool is_muted : {true, false}) {
+      for (const bool has_output : {true, false}) {
+        ReplyQueue queue;
+        std::string expected = has_output ? "+there\r\n" : "";
+        if (has_output) queue.add_ready("+there\r\n", false);
+        const uint64_t first = queue.add_pending(false);
+        const uint64_t second = queue.add_pending(is_muted);
+        queue.add_ready("+ready\r\n", false);
+        if (is_first) queue.fill_whole(first, "+1\r\n");
+        queue.fill_whole(second, "+2\r\n");
+        if (!is_first) queue.fill_whole(first, "+1\r\n");
+        expected += is_muted ? "+1\r\n+ready\r\n" : "+1\r\n+2\r\n+ready\r\n";
+        EXPECT_EQ(queue.output(), expected) << is_first << is_muted << has_output;
+        EXPECT_TRUE(queue.is_direct());
+        EXPECT_EQ(queue.held_bytes(), 0u);
+        EXPECT_EQ(queue.pending_count(), 0u);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace alfheim::server

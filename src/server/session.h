@@ -52,7 +52,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
 
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
-  void on_pool_reply(const SessionHost::PoolRead& read, base::ByteView reply);
+  void on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply);
   void on_watch_versions(std::vector<machine::Watch> watches);
   // A long write of it stands in the batcher now.
   void on_encoded() { encoding_bytes_ = 0; }
@@ -150,7 +150,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   bool stall_for_room(std::span<const base::ByteView> words);
   void execute_read(const command::Row& row, const command::Arguments& args,
                     std::span<const base::ByteView> words);
-  void read_on_pool(const command::Row& row, std::span<const base::ByteView> words);
+  void read_on_pool(const command::Row& row, std::span<const base::ByteView> words,
+                    std::unique_ptr<machine::BegunRead> begun);
   bool has_early_view() {
     return ALF_MUTANT(ViewBeforeTheLastByte) && pool_reads_.early_view.get() != nullptr;
   }

@@ -137,9 +137,10 @@ void SessionHost::read_on_pool(PoolRead read) {
     base::Bytes bytes;
     resp::ReplyWriter reply(bytes, read.to.protocol);
     if (ALF_MUTANT(GetSeesLaterSet)) {
+      read.begun.reset();
       read.view = machine::ReadView::open(hands_.services.machine);
     }
-    base::Status status = read.view->run(request, reply);
+    base::Status status = read.run(request, reply);
     if (!status && types::Database::is_needs_tick(status.error()) && read.lacks_tick) {
       bytes.clear();
       reply.error_with_code(replica::kRefusedByFullDisk);
@@ -148,19 +149,22 @@ void SessionHost::read_on_pool(PoolRead read) {
       // Set after the request came, and due already: by log time, as of the view, it lives.
       bytes.clear();
       request.clock = base::Stamp{};
-      status = read.view->run(request, reply);
+      status = read.run(request, reply);
     }
     if (!status) {
       report("read", status.error());
       bytes.clear();
       reply.error(base::format("the value cannot be read: {}", status.error().message));
     }
+    read.begun.reset();
     read.view.reset();
     Counters& counters = hands_.services.counters;
     counters.keyspace_hits.fetch_add(lookups.hits, std::memory_order_relaxed);
     counters.keyspace_misses.fetch_add(lookups.misses, std::memory_order_relaxed);
-    hands_.loop.post([this, read = std::move(read), bytes = std::move(bytes)] {
-      if (Session* session = find(read.to.session)) session->on_pool_reply(read, bytes);
+    hands_.loop.post([this, read = std::move(read), bytes = std::move(bytes)]() mutable {
+      if (Session* session = find(read.to.session)) {
+        session->on_pool_reply(read, std::move(bytes));
+      }
     });
   });
 }

@@ -38,7 +38,7 @@ class SessionHost {
     // Has the allocator give freed memory back; on the pool. None: nothing is to be done.
     std::function<void()> return_freed_memory = {};
   };
-  // A read that may block: done on the pool over a view taken already.
+  // A read that may block: done on the pool over a state taken already.
   struct PoolRead {
     replica::ReplyTo to;
     const command::Row* row = nullptr;
@@ -48,8 +48,13 @@ class SessionHost {
     bool lacks_tick = false;  // log time may not have passed the clock, and cannot move now
     uint64_t random = 0;
     command::Limits limits;
-    std::shared_ptr<machine::ReadView> view;
+    std::unique_ptr<machine::BegunRead> begun;
+    std::shared_ptr<machine::ReadView> view;  // of what was not begun
     env::Lane lane = env::Lane::kShort;
+
+    base::Status run(const machine::ReadRequest& again, resp::ReplyWriter& reply) const {
+      return begun ? begun->run(again, reply) : view->run(again, reply);
+    }
   };
   // A write that is too long for a turn of the loop: put into an entry's bytes on the pool.
   struct LongWrite {

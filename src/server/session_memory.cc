@@ -1,7 +1,6 @@
 // What a session holds in memory, and when it gives it back (server/session.h,
 // server/client_memory.h).
 #include "server/session.h"
-
 #include "server/session_host.h"
 
 namespace alfheim::server {

@@ -47,7 +47,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
     services.replica.batcher().add_call(call, bytes, true, reply_to(slot));
     return;
   }
-  if (is_long) return read_on_pool(row, words);
+  if (is_long) return read_on_pool(row, words, nullptr);
   const base::Stamp clock = read_clock();
   const machine::ReadRequest request{row,
                                      args,
@@ -62,31 +62,36 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   if (!is_direct) scratch_.clear();
   const size_t begin = out.size();
   resp::ReplyWriter reply(out, state_.protocol);
+  std::unique_ptr<machine::BegunRead> begun;
   const base::Status status = has_early_view()
                                   ? pool_reads_.early_view.get()->run(request, reply)
-                                  : machine::read_point(services.machine, request, reply);
+                                  : machine::read_point(services.machine, request, reply, &begun);
   if (status) {
     if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
     return note_done(row, args);
   }
   out.resize(begin);
   if (types::Database::is_needs_tick(status.error())) return wait_for_tick(clock, words);
-  if (status.error().code == base::ErrorCode::kWouldBlock) return read_on_pool(row, words);
+  if (status.error().code == base::ErrorCode::kWouldBlock) {
+    return read_on_pool(row, words, std::move(begun));
+  }
   host_.report("read", status.error());
   answer([&](resp::ReplyWriter& writer) {
     writer.error(base::format("the value cannot be read: {}", status.error().message));
   });
 }
 
-void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
+void Session::read_on_pool(const command::Row& row, std::span<const base::ByteView> words,
+                           std::unique_ptr<machine::BegunRead> begun) {
   Services& services = host_.services();
   const base::Stamp clock = read_clock();
   const bool is_long = is_long_read(row, words.size());
   if (is_long && pool_reads_.long_count >= kLongReadsMax) return stall(Stall::kPool, 0, words);
   const std::optional<base::Stamp> deadline = services.machine.next_deadline();
   // The pool cannot stop the connection to wait for a tick, so it comes first; once is enough,
-  // however many keys fall due meanwhile: log time has passed the clock of this read.
-  const bool lacks_tick = !ticked_clock_ && deadline && *deadline <= clock;
+  // however many keys fall due meanwhile: log time has passed the clock of this read. What has
+  // begun has found its key, and not due.
+  const bool lacks_tick = !begun && !ticked_clock_ && deadline && *deadline <= clock;
   // Without one it is read all the same, and fails if it meets a key that is due.
   if (lacks_tick && !services.replica.refuses_writes()) return wait_for_tick(clock, words);
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
@@ -94,24 +99,25 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   if (is_long) ++pool_reads_.long_count;
   OwnedRequest request = own(words);
   pool_reads_.request_bytes += request.size_bytes();
-  const uint64_t slot = add_pending_slot();
-  host_.read_on_pool(
-      SessionHost::PoolRead{.to = reply_to(slot),
-                            .row = &row,
-                            .request = std::move(request),
-                            .database = state_.database,
-                            .clock = clock,
-                            .lacks_tick = lacks_tick,
-                            .random = chance_for(row),
-                            .limits = command::Limits{services.config.bulk_bytes_max()},
-                            .view = has_early_view()
-                                        ? pool_reads_.early_view.get()
-                                        : machine::ReadView::open(services.machine),
-                            .lane = is_long ? env::Lane::kLong : env::Lane::kShort});
+  SessionHost::PoolRead read{.to = reply_to(add_pending_slot()),
+                             .row = &row,
+                             .request = std::move(request),
+                             .database = state_.database,
+                             .clock = clock,
+                             .lacks_tick = lacks_tick,
+                             .random = chance_for(row),
+                             .limits = command::Limits{services.config.bulk_bytes_max()},
+                             .begun = std::move(begun),
+                             .lane = is_long ? env::Lane::kLong : env::Lane::kShort};
+  if (!read.begun) {
+    read.view =
+        has_early_view() ? pool_reads_.early_view.get() : machine::ReadView::open(services.machine);
+  }
+  host_.read_on_pool(std::move(read));
   note_memory();  // what it will bring counts before the next request is cut
 }
 
-void Session::on_pool_reply(const SessionHost::PoolRead& read, base::ByteView reply) {
+void Session::on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply) {
   if (stream_ == Stream::kClosed) return;
   ALF_CHECK(pool_reads_.count > 0);
   --pool_reads_.count;
@@ -119,7 +125,7 @@ void Session::on_pool_reply(const SessionHost::PoolRead& read, base::ByteView re
   pool_reads_.request_bytes -= read.request.size_bytes();
   pool_reads_.reply_bytes = reply.size();
   pool_reads_.count_max = std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
-  fill(read.to.slot, reply);
+  replies_.fill_whole(read.to.slot, std::move(reply));
   resume();
 }
 
