@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_random.h"
+#include "vlog/log_state.h"
 #include "vlog/log_world.h"
 #include "vlog/segment.h"
 
@@ -609,6 +610,18 @@ TEST(LogDeathTest, BrokenPromisesOfTheCallerEndTheProcess) {
   ASSERT_TRUE(world.log->save_hard_state({{3}, {1}}).is_ok());
   EXPECT_DEATH(EXPECT_TRUE(world.log->save_hard_state({{3}, {2}}).is_ok()), "second vote");
   EXPECT_DEATH(EXPECT_TRUE(world.log->save_hard_state({{2}, {1}}).is_ok()), "term goes back");
+}
+
+TEST(Log, OneFetchInEightStaysInMemory) {
+  sim::SimDisk disk;
+  sim::SimRandom random(1);
+  LogState state(disk, random, {});
+  size_t kept = 0;
+  for (int i = 0; i < 8000; ++i) {
+    kept += state.mode_of_fetch(env::ReadMode::kMayBlock) == env::ReadMode::kMayBlock ? 1 : 0;
+    EXPECT_EQ(state.mode_of_fetch(env::ReadMode::kMemoryOnly), env::ReadMode::kMemoryOnly);
+  }
+  EXPECT_NEAR(static_cast<double>(kept), 1000, 10);
 }
 
 }  // namespace

@@ -73,8 +73,17 @@ void PosixExecutor::post_to_pool(Lane lane, Task task) {
     const base::Status grown = add_pool_thread();
     static_cast<void>(grown);
   }
+  const bool shall_wake = wakes_one();
   lock.unlock();
-  pool_has_work_.notify_one();
+  if (shall_wake) pool_has_work_.notify_one();
+}
+
+// One at a time: who was woken and took a task wakes the next. So whoever posts many tasks pays for
+// one wake-up, and a thread that ends its task meanwhile takes the next one without any.
+bool PosixExecutor::wakes_one() {
+  if (is_waking_ || pool_idle_count_ == 0 || next_lane() == nullptr) return false;
+  is_waking_ = true;
+  return true;
 }
 
 // Long reads count twice: among themselves, and with the short ones.
@@ -110,12 +119,19 @@ void PosixExecutor::run_pool() {
   std::unique_lock lock(mutex_);
   while (true) {
     LaneState* lane = nullptr;
-    pool_has_work_.wait(lock, [&] { return is_stopping_ || (lane = next_lane()) != nullptr; });
+    while (!is_stopping_ && (lane = next_lane()) == nullptr) {
+      ++pool_idle_count_;
+      pool_has_work_.wait(lock);
+      --pool_idle_count_;
+      is_waking_ = false;
+    }
     if (is_stopping_) return;
     Task task = std::move(lane->queue.front().task);
     lane->queue.pop_front();
     ++lane->running_count;
+    const bool shall_wake = wakes_one();
     lock.unlock();
+    if (shall_wake) pool_has_work_.notify_one();
     std::move(task)();
     task = nullptr;  // what it holds may post again: not under the mutex
     lock.lock();

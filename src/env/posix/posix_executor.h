@@ -81,6 +81,7 @@ class PosixExecutor final : public Executor {
   size_t room_in(Lane lane) const;
   LaneState* next_lane();  // whose front may run now; null: none
   size_t runnable_count() const;
+  bool wakes_one();  // then notify, without the mutex
 
   const Clock& clock_;
   const Options options_;
@@ -90,6 +91,8 @@ class PosixExecutor final : public Executor {
   std::array<LaneState, kLaneCount> lanes_;
   uint64_t post_count_ = 0;
   std::vector<std::thread> pool_threads_;
+  size_t pool_idle_count_ = 0;
+  bool is_waking_ = false;  // a thread was notified and has not looked yet
   std::vector<std::unique_ptr<PosixStrand>> strands_;
   std::vector<Loop> loops_;
   bool is_stopping_ = false;

@@ -206,6 +206,22 @@ TEST_F(PosixExecutorTest, upkeep_runs_where_reads_hold_every_thread_of_theirs) {
   executor_->stop();
 }
 
+// One wake-up for many tasks must reach as many threads as the tasks need.
+TEST_F(PosixExecutorTest, threads_that_sleep_wake_each_other) {
+  for (int round = 0; round < 50; ++round) {
+    std::latch meet(3);
+    std::latch done(3);
+    for (int i = 0; i < 3; ++i) {
+      executor_->post_to_pool(Lane::kShort, [&] {
+        meet.arrive_and_wait();
+        done.count_down();
+      });
+    }
+    done.wait();
+  }
+  executor_->stop();  // before the latches go
+}
+
 TEST_F(PosixExecutorTest, stop_joins_and_destroys_what_has_not_begun) {
   PosixStrand& target = strand("target");
   std::latch is_busy(1);
