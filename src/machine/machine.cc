@@ -169,9 +169,11 @@ base::Result<Machine::Progress> Machine::apply_one(ReplySink& sink, Budget& budg
   const size_t replied_bytes = sink.replied_bytes();
   base::Status applied = apply_operation(operation, at.ordinal, sink, at.context);
   if (!applied) {
+    // Whatever it was, half an operation is nobody's: not of what comes next, nor of a last look at
+    // a node that stops.
+    undo_operation(sink);
     const bool would_block = applied.error().code == base::ErrorCode::kWouldBlock;
     if (budget.may_block || !would_block) return applied.error();
-    undo_operation(sink);
     return Progress::kWouldBlock;
   }
   // One that only looks has looked at a key a word, or so.
@@ -295,7 +297,12 @@ base::Result<bool> Machine::watches_hold(const std::vector<Watch>& watches, Appl
 
 base::Status Machine::remove_due_keys(ApplyContext& context) {
   if (next_deadline_ms_.load(std::memory_order_relaxed) > state_.log_time.ms) return base::ok();
-  ALF_TRY_STATUS(types::remove_due_keys(context.hands(), state_.log_time));
+  const auto removed = types::remove_due_keys(context.hands(), state_.log_time);
+  if (!removed) {
+    transaction_.clear();
+    state_.databases = published_.databases;
+    return removed.error();
+  }
   // Nobody's write: these keys were dead before, whoever watched them.
   publish(state_.applied, Observed::kNo);
   return find_next_deadline();

@@ -524,6 +524,22 @@ TEST_F(MachineTest, AnUnknownCommandStopsTheNode) {
   EXPECT_THAT(status.error().message, HasSubstr("this release does not know it"));
 }
 
+// What a block had done before its call failed stays in nobody's hands: the node still answers
+// until it has stopped, and looks at itself.
+TEST_F(MachineTest, ABlockThatFailsInItsMidstLeavesNothing) {
+  run({"SET", "a", "1"});
+  base::Bytes body;
+  put_block(body, {}, std::vector{call_of({"SET", "a", "2"}), call_of({"NOSUCHCOMMAND", "a"})});
+  BatchBuilder builder = node().batch();
+  builder.add_body(OperationKind::kBlock, 0, body);
+  NoReplies nobody;
+  const base::Status status =
+      node().try_apply(node().next_entry(raft::EntryKind::kCommands, builder.take()), nobody);
+  ASSERT_FALSE(status.is_ok());
+  node().machine().check_invariants();
+  EXPECT_EQ(node().point({"GET", "a"}), "$1\r\n1\r\n");
+}
+
 // Readers must not wait for ever for an entry that will never be whole: the node stops, and
 // whoever asks it to is one of them.
 TEST_F(MachineTest, AnEntryThatFailsInItsMidstLetsReadersGo) {
