@@ -47,6 +47,7 @@
   X(ViewOlderThanTheRead, \
     "A view shows the last freeze, not the state when the request was whole.") \
   X(OverwrittenUnderAView, "A record is overwritten in place though an open view reads it.") \
+  X(WarmedFromAnOldStore, "What was read before an ingest is kept in memory behind it.") \
   X(PersistedSaidTooHigh, "A freeze reports as persisted what was applied since it began.") \
   /* upkeep and types: I4 and what apply writes */ \
   X(LiveSegmentDropped, "A segment is dropped though a live value stands in it.") \

@@ -35,7 +35,7 @@ ReadGuard::~ReadGuard() {
 base::Result<std::optional<ByteView>> ReadGuard::get(ByteView key, Bytes& scratch) const {
   const Memory& memory = *index_->memory_;
   Record* const newest = memory.find(key, memory.hash(key));
-  if (newest == nullptr && index_->holds_all()) return std::optional<ByteView>();
+  if (newest == nullptr && index_->holds_all(key)) return std::optional<ByteView>();
   const View* const curtain = index_->progress_.curtain.get();
   Record* const seen = curtain == nullptr
                            ? newest
@@ -121,9 +121,14 @@ Index::Index(Store& store, const env::Clock& clock, Options options)
       persisted_applied_(store.persisted_applied()) {
   progress_.applied = persisted_applied();
   began_empty_ = persisted_applied() == 0;
+  warm_up_.from = Bytes(1, options_.warm_kind);
+  warm_up_.is_over = began_empty_ || options_.warm_kind == kStoreKind;
 }
 
-bool Index::holds_all() const { return began_empty_ && memory_->eviction_count() == 0; }
+bool Index::holds_all(ByteView key) const {
+  if (memory_->eviction_count() > 0) return false;
+  return began_empty_ || (warm_up_.is_whole && key.front() == options_.warm_kind);
+}
 
 Index::~Index() { ALF_CHECK_MSG(view_count() == 0, "the index outlives its views"); }
 
@@ -136,7 +141,7 @@ base::Result<std::optional<ByteView>> Index::get_for_write(ByteView key, Bytes& 
     record->touch();
     return record->content();
   }
-  if (holds_all()) return std::optional<ByteView>();
+  if (holds_all(key)) return std::optional<ByteView>();
   if (progress_.is_slice_open) mode = ReadMode::kMemoryOnly;
   ALF_TRY(const std::optional<ByteView> found, snapshot_->get(key, mode, scratch));
   std::unique_lock guard(lock_, std::defer_lock);
@@ -323,6 +328,7 @@ Stats Index::stats() const {
   stats.frozen_bytes = progress_.frozen_bytes;
   stats.store_read_count = progress_.store_read_count;
   stats.freeze_count = progress_.freeze_count;
+  stats.warmed_count = progress_.warmed_count;
   return stats;
 }
 

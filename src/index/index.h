@@ -28,6 +28,7 @@
 #include "index/slice_lock.h"
 #include "index/store.h"
 #include "index/view.h"
+#include "index/warm_part.h"
 
 namespace alfheim::index {
 
@@ -39,8 +40,9 @@ struct Mutation {
 struct Options {
   uint64_t memory_budget_bytes = 256 << 20;  // at least twice the dirty budget
   uint64_t dirty_budget_bytes = 64 << 20;    // from here on wants_freeze()
-  std::string ordered_kinds;  // kind bytes that are kept in order in memory, for scans
-  uint64_t hash_seed = 0;     // random per process, so that clients cannot craft collisions
+  std::string ordered_kinds;    // kind bytes that are kept in order in memory, for scans
+  char warm_kind = kStoreKind;  // whose records next_warm_part() brings; kStoreKind: none
+  uint64_t hash_seed = 0;       // random per process, so that clients cannot craft collisions
 };
 
 struct Stats {
@@ -50,6 +52,7 @@ struct Stats {
   uint64_t dirty_bytes = 0;   // written since the last freeze
   uint64_t frozen_bytes = 0;  // being ingested
   uint64_t eviction_count = 0;
+  uint64_t warmed_count = 0;      // records that take_warm kept
   uint64_t store_read_count = 0;  // of get_for_write, those that had to ask the Store
   uint64_t freeze_count = 0;
   uint64_t view_count = 0;
@@ -123,8 +126,16 @@ struct Progress {
   uint64_t frozen_bytes = 0;
   uint64_t freeze_count = 0;
   uint64_t store_read_count = 0;
+  uint64_t warmed_count = 0;
   bool is_slice_open = false;
   std::shared_ptr<View> curtain;  // what readers see instead; shared with views of this time
+};
+
+// How far the Store's records of one kind were brought into memory.
+struct WarmUp {
+  Bytes from;             // the next part begins here
+  bool is_over = false;   // at the end, or out of room
+  bool is_whole = false;  // it reached the end
 };
 
 class Index {
@@ -175,6 +186,15 @@ class Index {
   // background where that matters: it owns the order of all that was frozen.
   void finish(FreezeJob& job);
 
+  // The next records of the warm kind, to be read and brought here; one part at a time. Null where
+  // there are no more, or no more room: what is written later needs two dirty parts, and what is
+  // read later a place, too.
+  std::unique_ptr<WarmPart> next_warm_part();
+  // Keeps some records of a part that was read, those that memory does not know: few, under one
+  // lock. True: there are more of them. Drops the part where the Store took in something since
+  // (what it read may be old), and then the next one reads the same again.
+  bool take_warm(WarmPart& part);
+
   // What was last given to write() or freeze(), or read from the Store at open.
   uint64_t applied() const { return progress_.applied; }
   // Aborts where the memory contradicts itself. O(records): for tests and the simulator.
@@ -204,8 +224,11 @@ class Index {
   friend class MergedCursor;
   Index(Store& store, const env::Clock& clock, Options options);
 
-  // Whether every record there is stands in memory: what is not found there, is not.
-  bool holds_all() const;
+  // Whether every record there is of this key's kind stands in memory: what is not found there,
+  // is not.
+  bool holds_all(ByteView key) const;
+  bool has_room_to_warm() const;
+  void insert_warm(WarmPart& part, size_t count);
   void refresh_held();
   void close_view(View& view) noexcept;
 
@@ -221,6 +244,7 @@ class Index {
   std::shared_ptr<const StoreSnapshot> snapshot_;  // shared with views
   Progress progress_;
   bool began_empty_ = false;  // nothing was ever ingested before this life
+  WarmUp warm_up_;
   std::atomic<uint64_t> dirty_bytes_ = 0;
   std::atomic<uint64_t> persisted_applied_;
   // Guards views_, which stands in the order of opening.

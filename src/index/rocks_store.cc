@@ -86,6 +86,7 @@ class RocksCursor final : public Cursor {
     read.iterate_lower_bound = &lower_;
     if (!options_.upper.empty()) read.iterate_upper_bound = &upper_;
     if (options_.mode == ReadMode::kMemoryOnly) read.read_tier = rocksdb::kBlockCacheTier;
+    read.fill_cache = options_.fills_cache;
     iterator_.reset(db.NewIterator(read));
   }
   void seek(ByteView key) override { iterator_->Seek(slice_of(key)); }

@@ -51,6 +51,7 @@ class Cursor {
 // Narrow bounds are cheap, wide ones are not: see View::scan.
 struct ScanOptions {
   ReadMode mode = ReadMode::kMayBlock;
+  bool fills_cache = true;  // the Store's; not where what is read once is kept elsewhere
   Bytes lower;
   Bytes upper;
 };
