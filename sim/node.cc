@@ -7,6 +7,7 @@
 #include "machine/read_context.h"
 #include "machine/state.h"
 #include "server/session.h"
+#include "types/key_codec.h"
 
 namespace alfheim::sim {
 namespace {
@@ -106,6 +107,7 @@ base::Status SimNode::open_storage() {
   memory.dirty_budget_bytes = options_.dirty_budget_bytes;
   memory.ordered_kinds = kOrderedKinds;
   memory.hash_seed = random_.next_u64();
+  if (hands_.seed % 2 == 0) memory.warm_kind = types::kKindKey;  // every other life
   ALF_TRY(index_, index::Index::open(*store_, clock_, memory));
   ALF_TRY(machine_, machine::Machine::open({*index_, *log_, hands_.table}));
   keeper_ = std::make_unique<upkeep::SegmentKeeper>(

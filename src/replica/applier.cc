@@ -101,6 +101,7 @@ class Applier::Sink : public machine::ReplySink {
 Applier::Applier(const Hands& hands, const Options& options, Events events)
     : hands_(hands),
       strand_(hands.near, hands.far),
+      warm_up_({hands.executor, strand_, hands.machine.index()}),
       options_(options),
       events_(std::move(events)),
       target_(hands.machine.applied()),
@@ -303,6 +304,7 @@ void Applier::persist_now(std::function<void()> done) {
   strand_.post([this, done = std::move(done)]() mutable {
     if (has_failed_) return;
     is_stopping_ = true;
+    warm_up_.stop();
     index::Index& index = hands_.machine.index();
     if (!index.is_freezing() && !current_ &&
         index.persisted_applied() == hands_.machine.applied().value) {
@@ -325,6 +327,7 @@ void Applier::flush_replies() {
 void Applier::fail(base::Error error) {
   if (has_failed_) return;
   has_failed_ = true;
+  warm_up_.stop();
   events_.on_fatal(std::move(error));
 }
 

@@ -19,6 +19,7 @@
 #include "replica/apply_strand.h"
 #include "replica/batcher.h"
 #include "replica/reply.h"
+#include "replica/warm_up.h"
 #include "vlog/log.h"
 
 namespace alfheim::replica {
@@ -71,6 +72,8 @@ class Applier {
   // Applies no more, freezes what is dirty and calls `done` when it is in the store (stop).
   // Also when the disk has no room for it: the log holds all, the next start replays.
   void persist_now(std::function<void()> done);
+  // Any thread, once: the node serves, and memory is filled with what the store has.
+  void warm_up() { warm_up_.start(); }
   // Any thread (posts): stores what is dirty, so that segments without live values can go.
   void freeze_for_room();
 
@@ -100,6 +103,7 @@ class Applier {
 
   Hands hands_;
   ApplyStrand strand_;
+  WarmUp warm_up_;
   Options options_;
   Events events_;
   base::LogIndex target_;

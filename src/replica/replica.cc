@@ -320,6 +320,7 @@ void Replica::on_applied(base::LogIndex index) {
     is_serving_.store(true, std::memory_order_release);
     events_.on_serving();
     sweep();  // fills the pool of spare segments
+    applier_.warm_up();
   }
   tick_log_time();  // one entry removes a bounded number of due keys: go on while there are any
   pump();

@@ -42,6 +42,7 @@ struct World {
   uint32_t reserve_count = 0;
   uint64_t disk_reserve_bytes = 0;
   uint64_t dirty_budget_bytes = 64 << 20;
+  char warm_kind = index::kStoreKind;  // none
 };
 
 // One life of a node: log, index, machine and replica are real, its replies are kept.
@@ -61,7 +62,8 @@ class Life : public ReplyRouter {
         world.store, index::TwinStore::Options{.fails_ingest = world.fails_ingest});
     index_ = must(index::Index::open(*store_, clock_,
                                      {.dirty_budget_bytes = world.dirty_budget_bytes,
-                                      .ordered_kinds = std::string(1, types::kKindExpiry)}));
+                                      .ordered_kinds = std::string(1, types::kKindExpiry),
+                                      .warm_kind = world.warm_kind}));
     machine_ = must(machine::Machine::open({*index_, *log_, *table_}));
     keeper_ = std::make_unique<upkeep::SegmentKeeper>(upkeep::SegmentKeeper::Hands{
         *log_, *store_, [](types::RecordSource& records) -> base::Result<types::DatabaseTable> {
