@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "server/machine_memory.h"
 #include "server/option_table.h"
 #include "server/option_text.h"
 #include "server/toml_file.h"
@@ -24,6 +25,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::string_view kDirtyBudget = "dirty-budget";
+constexpr std::string_view kMemoryBudget = "memory-budget";
 constexpr size_t kConfigBytesMax = base::kMiB;
 
 // What argv says, as texts.
@@ -68,7 +70,7 @@ Result<Given> read_arguments(int argc, const char* const* argv) {
   app.add_option("--config", given.config_path, "TOML file with options: each is a key of it")
       ->type_name("FILE");
   const std::span<const OptionRow> rows = option_rows();
-  const Options defaults;
+  const Options defaults = defaults_for(machine_memory_bytes());
   std::vector<std::string> texts(rows.size());
   std::vector<CLI::Option*> options;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -151,21 +153,25 @@ Result<ParsedCommandLine> parse_words(int argc, const char* const* argv) {
   parsed.print_and_exit = std::move(given.print_and_exit);
   if (!parsed.print_and_exit.empty()) return parsed;
   Options& options = parsed.options;
+  options = defaults_for(machine_memory_bytes());
   bool is_dirty_budget_given = false;
+  bool is_memory_budget_given = false;
   if (!given.config_path.empty()) {
     options.config_path = given.config_path;
     ALF_TRY(const std::string text, read_file(given.config_path));
     ALF_TRY_STATUS(put_entries(text, given.config_path, options));
     is_dirty_budget_given = has_key(text, kDirtyBudget);
+    is_memory_budget_given = has_key(text, kMemoryBudget);
   }
   for (const auto& [row, text] : given.values) {
     is_dirty_budget_given = is_dirty_budget_given || row->name == kDirtyBudget;
+    is_memory_budget_given = is_memory_budget_given || row->name == kMemoryBudget;
     if (const Status status = row->set(options, text); !status) {
       return Error{ErrorCode::kInvalidArgument,
                    base::format("--{}: {}", row->name, status.error().message)};
     }
   }
-  if (!is_dirty_budget_given) {
+  if (is_memory_budget_given && !is_dirty_budget_given) {
     options.storage.dirty_budget_bytes = options.storage.memory_budget_bytes / 4;
   }
   ALF_TRY_STATUS(check_options(options));

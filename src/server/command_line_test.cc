@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/machine_memory.h"
 #include "server/option_table.h"
 #include "server/option_text.h"
 
@@ -37,7 +38,24 @@ TEST(CommandLine, WithoutWordsEverythingHasItsDefault) {
   EXPECT_EQ(address_text(options.address.resp), "127.0.0.1:6379");
   EXPECT_EQ(address_text(options.address.raft), "127.0.0.1:7379");
   EXPECT_EQ(address_text(*options.address.http), "127.0.0.1:8379");
-  EXPECT_EQ(options.storage.dirty_budget_bytes, options.storage.memory_budget_bytes / 4);
+  const StorageOptions defaults = defaults_for(machine_memory_bytes()).storage;
+  EXPECT_EQ(options.storage.memory_budget_bytes, defaults.memory_budget_bytes);
+  EXPECT_EQ(options.storage.dirty_budget_bytes, defaults.dirty_budget_bytes);
+  EXPECT_EQ(options.storage.block_cache_bytes, defaults.block_cache_bytes);
+  EXPECT_TRUE(options.storage.warms_up);
+}
+
+TEST(CommandLine, ADirtyBudgetThatIsNotGivenIsAQuarterOfAMemoryBudgetThatIs) {
+  EXPECT_EQ(parse({"--memory-budget", "1gb"})->options.storage.dirty_budget_bytes,
+            256 * base::kMiB);
+  EXPECT_EQ(parse({"--memory-budget", "1gb", "--dirty-budget", "2mb"})
+                ->options.storage.dirty_budget_bytes,
+            2 * base::kMiB);
+}
+
+TEST(CommandLine, ASwitchIsOnOrOff) {
+  EXPECT_FALSE(parse({"--warm-up", "off"})->options.storage.warms_up);
+  EXPECT_TRUE(parse({"--warm-up", "on"})->options.storage.warms_up);
 }
 
 TEST(CommandLine, EveryOptionAcceptsItsOwnDefaultBack) {
@@ -91,6 +109,7 @@ TEST(CommandLine, WhatCannotBeIsRefusedWithOneLine) {
       {{"--loops"}, "--loops"},
       {{"--loops", "0"}, "--loops: found \"0\", expected a whole number from 1 to 64"},
       {{"--loops", "x"}, "--loops: found \"x\""},
+      {{"--warm-up", "yes"}, "--warm-up: found \"yes\", expected on or off"},
       {{"--resp-addr", "6379"}, "--resp-addr: found \"6379\", expected HOST:PORT"},
       {{"--resp-addr", "a:70000"}, "expected HOST:PORT"},
       {{"--resp-addr", "::1:5"}, "expected HOST:PORT"},

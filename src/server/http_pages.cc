@@ -177,6 +177,8 @@ void add_index(Metrics& metrics, const Services& services) {
                   number(index.freeze_count));
   metrics.counter("alfheimdb_index_evictions_total", "Records evicted from memory",
                   number(index.eviction_count));
+  metrics.counter("alfheimdb_index_warmed_records_total", "Records that the warm-up brought",
+                  number(index.warmed_count));
   metrics.counter("alfheimdb_index_store_reads_total", "Writes that had to ask the store",
                   number(index.store_read_count));
   metrics.gauge("alfheimdb_index_views", "Open views", number(index.view_count));

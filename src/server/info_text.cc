@@ -227,6 +227,7 @@ void add_index_and_log(Lines& lines, const Services& services) {
   lines.add("index_frozen_bytes", index.frozen_bytes);
   lines.add("index_freezes", index.freeze_count);
   lines.add("index_evictions", index.eviction_count);
+  lines.add("index_warmed_records", index.warmed_count);
   lines.add("index_store_reads", index.store_read_count);
   lines.add("index_views", index.view_count);
   lines.add("index_oldest_view_ms", index.oldest_view_ms);

@@ -78,6 +78,15 @@ Status put_slowlog_threshold(Text text, int64_t& field) {
   return base::ok();
 }
 
+Status put_switch(Text text, bool& field) {
+  if (text != "on" && text != "off") {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("found \"{}\", expected on or off", text)};
+  }
+  field = text == "on";
+  return base::ok();
+}
+
 template <typename Integer>
 std::string number(Integer value) {
   return base::format("{}", value);
@@ -137,18 +146,25 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, 64, base::kFragmentBytes, o.storage.value_threshold_bytes);
      },
      [](const Options& o) { return number(o.storage.value_threshold_bytes); }},
-    {"memory-budget", "SIZE", "records kept in memory before the store",
+    {"memory-budget", "SIZE",
+     "records kept in memory before the store; unset: a quarter of the machine's memory",
      [](Options& o, Text text) {
        return put_size(text, 2 * kBudgetBytesMin, kBudgetBytesMax, o.storage.memory_budget_bytes);
      },
      [](const Options& o) { return size_text(o.storage.memory_budget_bytes); }},
     {"dirty-budget", "SIZE",
-     "of the memory budget, what may wait to be stored; unset: a quarter of it",
+     "of the memory budget, what may wait to be stored; unset: a quarter of a --memory-budget that "
+     "is given, else at most 64mb",
      [](Options& o, Text text) {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.dirty_budget_bytes);
      },
      [](const Options& o) { return size_text(o.storage.dirty_budget_bytes); }},
-    {"block-cache", "SIZE", "of the store, for records that left the memory budget",
+    {"warm-up", "on|off", "after a start the memory budget is filled with what the store has",
+     [](Options& o, Text text) { return put_switch(text, o.storage.warms_up); },
+     [](const Options& o) { return std::string(o.storage.warms_up ? "on" : "off"); }},
+    {"block-cache", "SIZE",
+     "of the store, for records that left the memory budget; unset: a sixteenth of the machine's "
+     "memory",
      [](Options& o, Text text) {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.block_cache_bytes);
      },

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "machine/state.h"
 #include "server/layout.h"
+#include "types/key_codec.h"
 
 namespace alfheim::server {
 namespace {
@@ -95,6 +96,8 @@ base::Status open_index(const StorageHands& hands, const Options& options, Stora
   memory.memory_budget_bytes = options.storage.memory_budget_bytes;
   memory.dirty_budget_bytes = options.storage.dirty_budget_bytes;
   memory.ordered_kinds = kOrderedKinds;
+  // References and chunks would take the room of keys, and are asked for less.
+  if (options.storage.warms_up) memory.warm_kind = types::kKindKey;
   // Clients choose the keys: under a seed that they know they could make them all collide.
   memory.hash_seed = hands.random.next_u64();
   ALF_TRY(storage.index, index::Index::open(*storage.store, hands.clock, memory));
