@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "env/disk.h"
@@ -29,6 +31,18 @@ struct Free {
   void operator()(void* memory) const { free(memory); }
 };
 
+// Below the limit of open files, so many at most stay for whoever cannot do without: a segment that
+// cannot be made ends the node, and a read through the page cache is merely slower.
+constexpr rlim_t kLeftToOthersMax = 1024;
+
+// The kernel gives out the lowest number that is free, so it tells how many are in use.
+bool is_near_limit(int descriptor) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const rlim_t left = std::min(kLeftToOthersMax, limit.rlim_cur / 4);
+  return static_cast<rlim_t>(descriptor) >= limit.rlim_cur - left;
+}
+
 }  // namespace
 
 std::optional<bool> is_cached(int descriptor, uint64_t offset_bytes, size_t length) {
@@ -48,6 +62,7 @@ bool PassingReader::read(int descriptor, uint64_t offset_bytes, std::span<char> 
   std::call_once(once_, [&] {
     const auto path = fmt::format("/proc/self/fd/{}", descriptor);
     direct_ = FileDescriptor(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+    if (direct_.is_open() && is_near_limit(direct_.number())) direct_ = FileDescriptor();
   });
   if (!direct_.is_open()) return false;
   const uint64_t begin = offset_bytes - offset_bytes % kBlockBytes;

@@ -32,8 +32,8 @@ class PassingReader {
   bool read(int descriptor, uint64_t offset_bytes, std::span<char> out);
 
  private:
-  std::once_flag once_;                   // guards the opening of direct_
-  FileDescriptor direct_;                 // not open where the file system refuses O_DIRECT
+  std::once_flag once_;    // guards the opening of direct_
+  FileDescriptor direct_;  // not open where the file system refuses O_DIRECT, or few are left
   std::atomic<bool> is_refused_ = false;  // the open took O_DIRECT, a read did not
 };
 

@@ -140,6 +140,37 @@ TEST(PosixDisk, only_reads_that_are_meant_to_fill_the_page_cache) {
   EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kMemoryOnly), out.size());
 }
 
+// Each file that is read so has a second descriptor, and there may be thousands of segments.
+TEST(PassingReader, takes_none_of_the_last_descriptors) {
+  const TemporaryDirectory directory(testing::TempDir());
+  const std::string path = directory.path + "/f";
+  PosixDisk disk;
+  auto file = disk.open(path, kNew);
+  ASSERT_TRUE(file.is_ok());
+  ASSERT_TRUE((*file)->write_at(0, std::string(10'000, 'p')).is_ok());
+  const FileDescriptor raw(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string out(1000, '?');
+  const std::span<char> room(out.data(), out.size());
+  if (!PassingReader().read(raw.number(), 0, room)) GTEST_SKIP() << "no O_DIRECT here";
+  rlimit allowed{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &allowed), 0);
+  const rlimit few{.rlim_cur = 256, .rlim_max = allowed.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<FileDescriptor> others;
+  do {
+    others.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  } while (others.back().is_open() && others.back().number() < 191);
+  PassingReader last;
+  EXPECT_FALSE(last.read(raw.number(), 0, room));
+  const FileDescriptor next(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(next.number(), 192);
+  others.pop_back();
+  EXPECT_FALSE(last.read(raw.number(), 0, room));  // it does not ask again and again
+  PassingReader another;
+  EXPECT_TRUE(another.read(raw.number(), 0, room));
+  EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &allowed), 0);
+}
+
 TEST(PassingReader, leaves_to_the_page_cache_what_it_cannot_read_whole) {
   const TemporaryDirectory directory(testing::TempDir());
   const std::string path = directory.path + "/f";
