@@ -96,14 +96,18 @@ class Conformance : public testing::TestWithParam<Setting> {
     views_.clear();
     job_.reset();
     is_run_ = false;
+    warm_.reset();
     index_.reset();
     store_.reset();
     store_ = maker_->open();
     EXPECT_EQ(store_->persisted_applied(), persisted_applied_);
+    // Every other life has room for what the warm-up brings: for all, or for a part of it.
+    constexpr uint64_t kBudgets[] = {96 * 1024, 384 * 1024, 96 * 1024, 16 * 1024 * 1024};
     auto index = Index::open(*store_, clock_,
-                             {.memory_budget_bytes = 96 * 1024,
+                             {.memory_budget_bytes = kBudgets[life_++ % 4],
                               .dirty_budget_bytes = 32 * 1024,
-                              .ordered_kinds = "\x02\x03"});
+                              .ordered_kinds = "\x02\x03",
+                              .warm_kind = static_cast<char>(1 + pick(4))});
     ASSERT_TRUE(index.is_ok());
     index_ = std::move(index).value();
     model_ = persisted_;
@@ -242,7 +246,22 @@ class Conformance : public testing::TestWithParam<Setting> {
     }
   }
 
+  // One move of the warm-up, so that anything comes between two of them.
+  void advance_warm_up() {
+    if (warm_ == nullptr) {
+      warm_ = index_->next_warm_part();
+      is_warm_read_ = false;
+    } else if (!is_warm_read_) {
+      ASSERT_TRUE(warm_->run().is_ok());
+      is_warm_read_ = true;
+    } else if (!index_->take_warm(*warm_)) {
+      warm_.reset();
+    }
+    warmed_count_max_ = std::max(warmed_count_max_, index_->stats().warmed_count);
+  }
+
   void step() {
+    if (pick(4) == 0) advance_warm_up();
     const uint64_t dice = pick(100);
     if (dice < 40) {
       write();
@@ -272,6 +291,10 @@ class Conformance : public testing::TestWithParam<Setting> {
   std::unique_ptr<Index> index_;
   std::unique_ptr<FreezeJob> job_;
   bool is_run_ = false;
+  std::unique_ptr<WarmPart> warm_;
+  bool is_warm_read_ = false;
+  uint64_t warmed_count_max_ = 0;  // of one life
+  uint64_t life_ = 0;
   bool is_forward_ = true;
   Model model_, frozen_model_, persisted_;
   uint64_t applied_ = 0;
@@ -280,11 +303,14 @@ class Conformance : public testing::TestWithParam<Setting> {
 };
 
 TEST_P(Conformance, the_index_is_a_map_with_views_through_freezes_evictions_and_crashes) {
-  for (int i = 0; i < GetParam().step_count; ++i) {
+  const int steps_per_life = GetParam().step_count / 4;  // at most
+  for (int i = 1; i <= GetParam().step_count; ++i) {
     ASSERT_NO_FATAL_FAILURE(step()) << "step " << i;
+    if (i % steps_per_life == steps_per_life / 2) reopen();
     if (i % 16 == 0) index_->check_invariants();
   }
   for (const SeenState& seen : views_) ASSERT_NO_FATAL_FAILURE(check_whole_scan(seen));
+  EXPECT_GT(warmed_count_max_, 0u);
   // Without views everything superseded goes, after a few writes that have time for it.
   views_.clear();
   while (job_ != nullptr) advance_freeze();

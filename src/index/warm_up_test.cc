@@ -113,29 +113,35 @@ TEST(WarmUp, what_was_written_or_erased_meanwhile_stays) {
   EXPECT_EQ(world.get(key_of('K', 2)), "(none)");
 }
 
-// The new value was ingested and evicted while the part was on its way with the old one.
+// The new value was ingested and evicted while the part was on its way with the old one, and then
+// there is room again: nothing but the ingest speaks against the part.
 TEST(WarmUp, a_part_that_was_read_before_an_ingest_is_dropped_and_read_again) {
   World world;
   world.fill('K', 10, "old");
   Options small = kOptions;
-  small.memory_budget_bytes = 128 << 10;
-  small.dirty_budget_bytes = 16 << 10;
+  small.memory_budget_bytes = 1 << 20;
+  small.dirty_budget_bytes = 128 << 10;
   world.open(small);
   const auto part = world.index->next_warm_part();
   ASSERT_NE(part, nullptr);
   ASSERT_TRUE(part->run().is_ok());
   world.put(key_of('K', 1), "new");
   world.persist();
-  const Bytes large(4000, 'x');
-  for (size_t i = 0; i < 200 && world.get(key_of('K', 1)) != "(cold)"; ++i) {
-    for (size_t j = 0; j < 10; ++j) world.put(key_of('y', 10 * i + j), large);
-    world.persist();
+  const Bytes large(100'000, 'x');
+  for (size_t i = 0; i < 100 && world.get(key_of('K', 1)) != "(cold)"; ++i) {
+    for (size_t j = 0; j < 20; ++j) world.put(key_of('y', j), large);
   }
   ASSERT_EQ(world.get(key_of('K', 1)), "(cold)") << "never evicted";
+  for (size_t j = 0; j < 20; ++j) world.put(key_of('y', j), "small");
+  ASSERT_NE(world.index->next_warm_part(), nullptr) << "no room";
   while (world.index->take_warm(*part)) {
   }
   EXPECT_EQ(world.get(key_of('K', 1)), "(cold)");
   EXPECT_EQ(world.index->stats().warmed_count, 0u);
+  world.warm();
+  EXPECT_EQ(world.get(key_of('K', 1)), "new");
+  EXPECT_EQ(world.get(key_of('K', 2)), "old");
+  EXPECT_EQ(world.get("Knone"), "(cold)");  // something was evicted
 }
 
 TEST(WarmUp, goes_on_across_an_ingest) {
@@ -143,6 +149,9 @@ TEST(WarmUp, goes_on_across_an_ingest) {
   world.fill('K', kRecordCount, "value");
   world.open(kOptions);
   ASSERT_TRUE(world.warm_part());
+  EXPECT_LT(world.index->stats().warmed_count, kRecordCount);
+  EXPECT_EQ(world.get("Knone"), "(cold)");  // a part is not the whole
+  EXPECT_EQ(world.get(key_of('K', 9999)), "(cold)");
   const auto dropped = world.index->next_warm_part();
   ASSERT_TRUE(dropped->run().is_ok());
   world.put("Knew", "one");
