@@ -428,6 +428,22 @@ TEST_F(BegunReadTest, EndsOverWhatItFoundWhateverIsWrittenMeanwhile) {
   EXPECT_EQ(node().point({"GET", "a"}), "$-1\r\n");
 }
 
+TEST_F(BegunReadTest, ASegmentThatIsDroppedMeanwhileStaysForIt) {
+  auto begun = begin({"GET", "a"});
+  ASSERT_TRUE(begun);
+  run({"DEL", "a", "due"});
+  const std::string other(600'000, 'x');
+  for (int i = 0; i < 2; ++i) run({"SET", "other", other});  // the next segment begins
+  node().freeze();
+  vlog::Log& log = node().log();
+  ASSERT_TRUE(log.set_log_start(log.last_index().next(), node().term).is_ok());
+  ASSERT_EQ(log.sealed_segments().size(), 1u);
+  ASSERT_TRUE(log.drop_segment(log.sealed_segments()[0].id).is_ok());
+  EXPECT_TRUE(log.sealed_segments().empty());
+  ASSERT_TRUE(log.reap().is_ok());
+  EXPECT_EQ(finish(*begun, {"GET", "a"}), "$2000\r\n" + old_value_ + "\r\n");
+}
+
 TEST_F(BegunReadTest, AKeyThatFellDueBehindItWasAliveThen) {
   const auto begun = begin({"GET", "due"});
   ASSERT_TRUE(begun);

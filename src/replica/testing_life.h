@@ -156,6 +156,7 @@ class Life : public ReplyRouter {
   }
   // How many events that took.
   uint64_t run_for_ms(uint64_t duration_ms) { return scheduler_.run_for_ms(duration_ms); }
+  bool run_one() { return scheduler_.run_one(); }
   void stop() {
     replica_->stop([this](base::Status status) {
       EXPECT_TRUE(status.is_ok()) << status.error().message;
