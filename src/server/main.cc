@@ -29,7 +29,7 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
-// Descriptors that the node needs for itself: segments, the index's files, listeners.
+// Descriptors that the node needs for itself, at least: segments, the index's files, listeners.
 constexpr uint64_t kOwnFiles = 4096;
 
 int refuse_to_start(const base::Error& error) {

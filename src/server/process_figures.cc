@@ -127,19 +127,19 @@ std::string operating_system() {
   return base::format("{} {} {}", names.sysname, names.release, names.machine);
 }
 
-base::Status allow_open_files(uint64_t count) {
+base::Status allow_open_files(uint64_t count_min) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
     return base::Error{base::ErrorCode::kIo,
                        base::format("read the limit of open files: {}", std::strerror(errno))};
   }
-  if (limit.rlim_cur >= count) return base::ok();
-  rlimit wanted = limit;
-  wanted.rlim_cur = std::min<rlim_t>(count, limit.rlim_max);
-  if (setrlimit(RLIMIT_NOFILE, &wanted) != 0 || wanted.rlim_cur < count) {
+  const rlimit wanted{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+  const bool is_raised = setrlimit(RLIMIT_NOFILE, &wanted) == 0;
+  const rlim_t allowed = is_raised ? wanted.rlim_cur : limit.rlim_cur;
+  if (allowed < count_min) {
     return base::Error{base::ErrorCode::kLimit,
-                       base::format("raise the limit of open files to {}: {} are allowed", count,
-                                    static_cast<uint64_t>(limit.rlim_max))};
+                       base::format("raise the limit of open files to {}: {} are allowed",
+                                    count_min, static_cast<uint64_t>(allowed))};
   }
   return base::ok();
 }

@@ -39,8 +39,9 @@ uint64_t open_file_count();
 std::string executable_path();
 std::string operating_system();  // "Linux 6.1.0 x86_64"
 
-// Lets the process open `count` files: raises the soft limit where that is allowed. The Error
-// says what the limit is and what was wanted; the process can then serve fewer clients.
-base::Status allow_open_files(uint64_t count);
+// Lets the process open as many files as are allowed: raises the soft limit to the hard one. Each
+// segment of the log holds a descriptor or two, and how many there will be nobody knows. The Error
+// says that fewer than `count_min` are allowed; the process can then serve fewer clients.
+base::Status allow_open_files(uint64_t count_min);
 
 }  // namespace alfheim::server
