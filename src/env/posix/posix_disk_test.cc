@@ -7,8 +7,10 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -129,6 +131,13 @@ TEST(PosixDisk, only_reads_that_are_meant_to_fill_the_page_cache) {
   EXPECT_EQ((*file)->read_at(kOffset, room, ReadMode::kMemoryOnly).error().code,
             ErrorCode::kWouldBlock);
   EXPECT_EQ(is_cached(raw.number(), kOffset, out.size()), false);
+  // The first fetch of a file shows that the kernel tells the truth of it.
+  EXPECT_EQ(*(*file)->read_at(0, room, ReadMode::kPassing), out.size());
+  EXPECT_EQ(is_cached(raw.number(), 0, out.size()), true);
+  ASSERT_EQ(posix_fadvise(raw.number(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  EXPECT_EQ(*(*file)->read_at(0, room, ReadMode::kPassing), out.size());
+  ASSERT_EQ(posix_fadvise(raw.number(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  out.assign(out.size(), '?');
   EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kPassing), out.size());
   EXPECT_EQ(out, std::string(out.size(), 'p'));
   PassingReader direct;
@@ -138,6 +147,43 @@ TEST(PosixDisk, only_reads_that_are_meant_to_fill_the_page_cache) {
   EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kMayBlock), out.size());
   EXPECT_EQ(is_cached(raw.number(), kOffset, out.size()), true);
   EXPECT_EQ(*(*file)->read_at(kOffset, room, ReadMode::kMemoryOnly), out.size());
+}
+
+// Of a file on overlayfs the kernel calls nothing cached: what the cache has must not be fetched
+// from the disk again and again. In a process of its own, which may mount.
+TEST(PosixDisk, where_the_kernel_never_calls_anything_cached_the_cache_is_read) {
+  const TemporaryDirectory directory(testing::TempDir());
+  for (const char* name : {"/lower", "/upper", "/work", "/all"}) {
+    ASSERT_EQ(mkdir((directory.path + name).c_str(), 0700), 0);
+  }
+  const std::string options = "lowerdir=" + directory.path + "/lower,upperdir=" + directory.path +
+                              "/upper,workdir=" + directory.path + "/work";
+  constexpr int kMayNotMount = 77;
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const std::string all = directory.path + "/all";
+    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("overlay", all.c_str(), "overlay", 0, options.c_str()) != 0) {
+      _exit(kMayNotMount);
+    }
+    PosixDisk disk;
+    auto file = disk.open(all + "/f", kNew);
+    if (!file || !(*file)->write_at(0, std::string(40'000, 'p'))) _exit(1);
+    std::string out(16'384, '?');
+    const FileDescriptor before(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    for (int i = 0; i < 3; ++i) {
+      const auto got = (*file)->read_at(5000, {out.data(), out.size()}, ReadMode::kPassing);
+      if (!got || *got != out.size() || out != std::string(out.size(), 'p')) _exit(2);
+    }
+    const FileDescriptor behind(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    _exit(behind.number() == before.number() + 1 ? 0 : 3);  // no second descriptor was opened
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kMayNotMount) GTEST_SKIP() << "overlayfs cannot be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // Each file that is read so has a second descriptor, and there may be thousands of segments.

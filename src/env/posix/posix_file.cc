@@ -75,9 +75,8 @@ PosixFile::PosixFile(std::string path, FileDescriptor buffered, FileDescriptor d
 }
 
 base::Result<size_t> PosixFile::read_at(uint64_t offset_bytes, std::span<char> out, ReadMode mode) {
-  const bool is_missing = mode != ReadMode::kMayBlock &&
-                          is_cached(buffered_.number(), offset_bytes, out.size()) == false;
-  if (is_missing && mode == ReadMode::kPassing &&
+  const bool is_missing = mode != ReadMode::kMayBlock && is_told_missing(offset_bytes, out.size());
+  if (is_missing && mode == ReadMode::kPassing && cache_word_.load() == CacheWord::kHolds &&
       passing_.read(buffered_.number(), offset_bytes, out)) {
     return out.size();
   }
@@ -93,7 +92,27 @@ base::Result<size_t> PosixFile::read_at(uint64_t offset_bytes, std::span<char> o
       return base::Error{base::ErrorCode::kWouldBlock, {}};
     }
   }
-  return read_cached(offset_bytes, out, mode);
+  base::Result<size_t> got = read_cached(offset_bytes, out, mode);
+  if (got && mode != ReadMode::kMemoryOnly && cache_word_.load() == CacheWord::kUntried &&
+      is_told_missing(offset_bytes, *got)) {
+    note_cache_word(CacheWord::kEmpty);
+  }
+  return got;
+}
+
+// Whether the kernel says so, where its word holds.
+bool PosixFile::is_told_missing(uint64_t offset_bytes, size_t length) {
+  if (length == 0 || cache_word_.load() == CacheWord::kEmpty) return false;
+  const std::optional<bool> is_there = is_cached(buffered_.number(), offset_bytes, length);
+  if (is_there == true) note_cache_word(CacheWord::kHolds);
+  return is_there == false;
+}
+
+// The first that is known stays.
+void PosixFile::note_cache_word(CacheWord word) {
+  if (cache_word_.load() != CacheWord::kUntried) return;
+  CacheWord untried = CacheWord::kUntried;
+  cache_word_.compare_exchange_strong(untried, word);
 }
 
 base::Result<size_t> PosixFile::read_cached(uint64_t offset_bytes, std::span<char> out,

@@ -8,7 +8,7 @@
 // Where the kernel says what is cached (page_cache), a read in kMemoryOnly starts nothing, and
 // one in kPassing goes around the cache for what is not there, by a descriptor opened for the
 // first of them. Elsewhere RWF_NOWAIT has begun to fill the cache by the time that it answers, so
-// kPassing is kMayBlock.
+// kPassing is kMayBlock. So is the first of a file: it shows whether the kernel's word holds.
 //
 // A sync or durable write that failed finishes the File: later writes and syncs answer kIo
 // without asking the kernel, because fsync reports an error once and a retry would lie.
@@ -44,6 +44,13 @@ class PosixFile final : public File {
  private:
   PosixFile(std::string path, FileDescriptor buffered, FileDescriptor direct, bool is_direct);
 
+  // What the kernel says is cached of this file. On overlayfs, say, never anything: the pages are
+  // those of the file below. So its word counts once it has called something cached, and no more
+  // once it has called missing what was just read.
+  enum class CacheWord : uint8_t { kUntried, kHolds, kEmpty };
+
+  bool is_told_missing(uint64_t offset_bytes, size_t length);
+  void note_cache_word(CacheWord word);
   base::Result<size_t> read_cached(uint64_t offset_bytes, std::span<char> out, ReadMode mode);
   base::Status write_all(int descriptor, uint64_t offset_bytes, base::ByteView data);
   base::Status write_direct(uint64_t offset_bytes, base::ByteView data);
@@ -57,6 +64,7 @@ class PosixFile final : public File {
   const FileDescriptor buffered_;
   const FileDescriptor direct_;  // open only when the file system took O_DIRECT
   PassingReader passing_;
+  std::atomic<CacheWord> cache_word_ = CacheWord::kUntried;
   std::atomic<uint64_t> known_bytes_ = 0;  // how long the file was when that was asked last
   const bool is_direct_;  // as the caller asked: alignment is checked even in fallback
   std::atomic<bool> is_direct_refused_ = false;  // the open took O_DIRECT, a write did not
