@@ -1,7 +1,7 @@
 // env/network: the seam through which connections come and go.
 //
 // A Connection is an ordered stream of bytes to one peer; a ConnectionHandler is whoever
-// speaks on our side of it (server/session, later the links between nodes). Handler and
+// speaks on our side of it (server/session, the links between nodes). Handler and
 // Connection of one stream live on one Strand: all calls between them happen there.
 //
 // Hands: net (Asio), sim/hands (queues under a virtual clock).
@@ -29,6 +29,9 @@ class Connection {
   virtual ~Connection() = default;
   // Queues bytes; the hand writes them in order with as few calls as it can. Never blocks.
   virtual void send(base::Bytes bytes) = 0;
+  // The same for bytes that others hold, too (the log's memory, links to other peers): net
+  // writes them from where they lie. A hand that has no kernel below it may copy.
+  virtual void send_shared(std::shared_ptr<const base::Bytes> bytes) { send(*bytes); }
   // Bytes held for what is queued and not yet wholly taken by the kernel.
   virtual size_t unsent_bytes() const = 0;
   // Stops or goes on calling on_bytes (back-pressure). Starts reading.
@@ -73,11 +76,23 @@ class Listener {
   virtual void close() = 0;  // accepts no more; connections stay
 };
 
+struct ConnectOptions {
+  uint32_t timeout_ms = 1000;  // until the peer's system has answered
+};
+// Told on the strand how it ended, once and never from within connect(). A connection: makes its
+// handler, as an AcceptHandler does. An Error (kInvalidArgument: not an address; kUnavailable:
+// nobody answers there): returns null.
+using ConnectHandler =
+    std::function<std::shared_ptr<ConnectionHandler>(base::Result<Connection*> connection)>;
+
 class Network {
  public:
   virtual ~Network() = default;
   virtual base::Result<std::unique_ptr<Listener>> listen(const PeerAddress& address,
                                                          AcceptHandler accept) = 0;
+  // Connection and handler will live on `strand`, one of those that this network's hand serves.
+  virtual void connect(const PeerAddress& address, Strand& strand, ConnectOptions options,
+                       ConnectHandler done) = 0;
 };
 
 }  // namespace alfheim::env

@@ -27,29 +27,34 @@ env::PeerAddress address_of(const asio::ip::tcp::endpoint& endpoint) {
   return env::PeerAddress{endpoint.address().to_string(), endpoint.port()};
 }
 
-// Asked three times, a third of the time apart, as Redis does. Best effort, too.
-void keep_alive(asio::ip::tcp::socket& socket, uint32_t keepalive_s) {
+}  // namespace
+
+void prepare_socket(asio::ip::tcp::socket& socket, const Patience& patience) {
   using Idle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
   using Interval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
   using Count = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
+  using Unacknowledged = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_USER_TIMEOUT>;
   asio::error_code error;
-  socket.set_option(asio::socket_base::keep_alive(true), error);
-  socket.set_option(Idle(static_cast<int>(keepalive_s)), error);
-  socket.set_option(Interval(static_cast<int>(std::max(1u, keepalive_s / 3))), error);
-  socket.set_option(Count(3), error);
+  socket.set_option(asio::ip::tcp::no_delay(true), error);
+  if (patience.keepalive_s > 0) {
+    // Asked three times, a third of the time apart, as Redis does.
+    socket.set_option(asio::socket_base::keep_alive(true), error);
+    socket.set_option(Idle(static_cast<int>(patience.keepalive_s)), error);
+    socket.set_option(Interval(static_cast<int>(std::max(1u, patience.keepalive_s / 3))), error);
+    socket.set_option(Count(3), error);
+  }
+  if (patience.unacknowledged_ms_max > 0) {
+    socket.set_option(Unacknowledged(static_cast<int>(patience.unacknowledged_ms_max)), error);
+  }
 }
 
-}  // namespace
-
-TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket, uint32_t keepalive_s,
+TcpConnection::TcpConnection(Loop& loop, asio::ip::tcp::socket socket, const Patience& patience,
                              std::function<void()> on_gone)
     : loop_(loop), on_gone_(std::move(on_gone)) {
   asio::error_code error;
   peer_ = address_of(socket.remote_endpoint(error));
   local_ = address_of(socket.local_endpoint(error));
-  // Best effort: a peer that is already gone refuses it, and its read will tell.
-  socket.set_option(asio::ip::tcp::no_delay(true), error);
-  if (keepalive_s > 0) keep_alive(socket, keepalive_s);
+  prepare_socket(socket, patience);
   // Asio's own watching of it ends here.
   descriptor_ = socket.release(error);
   ALF_CHECK(!error);
@@ -109,12 +114,25 @@ void TcpConnection::read_some() {
 void TcpConnection::send(base::Bytes bytes) {
   if (is_closed_ || bytes.empty()) return;
   unsent_bytes_ += bytes.size();
-  if (!queued_.empty() && queued_.back().size() + bytes.size() <= kJoinBytesMax) {
-    queued_.back().append(bytes);
+  auto* last = queued_.empty() ? nullptr : std::get_if<base::Bytes>(&queued_.back());
+  if (last != nullptr && last->size() + bytes.size() <= kJoinBytesMax) {
+    last->append(bytes);
   } else {
-    queued_.push_back(std::move(bytes));
+    queued_.emplace_back(std::move(bytes));
   }
   schedule_flush();
+}
+
+void TcpConnection::send_shared(std::shared_ptr<const base::Bytes> bytes) {
+  if (is_closed_ || bytes == nullptr || bytes->empty()) return;
+  unsent_bytes_ += bytes->size();
+  queued_.emplace_back(std::move(bytes));
+  schedule_flush();
+}
+
+base::ByteView TcpConnection::bytes_of(const Piece& piece) {
+  if (const auto* own = std::get_if<base::Bytes>(&piece)) return *own;
+  return *std::get<std::shared_ptr<const base::Bytes>>(piece);
 }
 
 void TcpConnection::schedule_flush() {
@@ -142,10 +160,12 @@ bool TcpConnection::write_some(size_t& bytes_left) {
   std::array<iovec, kBuffersPerWriteMax> pieces;
   size_t piece_count = 0;
   size_t wanted = 0;
-  for (base::Bytes& bytes : queued_) {
+  for (const Piece& piece : queued_) {
+    const base::ByteView bytes = bytes_of(piece);
     const size_t skip = piece_count == 0 ? front_sent_bytes_ : 0;
     const size_t length = std::min(bytes.size() - skip, bytes_left - wanted);
-    pieces[piece_count++] = {bytes.data() + skip, length};
+    // The kernel's prototype lacks const; it only reads.
+    pieces[piece_count++] = {const_cast<char*>(bytes.data()) + skip, length};
     wanted += length;
     if (piece_count == pieces.size() || wanted == bytes_left) break;
   }
@@ -168,10 +188,12 @@ bool TcpConnection::write_some(size_t& bytes_left) {
   bytes_left -= static_cast<size_t>(count);
   front_sent_bytes_ += static_cast<size_t>(count);
   // A reply is held until its last byte is sent, and counts for as long.
-  while (!queued_.empty() && front_sent_bytes_ >= queued_.front().size()) {
-    front_sent_bytes_ -= queued_.front().size();
-    ALF_CHECK(queued_.front().size() <= unsent_bytes_);
-    unsent_bytes_ -= queued_.front().size();
+  while (!queued_.empty()) {
+    const size_t length = bytes_of(queued_.front()).size();
+    if (front_sent_bytes_ < length) break;
+    front_sent_bytes_ -= length;
+    ALF_CHECK(length <= unsent_bytes_);
+    unsent_bytes_ -= length;
     queued_.pop_front();
   }
   return true;

@@ -1,11 +1,12 @@
 #include "net/tcp_network.h"
 
+#include <algorithm>
 #include <asio/ip/tcp.hpp>
 #include <utility>
 
 #include "base/check.h"
 #include "base/format.h"
-#include "net/tcp_connection.h"
+#include "net/tcp_dial.h"
 
 namespace alfheim::net {
 namespace {
@@ -15,9 +16,8 @@ constexpr uint64_t kAcceptRetryMs = 100;
 
 class TcpListener final : public env::Listener, public std::enable_shared_from_this<TcpListener> {
  public:
-  TcpListener(std::vector<Loop*> loops, asio::ip::tcp::acceptor acceptor,
-              env::AcceptHandler accept, TcpNetwork::Options options,
-              std::shared_ptr<std::atomic<size_t>> connection_count)
+  TcpListener(std::vector<Loop*> loops, asio::ip::tcp::acceptor acceptor, env::AcceptHandler accept,
+              TcpNetwork::Options options, std::shared_ptr<std::atomic<size_t>> connection_count)
       : loops_(std::move(loops)),
         acceptor_(std::move(acceptor)),
         accept_(std::move(accept)),
@@ -43,11 +43,11 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
   void accept_next() {
     if (!acceptor_.is_open()) return;
     Loop* loop = loops_[next_loop_++ % loops_.size()];
-    acceptor_.async_accept(
-        loop->context(), [self = shared_from_this(), loop](const asio::error_code& error,
-                                                           asio::ip::tcp::socket socket) {
-          self->on_accept(*loop, error, std::move(socket));
-        });
+    acceptor_.async_accept(loop->context(),
+                           [self = shared_from_this(), loop](const asio::error_code& error,
+                                                             asio::ip::tcp::socket socket) {
+                             self->on_accept(*loop, error, std::move(socket));
+                           });
   }
 
  private:
@@ -63,9 +63,9 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
     }
     is_troubled_ = false;
     connection_count_->fetch_add(1);
-    auto connection = std::make_shared<TcpConnection>(
-        loop, std::move(socket), options_.keepalive_s,
-        [count = connection_count_] { count->fetch_sub(1); });
+    auto connection =
+        std::make_shared<TcpConnection>(loop, std::move(socket), options_.patience,
+                                        [count = connection_count_] { count->fetch_sub(1); });
     loop.post([self = shared_from_this(), &loop, connection] {
       std::shared_ptr<env::ConnectionHandler> handler = self->accept_(loop, *connection);
       const bool is_refused = handler == nullptr;
@@ -92,8 +92,7 @@ class TcpListener final : public env::Listener, public std::enable_shared_from_t
 // The owner's end of a listener, which its pending accept shares.
 class ListenerHandle final : public env::Listener {
  public:
-  explicit ListenerHandle(std::shared_ptr<TcpListener> listener)
-      : listener_(std::move(listener)) {}
+  explicit ListenerHandle(std::shared_ptr<TcpListener> listener) : listener_(std::move(listener)) {}
   ~ListenerHandle() override { listener_->close(); }
   env::PeerAddress local_address() const override { return listener_->local_address(); }
   void start_accepting() override { listener_->start_accepting(); }
@@ -107,9 +106,9 @@ base::Error listen_error(const env::PeerAddress& address, const asio::error_code
   const bool is_taken = error == asio::error::address_in_use;
   return base::Error{
       is_taken ? base::ErrorCode::kAlreadyExists : base::ErrorCode::kIo,
-      base::format("listen on {}:{}: {}{}", address.host, address.port, error.message(),
-                   is_taken ? " (another process listens there: stop it or choose another port)"
-                            : "")};
+      base::format(
+          "listen on {}:{}: {}{}", address.host, address.port, error.message(),
+          is_taken ? " (another process listens there: stop it or choose another port)" : "")};
 }
 
 }  // namespace
@@ -132,8 +131,8 @@ base::Result<std::unique_ptr<env::Listener>> TcpNetwork::listen(const env::PeerA
                                       asio::ip::resolver_base::passive, error);
   if (error || found.empty()) {
     return base::Error{base::ErrorCode::kInvalidArgument,
-                       base::format("listen on {}:{}: cannot resolve the address: {}",
-                                    address.host, address.port, error.message())};
+                       base::format("listen on {}:{}: cannot resolve the address: {}", address.host,
+                                    address.port, error.message())};
   }
   const asio::ip::tcp::endpoint endpoint = found.begin()->endpoint();
   asio::ip::tcp::acceptor acceptor(context);
@@ -145,6 +144,16 @@ base::Result<std::unique_ptr<env::Listener>> TcpNetwork::listen(const env::PeerA
   auto listener = std::make_shared<TcpListener>(loops_, std::move(acceptor), std::move(accept),
                                                 options_, connection_count_);
   return std::unique_ptr<env::Listener>(std::make_unique<ListenerHandle>(listener));
+}
+
+void TcpNetwork::connect(const env::PeerAddress& address, env::Strand& strand,
+                         env::ConnectOptions options, env::ConnectHandler done) {
+  const auto loop = std::find_if(loops_.begin(), loops_.end(),
+                                 [&](const Loop* candidate) { return candidate == &strand; });
+  ALF_CHECK_MSG(loop != loops_.end(), "a connection lives on one of the network's own loops");
+  auto dial = std::make_shared<TcpDial>(**loop, address, options, options_.patience,
+                                        std::move(done), connection_count_);
+  dial->start(options_.names);
 }
 
 }  // namespace alfheim::net

@@ -1,6 +1,7 @@
 #include "net/tcp_network.h"
 
 #include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -420,6 +421,121 @@ TEST_F(TcpNetworkTest, AClosedListenerAcceptsNobodyAndItsConnectionsStay) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   EXPECT_NE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   ::close(socket);
+}
+
+// ---- dialling ----
+
+// Our side of what we dialled; sends what it was given, and tells what comes.
+class Caller final : public env::ConnectionHandler {
+ public:
+  std::span<char> read_buffer() override { return buffer_; }
+  void on_bytes(size_t count) override {
+    received_.append(buffer_, count);
+    if (received_.size() == wanted_) done_.set_value(received_);
+  }
+  void on_sent() override {}
+  void on_closed() override {}
+  std::string wait_for(size_t bytes, const std::function<void()>& begin) {
+    wanted_ = bytes;
+    begin();
+    return done_.get_future().get();
+  }
+
+ private:
+  char buffer_[64 * 1024];
+  std::string received_;
+  size_t wanted_ = 0;
+  std::promise<std::string> done_;
+};
+
+// What became of it: empty, or the words.
+std::string dial(TcpNetwork& network, Loop& loop, const env::PeerAddress& address,
+                 const std::shared_ptr<Caller>& caller,
+                 std::function<void(env::Connection&)> on_connected = nullptr) {
+  std::promise<std::string> done;
+  network.connect(address, loop, {.timeout_ms = 5000},
+                  [&, caller](base::Result<env::Connection*> connection) {
+                    EXPECT_TRUE(loop.is_current());
+                    std::shared_ptr<env::ConnectionHandler> handler;
+                    if (connection.is_ok()) handler = caller;
+                    if (connection.is_ok() && on_connected) on_connected(**connection);
+                    done.set_value(connection.is_ok() ? "" : connection.error().message);
+                    return handler;
+                  });
+  return done.get_future().get();
+}
+
+TEST_F(TcpNetworkTest, WhatIsDialledSpeaksOnTheLoopThatWasNamed) {
+  const auto caller = std::make_shared<Caller>();
+  // Own and shared bytes leave in the order of sending, the shared ones from where they lie.
+  const auto shared = std::make_shared<const base::Bytes>(300'000, 's');
+  const std::string received = caller->wait_for(1 + 300'000 + 2 + 300'000, [&] {
+    EXPECT_EQ(dial(*network_, *loops_[1], {"127.0.0.1", port_}, caller,
+                   [&](env::Connection& connection) {
+                     connection.send("a");
+                     connection.send_shared(shared);
+                     connection.send("bc");
+                     connection.send_shared(shared);
+                     EXPECT_EQ(connection.unsent_bytes(), 600'003u);
+                     EXPECT_EQ(shared.use_count(), 3);
+                   }),
+              "");
+  });
+  EXPECT_TRUE(received == "a" + *shared + "bc" + *shared);
+  while (shared.use_count() > 1) std::this_thread::yield();
+  EXPECT_EQ(network_->connection_count(), 2u);  // both of its ends
+}
+
+TEST_F(TcpNetworkTest, WhereNobodyListensTheWordsSaySo) {
+  EXPECT_EQ(dial(*network_, *loops_[0], {"127.0.0.1", 1}, nullptr),
+            "connect to 127.0.0.1:1: Connection refused");
+  EXPECT_EQ(dial(*network_, *loops_[0], {"localhost", 1}, nullptr),
+            "connect to localhost:1: not an address in digits");
+}
+
+// The pool of a test: a thread for each task.
+class Pool final : public env::Executor {
+ public:
+  ~Pool() override {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void post_to_pool(env::Task task) override {
+    threads_.emplace_back([task = std::move(task)]() mutable { task(); });
+  }
+
+ private:
+  std::vector<std::thread> threads_;
+};
+
+TEST_F(TcpNetworkTest, NamesAreLookedUpOnThePool) {
+  Pool pool;
+  TcpNetwork network({loops_[0].get()}, TcpNetwork::Options{.names = &pool});
+  EXPECT_EQ(dial(network, *loops_[0], {"localhost", port_}, std::make_shared<Caller>()), "");
+  EXPECT_THAT(dial(network, *loops_[0], {"no.such.name.invalid", 1}, nullptr),
+              testing::StartsWith("connect to no.such.name.invalid:1: cannot look up the name: "));
+}
+
+TEST_F(TcpNetworkTest, AnAnswerThatDoesNotComeInTimeIsNotWaitedFor) {
+  // A queue of connections that is full: what comes further is not answered.
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listener, 0), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const Client first(ntohs(address.sin_port));
+  std::promise<std::string> done;
+  const env::PeerAddress full{"127.0.0.1", ntohs(address.sin_port)};
+  network_->connect(full, *loops_[0], {.timeout_ms = 50},
+                    [&](base::Result<env::Connection*> connection) {
+                      done.set_value(connection.is_ok() ? "" : connection.error().message);
+                      return nullptr;
+                    });
+  EXPECT_EQ(done.get_future().get(),
+            "connect to 127.0.0.1:" + std::to_string(full.port) + ": no answer within 50 ms");
+  ::close(listener);
 }
 
 }  // namespace

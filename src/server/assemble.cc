@@ -90,7 +90,7 @@ base::Status Node::start_engine() {
   }
   net::TcpNetwork::Options network;
   network.on_trouble = events_.on_trouble;
-  network.keepalive_s = static_cast<uint32_t>(config_.startup().client.keepalive_s);
+  network.patience.keepalive_s = static_cast<uint32_t>(config_.startup().client.keepalive_s);
   engine_.network = std::make_unique<net::TcpNetwork>(std::move(loops), network);
   return base::ok();
 }
