@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "machine/state.h"
+#include "net/testing_messages.h"
 #include "raft/configuration.h"
 #include "server/option_table.h"
 #include "tests/fuzz/fuzz_input.h"
@@ -205,6 +206,24 @@ void write_requests(const std::filesystem::path& corpus) {
   add("bad_quotes", 0, "SET \"a\"b\r\n");
 }
 
+void write_links(const std::filesystem::path& corpus) {
+  Corpus links(corpus / "link");
+  const uint32_t seed = net::link_seed(0xa1f);
+  Bytes all(1, '\0');
+  for (const net::TestingMessage& one : net::testing_messages()) {
+    links.add(one.name, Bytes(1, '\0') + net::joined(one.message, seed));
+    all += net::joined(one.message, seed);
+  }
+  links.add("all", all);
+  links.add("sealed", Bytes(1, '\x01') + all.substr(1));
+  const net::Handshake greetings[] = {net::testing_hello(), net::testing_welcome(),
+                                      net::testing_refuse()};
+  const char* const names[] = {"hello", "welcome", "refuse"};
+  for (size_t i = 0; i < std::size(greetings); ++i) {
+    links.add(names[i], Bytes(1, '\x02') + net::encode_handshake(greetings[i]));
+  }
+}
+
 void write_options(const std::filesystem::path& corpus) {
   Corpus options(corpus / "options");
   const server::Options defaults;
@@ -250,5 +269,6 @@ int main(int count, char** arguments) {
   write_records(golden, corpus);
   write_requests(corpus);
   write_options(corpus);
+  write_links(corpus);
   return 0;
 }
