@@ -1,0 +1,481 @@
+#include "net/links.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/links_testing.h"
+#include "net/testing_messages.h"
+
+namespace alfheim::net {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// The message as node `from` sends it to `to`.
+PeerMessage addressed(PeerMessage message, const TestNode& from, const TestNode& to) {
+  std::visit(
+      [&](auto& one) {
+        one.from = from.endpoint.id;
+        one.to = to.endpoint.id;
+      },
+      message);
+  return message;
+}
+
+PeerMessage heartbeat(const TestNode& from, const TestNode& to, uint64_t round) {
+  return addressed(testing_raft(raft::Heartbeat{{1}, round}), from, to);
+}
+
+uint64_t round_of(const PeerMessage& message) {
+  return std::get<raft::Heartbeat>(std::get<raft::Message>(message).body).round;
+}
+
+// A stranger's blocking socket.
+class RawPeer {
+ public:
+  explicit RawPeer(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
+  ~RawPeer() { ::close(socket_); }
+  RawPeer(const RawPeer&) = delete;
+  RawPeer& operator=(const RawPeer&) = delete;
+
+  void send(base::ByteView bytes) {
+    ASSERT_EQ(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // All that comes until the stream ends, or `count` bytes.
+  base::Bytes receive(size_t count = SIZE_MAX) {
+    base::Bytes result;
+    char buffer[4096];
+    while (result.size() < count) {
+      pollfd ready{socket_, POLLIN, 0};
+      if (::poll(&ready, 1, 10'000) != 1) {
+        ADD_FAILURE() << "nothing came";
+        break;
+      }
+      const ssize_t got =
+          ::recv(socket_, buffer, std::min(sizeof buffer, count - result.size()), 0);
+      if (got <= 0) break;
+      result.append(buffer, static_cast<size_t>(got));
+    }
+    return result;
+  }
+  // The one frame that answers a greeting.
+  Handshake answer() {
+    const base::Bytes header = receive(kFrameHeaderBytes);
+    const auto decoded = decode_frame_header(header, kHandshakeSeed, kHandshakeBytesMax);
+    EXPECT_TRUE(decoded.is_ok());
+    Frame frame;
+    frame.header = *decoded;
+    frame.front = receive(decoded->front_bytes);
+    const auto handshake = decode_handshake(frame);
+    EXPECT_TRUE(handshake.is_ok());
+    return *handshake;
+  }
+
+ private:
+  int socket_;
+};
+
+Hello hello_to(const TestNode& node, uint64_t from) {
+  return {.version_min = 1,
+          .version_max = 1,
+          .lane = Lane::kUrgent,
+          .cluster_uid = 0xa1f,
+          .from = {from},
+          .to = node.endpoint.id,
+          .data_uid = 7,
+          .name = "raw"};
+}
+
+TEST(Links, MessagesOfAllKindsArriveAsTheyWereSent) {
+  TestNode a({.id = 1}), b({.id = 2});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  b.set_peers({a.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  ASSERT_TRUE(b.heard.wait_for_event("+1"));
+  const auto exchange = [](TestNode& from, TestNode& to) {
+    for (const TestingMessage& one : testing_messages()) {
+      const PeerMessage message = addressed(one.message, from, to);
+      from.send(message);
+      const auto arrival = to.heard.next();
+      ASSERT_TRUE(arrival.has_value()) << one.name;
+      EXPECT_EQ(text_of(arrival->message), text_of(message));
+    }
+  };
+  exchange(a, b);
+  exchange(b, a);
+  const auto status = a.status();
+  ASSERT_EQ(status.size(), 1u);
+  EXPECT_TRUE(status[0].is_connected);
+  EXPECT_EQ(status[0].connect_count, 1u);
+  EXPECT_EQ(status[0].sent_count, testing_messages().size());
+  EXPECT_EQ(status[0].received_count, testing_messages().size());
+  EXPECT_EQ(status[0].dropped_count, 0u);
+  EXPECT_EQ(status[0].trouble, "");
+  EXPECT_EQ(a.connection_count(), 4u);  // two lanes out, two in
+}
+
+TEST(Links, MessagesOfALaneArriveInTheOrderOfSending) {
+  TestNode a({.id = 1}), b({.id = 2});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  a.on_core([&] {
+    for (uint64_t round = 1; round <= 5000; ++round) a.links->send(heartbeat(a, b, round));
+  });
+  for (uint64_t round = 1; round <= 5000; ++round) {
+    const auto arrival = b.heard.next();
+    ASSERT_TRUE(arrival.has_value());
+    ASSERT_EQ(round_of(arrival->message), round);
+  }
+}
+
+TEST(Links, APeerThatIsStartedAnewIsConnectedAgain) {
+  TestNode a({.id = 1});
+  a.run();
+  auto b = std::make_unique<TestNode>(TestNode::Options{.id = 2});
+  b->run();
+  a.set_peers({b->endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  const uint16_t port = b->endpoint.address.port;
+  b.reset();
+  ASSERT_TRUE(a.heard.wait_for_event("-2"));
+  a.heard.wait_for_trouble("Connection refused");
+  b = std::make_unique<TestNode>(TestNode::Options{.id = 2, .port = port});
+  b->run();
+  b->set_peers({a.endpoint});
+  ASSERT_TRUE(b->heard.wait_for_event("+1"));
+  ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.events.size() == 3; }));
+  EXPECT_EQ(a.heard.events.back(), "+2");
+  a.send(heartbeat(a, *b, 9));
+  const auto arrival = b->heard.next();
+  ASSERT_TRUE(arrival.has_value());
+  EXPECT_EQ(round_of(arrival->message), 9u);
+  EXPECT_EQ(a.status()[0].connect_count, 2u);
+  EXPECT_EQ(a.status()[0].trouble, "");
+  // Said once, however often it was tried.
+  EXPECT_EQ(a.heard.count_troubles("Connection refused"), 1u);
+}
+
+TEST(Links, AnAppendForAPeerThatIsNotThereIsToldAsDropped) {
+  TestNode a({.id = 1}), b({.id = 2});  // b does not run
+  a.run();
+  a.send(addressed(testing_raft(testing_append(1, {"x"})), a, b));
+  ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.dropped_count == 1; }));
+  a.set_peers({b.endpoint});
+  a.send(addressed(testing_raft(testing_append(1, {"x"})), a, b));
+  a.send(heartbeat(a, b, 1));
+  ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.dropped_count == 2; }));
+  a.on_io([] {});
+  EXPECT_EQ(a.status()[0].dropped_count, 2u);  // the heartbeat, too, of which nobody is told
+}
+
+TEST(Links, ANodeOfAnotherClusterIsRefused) {
+  TestNode a({.id = 1, .cluster_uid = 0xbad}), b({.id = 2});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  a.heard.wait_for_trouble(
+      "refused: node 2 belongs to cluster 0000000000000a1f, the caller to 0000000000000bad");
+  b.heard.wait_for_trouble("link from node 1 (\"n1\") at 127.0.0.1: refused: node 2 belongs to");
+  EXPECT_TRUE(a.heard.events.empty());
+  EXPECT_THAT(a.status()[0].trouble, testing::StartsWith("refused: node 2 belongs to cluster"));
+  a.send(heartbeat(a, b, 1));
+  EXPECT_FALSE(a.status()[0].is_connected);
+}
+
+TEST(Links, WhoIsNoMemberIsRefusedWithTheOwnersWords) {
+  std::atomic<bool> is_member = false;
+  TestNode b({.id = 2, .judge = [&is_member](const Hello& hello) -> base::Status {
+                EXPECT_EQ(hello.data_uid, 1001u);
+                if (is_member) return base::ok();
+                return base::Error{base::ErrorCode::kNotFound, "node 1 was removed"};
+              }});
+  std::atomic<int> refused_count = 0;
+  TestNode a({.id = 1, .change = [&refused_count](LinkOptions& options) {
+                options.refused_back_off_ms = 10;
+                options.on_refused = [&refused_count](base::NodeId peer, const Refuse& refuse) {
+                  EXPECT_EQ(peer.value, 2u);
+                  EXPECT_EQ(refuse.code, RefuseCode::kNotAMember);
+                  EXPECT_EQ(refuse.words, "node 1 was removed");
+                  ++refused_count;
+                };
+              }});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  a.heard.wait_for_trouble("refused: node 1 was removed");
+  is_member = true;
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  EXPECT_EQ(refused_count.load(), 1);
+  // Who was let in is judged again when the members change.
+  is_member = false;
+  b.set_peers({});
+  ASSERT_TRUE(a.heard.wait_for_event("-2"));
+}
+
+TEST(Links, AnotherNodeAtThePeersAddressIsRecognised) {
+  TestNode a({.id = 1}), b({.id = 2});
+  a.run();
+  b.run();
+  a.set_peers({PeerEndpoint{.id = {3}, .address = b.endpoint.address}});
+  a.heard.wait_for_trouble("refused: this is node 2, the caller looks for node 3");
+  EXPECT_TRUE(a.heard.events.empty());
+}
+
+TEST(Links, APeerThatIsNotNamedAnyMoreIsLeft) {
+  TestNode a({.id = 1}), b({.id = 2}), c({.id = 3});
+  a.run();
+  b.run();
+  c.run();
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  a.set_peers({c.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("-2"));
+  ASSERT_TRUE(a.heard.wait_for_event("+3"));
+  a.set_peers({});
+  ASSERT_TRUE(a.heard.wait_for_event("-3"));
+  while (a.connection_count() + b.connection_count() + c.connection_count() > 0) {
+    std::this_thread::yield();
+  }
+}
+
+TEST(Links, APeersNewAddressIsDialled) {
+  TestNode a({.id = 1}), b({.id = 2});
+  a.run();
+  b.run();
+  PeerEndpoint wrong = b.endpoint;
+  wrong.address.port = 1;
+  a.set_peers({wrong});
+  a.heard.wait_for_trouble("connect to 127.0.0.1:1: Connection refused");
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+}
+
+TEST(Links, ABadFrameClosesTheConnectionWithOneLine) {
+  TestNode node({.id = 2});
+  node.run();
+  RawPeer raw(node.endpoint.address.port);
+  raw.send(encode_handshake(hello_to(node, 9)));
+  const Handshake answer = raw.answer();
+  ASSERT_TRUE(std::holds_alternative<Welcome>(answer));
+  EXPECT_EQ(std::get<Welcome>(answer).from.value, 2u);
+  const base::Bytes good = joined(testing_messages()[0].message, link_seed(0xa1f));
+  base::Bytes bad = good;
+  bad.back() = static_cast<char>(bad.back() ^ 1);
+  raw.send(good + bad + good);
+  EXPECT_EQ(raw.receive(), "");  // closed
+  ASSERT_TRUE(node.heard.wait_for_trouble(
+      "link from node 9 (\"raw\") at 127.0.0.1: frame at offset_bytes="));
+  EXPECT_THAT(node.heard.troubles.front(), testing::HasSubstr("body crc 0x"));
+  // What came whole before it counts, and nothing behind it.
+  const auto arrival = node.heard.next();
+  ASSERT_TRUE(arrival.has_value());
+  EXPECT_EQ(sender_of(arrival->message).value, 9u);
+  EXPECT_TRUE(node.heard.arrivals.empty());
+}
+
+TEST(Links, StrangersAreSentAwayAndThosePeersThatHaveAWordAreServed) {
+  TestNode node({.id = 2, .change = [](LinkOptions& o) { o.handshake_timeout_ms = 100; }});
+  node.run();
+  RawPeer silent(node.endpoint.address.port);
+  RawPeer http(node.endpoint.address.port);
+  http.send("GET / HTTP/1.1\r\nHost: node2.example:7379\r\n\r\n");
+  EXPECT_EQ(http.receive(), "");
+  node.heard.wait_for_trouble("link from somebody at 127.0.0.1: frame at offset_bytes=0: magic");
+  EXPECT_EQ(silent.receive(), "");
+  RawPeer later(node.endpoint.address.port);
+  Hello hello = hello_to(node, 9);
+  hello.version_min = 2;
+  hello.version_max = 3;
+  later.send(encode_handshake(hello));
+  const Handshake answer = later.answer();
+  ASSERT_TRUE(std::holds_alternative<Refuse>(answer));
+  EXPECT_EQ(std::get<Refuse>(answer).code, RefuseCode::kNoCommonVersion);
+}
+
+TEST(Links, TheNewerConnectionOfALaneCounts) {
+  TestNode node({.id = 2});
+  node.run();
+  RawPeer older(node.endpoint.address.port);
+  older.send(encode_handshake(hello_to(node, 9)));
+  ASSERT_TRUE(std::holds_alternative<Welcome>(older.answer()));
+  RawPeer newer(node.endpoint.address.port);
+  newer.send(encode_handshake(hello_to(node, 9)));
+  ASSERT_TRUE(std::holds_alternative<Welcome>(newer.answer()));
+  EXPECT_EQ(older.receive(), "");
+  newer.send(joined(testing_messages()[0].message, link_seed(0xa1f)));
+  EXPECT_TRUE(node.heard.next().has_value());
+}
+
+// 256 MiB in Appends of 1 MiB to a peer, and a heartbeat every 5 ms meanwhile.
+TEST(Links, HeartbeatsDoNotWaitForMegabytes) {
+  constexpr size_t kMebibytes = 256;
+  TestNode a({.id = 1}), b({.id = 2});
+  std::atomic<size_t> bulk_count = 0;
+  std::atomic<uint64_t> heard_round = 0;
+  std::mutex mutex;  // guards sent_at and the worst delay
+  std::vector<steady_clock::time_point> sent_at(1);
+  milliseconds worst{0};
+  b.heard.on_each = [&](PeerMessage message) {
+    const auto& body = std::get<raft::Message>(message).body;
+    if (std::holds_alternative<raft::Append>(body)) {
+      ++bulk_count;
+      return;
+    }
+    const uint64_t round = round_of(message);
+    const std::lock_guard lock(mutex);
+    worst = std::max(
+        worst, std::chrono::duration_cast<milliseconds>(steady_clock::now() - sent_at[round]));
+    heard_round = round;
+  };
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  const FramePayload payload = testing_payload(std::string(1 << 20, 'v'));
+  size_t sent = 0;
+  uint64_t round = 0;
+  // On the core, as replica would: as much as Raft's window allows, and a heartbeat, each 5 ms.
+  std::promise<void> done;
+  std::function<void()> tick = [&] {
+    if (bulk_count == kMebibytes && heard_round == round) return done.set_value();
+    {
+      const std::lock_guard lock(mutex);
+      sent_at.push_back(steady_clock::now());
+    }
+    a.links->send(heartbeat(a, b, ++round));
+    while (sent < kMebibytes && sent - bulk_count < 64) {
+      raft::Append append = testing_append(sent, {"x"});
+      append.entries[0].payload = payload;
+      a.links->send(addressed(testing_raft(append), a, b));
+      ++sent;
+    }
+    a.core().post_after(5, [&] { tick(); });
+  };
+  a.on_core(tick);
+  ASSERT_EQ(done.get_future().wait_for(kTestPatience), std::future_status::ready);
+  EXPECT_LT(worst.count(), 50) << "of " << round << " heartbeats";
+  RecordProperty("worst_heartbeat_ms", static_cast<int>(worst.count()));
+  EXPECT_EQ(a.heard.dropped_count, 0);
+  EXPECT_GT(payload.use_count(), 0);
+}
+
+TEST(Links, WhatOnePeerDoesNotTakeIsDroppedAndTheOtherGetsTheSameMemory) {
+  TestNode a({.id = 1, .change = [](LinkOptions& o) { o.bulk_bytes_max = 2 * kFrameBytesMax; }});
+  TestNode b({.id = 2});
+  a.run();
+  b.run();
+  // A peer that is welcomed and then never reads.
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listener, 8), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const PeerEndpoint deaf{.id = {3}, .address = {"127.0.0.1", ntohs(address.sin_port)}};
+  a.set_peers({b.endpoint, deaf});
+  const base::Bytes welcome = encode_handshake(
+      Welcome{.version = 1, .cluster_uid = 0xa1f, .from = {3}, .data_uid = 1, .name = "deaf"});
+  int lanes[2];
+  for (int& lane : lanes) {
+    lane = ::accept(listener, nullptr, nullptr);
+    ASSERT_GE(lane, 0);
+    ASSERT_EQ(::send(lane, welcome.data(), welcome.size(), 0),
+              static_cast<ssize_t>(welcome.size()));
+  }
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  ASSERT_TRUE(a.heard.wait_for_event("+3"));
+  const FramePayload payload = testing_payload(std::string(2 << 20, 'v'));
+  for (int i = 0; i < 20; ++i) {
+    for (const uint64_t to : {2, 3}) {
+      raft::Append append = testing_append(1, {"x"});
+      append.entries[0].payload = payload;
+      PeerMessage message = addressed(testing_raft(append), a, b);
+      std::get<raft::Message>(message).to = {to};
+      a.send(std::move(message));
+    }
+    ASSERT_TRUE(b.heard.next().has_value());
+  }
+  ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.dropped_count > 0; }));
+  const auto status = a.status();
+  EXPECT_EQ(status[0].dropped_count, 0u);
+  EXPECT_EQ(status[1].dropped_count, static_cast<uint64_t>(a.heard.dropped_count));
+  EXPECT_GT(status[1].unsent_bytes, 10u << 20);
+  EXPECT_LE(status[1].unsent_bytes, 2 * kFrameBytesMax);
+  // What waits for the deaf one is this memory and no other: one holder for each Append.
+  EXPECT_GE(payload.use_count(), 5);
+  for (const int lane : lanes) ::close(lane);
+  ::close(listener);
+  ASSERT_TRUE(a.heard.wait_for_event("-3"));
+  // The other lane's end may be heard a turn later.
+  while (payload.use_count() > 1) std::this_thread::yield();
+}
+
+// The core of the receiver stands still: what comes is not heaped up without end.
+TEST(Links, BulkIsReadNoFurtherThanTheReceiverTakesIt) {
+  TestNode a({.id = 1});
+  TestNode b({.id = 2, .change = [](LinkOptions& o) { o.undelivered_bytes_max = 4 << 20; }});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  std::promise<void> go_on;
+  std::promise<void> stands;
+  b.core().post([&] {
+    stands.set_value();
+    go_on.get_future().wait();
+  });
+  stands.get_future().wait();
+  const FramePayload payload = testing_payload(std::string(1 << 20, 'v'));
+  for (uint64_t i = 0; i < 70; ++i) {
+    raft::Append append = testing_append(i, {"x"});
+    append.entries[0].payload = payload;
+    a.send(addressed(testing_raft(append), a, b));
+  }
+  // The rest stays with the sender (the kernel holds some of it).
+  a.on_io([] {});
+  pollfd nothing{-1, 0, 0};
+  ::poll(&nothing, 1, 300);
+  EXPECT_GT(a.status()[0].unsent_bytes, 40u << 20);
+  go_on.set_value();
+  for (uint64_t i = 0; i < 70; ++i) ASSERT_TRUE(b.heard.next().has_value()) << i;
+}
+
+TEST(Links, StoppedLinksSayNothingMore) {
+  TestNode a({.id = 1}), b({.id = 2});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  b.set_peers({a.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  ASSERT_TRUE(b.heard.wait_for_event("+1"));
+  a.on_core([&] {
+    a.links->stop();
+    a.links->send(heartbeat(a, b, 1));
+    a.links->set_peers({b.endpoint});
+  });
+  ASSERT_TRUE(b.heard.wait_for_event("-1"));
+  EXPECT_EQ(a.heard.events.size(), 1u);
+  EXPECT_TRUE(b.heard.arrivals.empty());
+}
+
+}  // namespace
+}  // namespace alfheim::net
