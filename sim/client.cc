@@ -93,11 +93,13 @@ void Client::step() {
     stream_.connection = connect_(*this, trace);
     stream_.trace = std::move(trace);
     stream_.life = oracle_.life();
+  } else if (stream_.must_leave && requests_.empty()) {
+    disconnect();
   } else if (!stream_.to_send.empty()) {
     send_piece();
     if (stream_.to_send.empty()) end_input_sometimes();
-  } else if (!stream_.has_ended_input && requests_.size() < options_.pipeline_max &&
-             issued_ < options_.request_count) {
+  } else if (!stream_.has_ended_input && !stream_.must_leave &&
+             requests_.size() < options_.pipeline_max && issued_ < options_.request_count) {
     issue();
     send_piece();
     if (stream_.to_send.empty()) end_input_sometimes();
@@ -346,6 +348,7 @@ void Client::judge(const Request& request, ByteView reply) {
 
 // Errors of a disk that is full, or that failed a read.
 bool Client::is_excused(const Request& request, ByteView reply) {
+  if (is_redirected(request, reply)) return true;
   const Oracle::Excuses& excuses = oracle_.excuses();
   if (excuses.may_fail_reads && request.kind == Kind::kCommand &&
       !Model::is_write(request.words[0]) && reply.starts_with("-ERR the value cannot be read")) {
@@ -355,7 +358,7 @@ bool Client::is_excused(const Request& request, ByteView reply) {
       reply.starts_with("-ERR the state cannot be read")) {
     return take_logged(true).has_value();
   }
-  if (!excuses.may_refuse) return false;
+  if (!excuses.may_refuse && !stream_.is_block_refused) return false;
   if (request.kind == Kind::kExec) {
     const bool is_refused =
         (reply == "-EXECABORT Transaction discarded because of: " + kOutOfRoom &&
@@ -379,6 +382,24 @@ bool Client::is_excused(const Request& request, ByteView reply) {
   } else {
     oracle_.note_refused(request.identity, stream_.life);
   }
+  return true;
+}
+
+// The node does not lead: what it was asked was not done, and never will be.
+bool Client::is_redirected(const Request& request, ByteView reply) {
+  const bool is_moved = reply.starts_with("-MOVED ");
+  if (!oracle_.is_cluster() || (!is_moved && reply != "-CLUSTERDOWN No leader\r\n")) return false;
+  const bool is_queued = request.kind == Kind::kLiteral && request.literal == "+QUEUED\r\n";
+  if (request.kind == Kind::kLiteral && !is_queued) return false;
+  stream_.must_leave = true;
+  const size_t space = reply.rfind(' ');
+  on_redirect_(is_moved ? reply.substr(space + 1, reply.size() - space - 3) : ByteView());
+  if (is_queued) {
+    stream_.is_block_refused = true;
+  } else if (request.kind != Kind::kWatch) {
+    oracle_.note_refused(request.identity, stream_.life);
+  }
+  if (request.kind == Kind::kExec) stream_.watched.clear();
   return true;
 }
 

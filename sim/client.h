@@ -34,6 +34,10 @@ class Client final : public SimPeer {
   // Null where nobody accepts.
   using Connect =
       std::function<std::shared_ptr<SimConnection>(SimPeer& client, std::shared_ptr<Trace>)>;
+  // Of a group of several: another node leads, by its address; empty: nobody that is known.
+  void set_on_redirect(std::function<void(base::ByteView address)> on_redirect) {
+    on_redirect_ = std::move(on_redirect);
+  }
   Client(SimScheduler& scheduler, Oracle& oracle, Connect connect, uint64_t seed,
          const Options& options, const WorkloadOptions& workload);
 
@@ -90,6 +94,7 @@ class Client final : public SimPeer {
   void judge(const Request& request, base::ByteView reply);
   bool is_excused(const Request& request, base::ByteView reply);
   bool may_be_refused(const Request& request) const;
+  bool is_redirected(const Request& request, base::ByteView reply);
   void judge_command(const Request& request, base::ByteView reply);
   void judge_exec(const Request& request, base::ByteView reply);
   void judge_watch(const Request& request, base::ByteView reply);
@@ -105,6 +110,7 @@ class Client final : public SimPeer {
   SimScheduler& scheduler_;
   Oracle& oracle_;
   const Connect connect_;
+  std::function<void(base::ByteView)> on_redirect_;
   Options options_;
   Workload workload_;
   struct Stream {
@@ -120,6 +126,7 @@ class Client final : public SimPeer {
     uint64_t life = 0;              // of the node that it is connected to
     bool is_block_refused = false;  // of a command that was not queued
     bool has_ended_input = false;
+    bool must_leave = false;  // another node leads: to it, once all is answered here
   } stream_;
   std::deque<Request> requests_;  // not answered, in order
   uint64_t issued_ = 0;

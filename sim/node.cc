@@ -14,7 +14,6 @@ namespace {
 
 constexpr char kDirectory[] = "/node";
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
-constexpr base::NodeId kNodeId{1};
 constexpr uint64_t kClusterUid = 0x5eed;
 
 server::Options config_of(const NodeOptions& options) {
@@ -36,7 +35,10 @@ class SimNode::Router : public replica::ReplyRouter {
  public:
   explicit Router(SimNode& node) : node_(node) {}
   void deliver(uint32_t loop, replica::ReplyBatch batch) override {
-    node_.hands_.oracle.on_deliver(batch);
+    Oracle& oracle = node_.hands_.oracle;
+    // What is answered was applied: the oracle learns of it first.
+    if (oracle.is_cluster()) node_.tell_applied();
+    oracle.on_deliver(node_.hands_.life, batch);
     node_.clients_.hosts[loop]->deliver(std::move(batch));
   }
   uint32_t loop_count() const override { return node_.options_.loop_count; }
@@ -76,10 +78,16 @@ base::Result<std::unique_ptr<SimNode>> SimNode::start(const NodeHands& hands,
                                                       SimNodeEvents events) {
   auto node = std::unique_ptr<SimNode>(new SimNode(hands, options, std::move(events)));
   ALF_TRY_STATUS(node->open_storage());
-  hands.oracle.start_life(*node->log_);
+  if (!hands.oracle.is_cluster()) {
+    hands.oracle.start_life(*node->log_);
+    node->hands_.life = hands.oracle.life();
+  }
+  node->told_applied_ = node->machine_->applied().value;
   ALF_TRY_STATUS(node->open_replica());
   node->make_sessions();
   node->replica_->start();
+  // A member of several takes clients at once, and tells them who leads.
+  if (node->is_member_of_many()) node->is_accepting_ = true;
   return node;
 }
 
@@ -90,7 +98,7 @@ base::Status SimNode::open_storage() {
   ALF_TRY(lock_, hands_.disk.lock(dir + "/LOCK"));
   vlog::Log::Options log;
   log.dir = dir + "/log";
-  log.identity.node = kNodeId;
+  log.identity.node = hands_.id;
   log.identity.group = base::GroupId{1};
   log.identity.cluster_uid = kClusterUid;
   log.segment_bytes = options_.segment_bytes;
@@ -129,9 +137,18 @@ base::Status SimNode::open_replica() {
       .machine = *machine_,
       .keeper = *keeper_,
       .router = *router_,
-      .near_apply = options_.applies_near_loop ? loops_[0] : nullptr};
+      .near_apply = options_.applies_near_loop ? loops_[0] : nullptr,
+      .transport = hands_.transport};
+  for (const base::NodeId id : hands_.founders) {
+    directory_.put(id, {.name = base::format("n{}", id.value),
+                        .node_id = base::format("{:040x}", id.value),
+                        .resp = client_address(id),
+                        .raft = {}});
+  }
   replica::Replica::Options replica;
-  replica.id = kNodeId;
+  replica.id = hands_.id;
+  replica.founders = hands_.founders;
+  replica.log_retain_bytes = options_.log_retain_bytes;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
   replica.applier.log_bytes_per_freeze = options_.log_bytes_per_freeze;
   replica.applier.near_changes_max = options_.near_changes_max;
@@ -140,6 +157,12 @@ base::Status SimNode::open_replica() {
   events.on_serving = [this] {
     is_accepting_ = true;
     events_.on_serving();
+  };
+  events.on_leader_changed = [this] {
+    for (const auto& host : clients_.hosts) host->on_leader_changed();
+  };
+  events.redirect = [this](base::NodeId leader, uint32_t slot) {
+    return directory_.redirection(leader, slot);
   };
   events.on_fatal = [this](base::Error error) { events_.on_fatal(error); };
   events.on_disk = events_.on_disk;
@@ -157,7 +180,7 @@ void SimNode::make_sessions() {
   clients_.services = std::make_unique<server::Services>(
       server::Services{clock_, random_, config_, hands_.table, clients_.registry, clients_.counters,
                        *clients_.memory, *clients_.bodies, *clients_.slow_log, *replica_, *machine_,
-                       *log_, identity_, [] {}});
+                       *log_, identity_, directory_, [] {}});
   for (uint32_t i = 0; i < loops_.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<server::SessionHost>(
         server::SessionHost::Hands{*clients_.services, *loops_[i], executor_, clients_.watches, i,
@@ -182,7 +205,7 @@ std::shared_ptr<SimConnection> SimNode::connect(SimPeer& client, uint64_t seed,
   loops_[loop]->post([this, loop, connection, trace = std::move(trace)] {
     std::shared_ptr<env::ConnectionHandler> handler = clients_.hosts[loop]->accept(*connection);
     if (const auto* session = dynamic_cast<const server::Session*>(handler.get())) {
-      hands_.oracle.watch_session(session->id(), trace);
+      hands_.oracle.watch_session(hands_.life, session->id(), trace);
     }
     connection->start(std::move(handler));
   });
@@ -190,7 +213,8 @@ std::shared_ptr<SimConnection> SimNode::connect(SimPeer& client, uint64_t seed,
 }
 
 void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
-  hands_.oracle.on_state_hash(to);
+  if (hands_.oracle.is_cluster()) tell_applied();
+  hands_.oracle.on_state_hash(hands_.life, to);
   auto read = machine::ReadView::over(*machine_, std::move(view));
   executor_.post_to_pool(env::Lane::kLong, [this, read = std::move(read), to]() mutable {
     const base::Result<uint64_t> hash = read->logical_hash();
@@ -208,6 +232,22 @@ void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::Reply
     batch.add(to, 0);
     clients_.hosts[to.loop]->deliver(std::move(batch));
   });
+}
+
+void SimNode::receive(raft::Message message) {
+  loops_[0]->post([this, message = std::move(message)] { replica_->step(message); });
+}
+
+env::PeerAddress SimNode::client_address(base::NodeId id) {
+  return {base::format("10.0.1.{}", id.value), 6379};
+}
+
+void SimNode::tell_applied() {
+  // An entry that is applied in part may be answered in part.
+  const uint64_t applied = machine_->applied().value + (machine_->is_within_entry() ? 1 : 0);
+  if (applied <= told_applied_) return;
+  hands_.oracle.check_applied(*log_, told_applied_ + 1, applied);
+  told_applied_ = applied;
 }
 
 void SimNode::stop(std::function<void(base::Status)> done) {

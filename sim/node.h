@@ -17,6 +17,7 @@
 #include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
+#include "server/directory.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -39,6 +40,7 @@ struct NodeOptions {
   uint64_t dirty_budget_bytes = 8 * 1024;
   uint64_t memory_budget_bytes = 64 * 1024;
   uint64_t log_bytes_per_freeze = 1 << 20;
+  uint64_t log_retain_bytes = 1 << 30;
   uint64_t value_threshold_bytes = 64;
   uint64_t request_memory_bytes = 1 << 20;
   // More than one would hide the order in which replies leave apply from the oracle.
@@ -59,6 +61,11 @@ struct NodeHands {
   uint64_t seed = 0;            // of this life
   uint64_t boot_offset_ns = 0;  // monotonic time begins anew with each boot
   int64_t wall_offset_us = 0;
+  // Of a group of several; a group of one has its life's number from the oracle.
+  base::NodeId id{1};
+  std::vector<base::NodeId> founders = {};
+  net::PeerTransport* transport = nullptr;
+  uint64_t life = 0;
 };
 
 struct SimNodeEvents {
@@ -79,6 +86,9 @@ class SimNode {
   std::shared_ptr<SimConnection> connect(SimPeer& client, uint64_t seed,
                                          const SimConnection::Options& options,
                                          std::shared_ptr<Trace> trace);
+  // A message of a peer arrives.
+  void receive(raft::Message message);
+  static env::PeerAddress client_address(base::NodeId id);
   // As SIGTERM; `done` comes on the core strand.
   void stop(std::function<void(base::Status)> done);
 
@@ -91,6 +101,9 @@ class SimNode {
   bool is_disk_full() const { return replica_->refuses_growth(); }
   const replica::Replica& replica() const { return *replica_; }
   void check_invariants() const;
+  uint64_t life() const { return hands_.life; }
+  // Tells the oracle what was applied since the last time, of a group of several.
+  void tell_applied();
 
  private:
   class Router;
@@ -98,6 +111,7 @@ class SimNode {
   base::Status open_storage();
   base::Status open_replica();
   void make_sessions();
+  bool is_member_of_many() const { return hands_.founders.size() > 1; }
   void hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to);
   void drain(uint32_t loop, std::function<void(base::Status)> done);
 
@@ -112,6 +126,7 @@ class SimNode {
   env::Strand* log_strand_ = nullptr;
   env::Strand* apply_strand_ = nullptr;
   server::Identity identity_;
+  server::Directory directory_;
   // Storage, in the order of server/storage.
   std::unique_ptr<env::FileLock> lock_;
   std::unique_ptr<vlog::Log> log_;
@@ -132,6 +147,7 @@ class SimNode {
     std::vector<std::unique_ptr<server::SessionHost>> hosts;  // by loop
   } clients_;
   std::vector<std::shared_ptr<SimConnection>> connections_;
+  uint64_t told_applied_ = 0;
   uint32_t next_loop_ = 0;
   bool is_accepting_ = false;
 };

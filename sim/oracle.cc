@@ -57,10 +57,8 @@ void Oracle::fail(std::string what) {
 
 void Oracle::start_life(const vlog::Log& log) {
   const Reading reading(is_reading_);
+  lives_.erase(life_);
   ++life_;
-  undelivered_.clear();
-  undelivered_hashes_.clear();
-  traces_.clear();
   const uint64_t last = log.last_index().value;
   if (last < harvested_) {
     return fail(base::format("after a restart the log ends at entry {}, but {} was durable", last,
@@ -77,9 +75,48 @@ void Oracle::start_life(const vlog::Log& log) {
     }
   }
   harvest(log);
-  undelivered_.clear();
-  undelivered_hashes_.clear();
+  lives_.erase(life_);
+  lives_[life_];
   sent_.clear();
+}
+
+void Oracle::note_leader(uint64_t term, uint64_t node, uint64_t life, const vlog::Log& log) {
+  const auto [place, is_new] = leaders_.emplace(term, Leadership{node, life});
+  if (!is_new) {
+    if (place->second.node != node || place->second.life != life) {
+      fail(base::format("nodes {} and {} both lead in term {}", place->second.node, node, term));
+    }
+    return;
+  }
+  lives_[life];
+  // Leader completeness: what was committed in earlier terms stands in its log. (One that wins an
+  // election long after a later one was won has nothing to lose.)
+  if (harvested_ == 0 || entries_[harvested_].term > term) return;
+  const std::optional<base::Term> held = log.term_at(base::LogIndex{harvested_});
+  if (!held || held->value != entries_[harvested_].term) {
+    fail(base::format("node {} leads in term {} without the committed entry {}", node, term,
+                      harvested_));
+  }
+}
+
+void Oracle::end_life(uint64_t life) { lives_.erase(life); }
+
+void Oracle::check_applied(const vlog::Log& log, uint64_t from, uint64_t until) {
+  const Reading reading(is_reading_);
+  for (uint64_t index = from; index <= until && !has_failed(); ++index) {
+    const base::Result<raft::Entry> entry = log.read_entry(base::LogIndex{index});
+    if (!entry && entry.error().code == base::ErrorCode::kIo) return;  // the disk went down
+    if (!entry) return fail(base::format("read what is applied: {}", entry.error().message));
+    if (index == harvested_ + 1) {
+      take_entry(*entry);
+      continue;
+    }
+    if (index > harvested_) return fail(base::format("entry {} was applied before it", index));
+    const EntryFacts& facts = entries_[index];
+    if (facts.term != entry->term.value || facts.hash != base::hash64(entry->bytes())) {
+      fail(base::format("two nodes applied different entries at index {}", index));
+    }
+  }
 }
 
 void Oracle::harvest(const vlog::Log& log) {
@@ -148,7 +185,8 @@ Bytes Oracle::body_of(const machine::Operation& operation) {
 }
 
 void Oracle::note_refused(uint64_t identity, uint64_t life) {
-  if (life != life_) return;  // what was sent to an earlier one is forgotten
+  // What was sent to an earlier one is forgotten.
+  if (!is_cluster_ && life != life_) return;
   if (--sent_[identity] < 0) fail("an operation stands in the log that a client was refused");
 }
 
@@ -180,7 +218,20 @@ void Oracle::take_operation(const raft::Entry& entry, const machine::Operation& 
     return fail(base::format("entry {} holds an operation that nobody sent, or a second time: {}",
                              logged.entry, shown(body)));
   }
-  (logged.is_state_hash ? undelivered_hashes_ : undelivered_).push_back(std::move(logged));
+  uint64_t life = life_;
+  if (is_cluster_) {
+    // Only who proposed it can answer for it.
+    const auto leader = leaders_.find(entry.term.value);
+    if (leader == leaders_.end()) {
+      return fail(base::format("entry {} bears term {}, in which nobody led", logged.entry,
+                               entry.term.value));
+    }
+    life = leader->second.life;
+  }
+  const auto author = lives_.find(life);
+  if (author == lives_.end()) return;  // it is dead
+  (logged.is_state_hash ? author->second.undelivered_hashes : author->second.undelivered)
+      .push_back(std::move(logged));
 }
 
 uint64_t Oracle::run_call(ByteView body, Bytes& reply) {
@@ -230,32 +281,42 @@ void Oracle::run_block(ByteView body, LoggedOperation& logged) {
   logged.identity = block_identity(identities);
 }
 
-void Oracle::watch_session(uint64_t session, std::shared_ptr<Trace> trace) {
-  traces_[session] = std::move(trace);
+void Oracle::watch_session(uint64_t life, uint64_t session, std::shared_ptr<Trace> trace) {
+  lives_[life].traces[session] = std::move(trace);
 }
 
-void Oracle::on_deliver(const replica::ReplyBatch& batch) {
+void Oracle::on_deliver(uint64_t life, const replica::ReplyBatch& batch) {
+  const auto found = lives_.find(life);
+  if (found == lives_.end()) return fail("a life that is over answers");
   for (const replica::Reply& reply : batch.replies) {
-    if (reply.kind == replica::ReplyKind::kApplied) continue;
-    if (reply.kind == replica::ReplyKind::kNoTick) continue;
-    if (reply.kind == replica::ReplyKind::kLost) continue;     // the connection will be closed
-    if (reply.kind == replica::ReplyKind::kRefused) continue;  // it stands in no log
+    switch (reply.kind) {
+      case replica::ReplyKind::kApplied:
+      case replica::ReplyKind::kNoTick:
+      case replica::ReplyKind::kLost:     // the connection will be closed
+      case replica::ReplyKind::kRefused:  // it stands in no log
+      case replica::ReplyKind::kBarrier:
+      case replica::ReplyKind::kRetry: continue;
+      case replica::ReplyKind::kWatchFailed:
+      case replica::ReplyKind::kReplied: break;
+    }
     if (reply.is_block) {
-      check_delivered(reply, ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
+      check_delivered(found->second, reply,
+                      ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
       continue;
     }
     size_t begin = reply.begin;
     for (size_t i = reply.ends_begin; i < reply.ends_end; ++i) {
-      check_delivered(reply, ByteView(batch.bytes).substr(begin, batch.ends[i] - begin));
+      check_delivered(found->second, reply,
+                      ByteView(batch.bytes).substr(begin, batch.ends[i] - begin));
       begin = batch.ends[i];
     }
   }
 }
 
-void Oracle::check_delivered(const replica::Reply& reply, ByteView bytes) {
-  if (undelivered_.empty()) return fail("apply answered an operation that is not in the log");
-  LoggedOperation logged = std::move(undelivered_.front());
-  undelivered_.pop_front();
+void Oracle::check_delivered(Life& life, const replica::Reply& reply, ByteView bytes) {
+  if (life.undelivered.empty()) return fail("apply answered an operation that is not in the log");
+  LoggedOperation logged = std::move(life.undelivered.front());
+  life.undelivered.pop_front();
   Bytes expected = logged.reply;
   for (const Bytes& part : logged.parts) expected += part;
   const bool has_failed_watch = reply.kind == replica::ReplyKind::kWatchFailed;
@@ -263,17 +324,20 @@ void Oracle::check_delivered(const replica::Reply& reply, ByteView bytes) {
     return fail(base::format("entry {}: apply answered {}, the model {}", logged.entry,
                              shown(bytes), shown(expected)));
   }
-  const auto trace = traces_.find(reply.to.session);
-  if (trace == traces_.end()) return fail("apply answered a session that is none");
+  const auto trace = life.traces.find(reply.to.session);
+  if (trace == life.traces.end()) return fail("apply answered a session that is none");
   trace->second->push_back(std::move(logged));
 }
 
-void Oracle::on_state_hash(const replica::ReplyTo& to) {
-  if (undelivered_hashes_.empty()) return fail("a state hash that is not in the log");
-  const auto trace = traces_.find(to.session);
-  if (trace == traces_.end()) return fail("a state hash for a session that is none");
-  trace->second->push_back(std::move(undelivered_hashes_.front()));
-  undelivered_hashes_.pop_front();
+void Oracle::on_state_hash(uint64_t life, const replica::ReplyTo& to) {
+  const auto found = lives_.find(life);
+  if (found == lives_.end() || found->second.undelivered_hashes.empty()) {
+    return fail("a state hash that is not in the log");
+  }
+  const auto trace = found->second.traces.find(to.session);
+  if (trace == found->second.traces.end()) return fail("a state hash for a session that is none");
+  trace->second->push_back(std::move(found->second.undelivered_hashes.front()));
+  found->second.undelivered_hashes.pop_front();
 }
 
 void Oracle::note_applied(uint64_t index, bool is_within_next) {

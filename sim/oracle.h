@@ -69,15 +69,26 @@ class Oracle {
   void start_life(const vlog::Log& log);
   // Reads what has become durable since the last call.
   void harvest(const vlog::Log& log);
+
+  // ---- a group of several: the truth is what is committed, told by whoever applies it first ----
+  void set_cluster() { is_cluster_ = true; }
+  bool is_cluster() const { return is_cluster_; }
+  // A node leads in that term, in that life of its process. Nobody else may ever.
+  void note_leader(uint64_t term, uint64_t node, uint64_t life, const vlog::Log& log);
+  // That life of a node ended: nobody is answered by it any more.
+  void end_life(uint64_t life);
+  // A node applies entries from `from` up to `until`: the same as any other did.
+  void check_applied(const vlog::Log& log, uint64_t from, uint64_t until);
   uint64_t harvested() const { return harvested_; }
   uint64_t operation_count() const { return operation_count_; }
   // Where the model stood after this entry.
   uint64_t position_of_entry(uint64_t index) const;
 
   // ---- replies leaving apply ----
-  void watch_session(uint64_t session, std::shared_ptr<Trace> trace);
-  void on_deliver(const replica::ReplyBatch& batch);
-  void on_state_hash(const replica::ReplyTo& to);
+  // Of a node's life, as are the sessions: in a group of one the oracle counts them itself.
+  void watch_session(uint64_t life, uint64_t session, std::shared_ptr<Trace> trace);
+  void on_deliver(uint64_t life, const replica::ReplyBatch& batch);
+  void on_state_hash(uint64_t life, const replica::ReplyTo& to);
   // The node says that entries up to here are applied, and perhaps a part of the next.
   void note_applied(uint64_t index, bool is_within_next);
   uint64_t applied_position() const { return applied_position_; }
@@ -118,7 +129,17 @@ class Oracle {
     uint64_t hash = 0;      // of kind, stamp, seed and payload
     uint64_t position = 0;  // of the model, after it
   };
-  void check_delivered(const replica::Reply& reply, base::ByteView bytes);
+  // Of one life of a node: what it proposed, and who asked it to.
+  struct Life {
+    std::deque<LoggedOperation> undelivered;  // in the order of the log
+    std::deque<LoggedOperation> undelivered_hashes;
+    std::map<uint64_t, std::shared_ptr<Trace>> traces;  // by session; shared with its client
+  };
+  struct Leadership {
+    uint64_t node = 0;
+    uint64_t life = 0;
+  };
+  void check_delivered(Life& life, const replica::Reply& reply, base::ByteView bytes);
   void take_entry(const raft::Entry& entry);
   void take_operation(const raft::Entry& entry, const machine::Operation& operation);
   base::Bytes body_of(const machine::Operation& operation);
@@ -139,9 +160,9 @@ class Oracle {
   std::vector<EntryFacts> entries_;              // by index
   std::map<uint64_t, raft::Payload> fragments_;  // by index, until their operation comes
   std::unordered_map<uint64_t, int64_t> sent_;   // by identity; asked by key only
-  std::deque<LoggedOperation> undelivered_;      // of this life, in the order of the log
-  std::deque<LoggedOperation> undelivered_hashes_;
-  std::map<uint64_t, std::shared_ptr<Trace>> traces_;  // by session; shared with its client
+  std::map<uint64_t, Life> lives_;               // those that may still answer
+  std::map<uint64_t, Leadership> leaders_;       // by term, of a group of several
+  bool is_cluster_ = false;
 };
 
 }  // namespace alfheim::sim

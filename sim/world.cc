@@ -313,13 +313,29 @@ void World::start_life() {
   const bool is_without_room =
       is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace && !has_kept_room();
   if (!disk_->is_down() && !is_excused_ && !is_without_room) {
-    return oracle_.fail("the node cannot start: " + node.error().message);
+    return oracle_.fail("the node cannot start: " + node.error().message + told_files());
   }
   if (options_.failing_operation != 0) is_excused_ = is_failure_to_come();
   if (disk_->is_down()) crash_at_change_ = 0;
   disk_->go_down();
   lose(true);
   schedule_start(random_.below(kDowntimeNsMax));
+}
+
+// What the log's directory holds, with sizes: for whoever looks for the reason.
+std::string World::told_files() {
+  is_checking_ = true;
+  std::string text = "; files:";
+  const auto names = disk_->list("/node/log");
+  if (names) {
+    for (const std::string& name : *names) {
+      const auto file = disk_->open("/node/log/" + name, {});
+      const auto bytes = file ? (*file)->size_bytes() : base::Result<uint64_t>(file.error());
+      text += base::format(" {} ({})", name, bytes ? std::to_string(*bytes) : "?");
+    }
+  }
+  is_checking_ = false;
+  return text;
 }
 
 // Files that the log keeps for a start on a full disk.

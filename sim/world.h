@@ -75,6 +75,7 @@ class World {
   // A life of the node.
   void start_life();
   bool has_kept_room();
+  std::string told_files();
   void end_life(bool is_power_loss, const std::string& why);
   void lose(bool is_power_loss);
   void schedule_start(uint64_t delay_ns);

@@ -79,5 +79,11 @@
   X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \
   X(ViewBeforeTheLastByte, "A read shows the state of when its request's first bytes came.") \
   X(GetSeesLaterSet, "A pipelined GET that goes to the pool sees the SET behind it.") \
-  X(ReplySlotsSwapped, "Replies leave in the order in which they are ready.")
+  X(ReplySlotsSwapped, "Replies leave in the order in which they are ready.") \
+  /* a group of several */ \
+  X(ReadWithoutBarrier, "A leader answers reads without proof that nobody else leads by now.") \
+  X(AckOvertakesAWrite, \
+    "What wants nothing durable is acknowledged while a write before it is under way.") \
+  X(DisplacedTakenForRefuted, \
+    "A client is told that its command was not done when another leader's entry took its place.")
 // clang-format on

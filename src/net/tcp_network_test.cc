@@ -499,7 +499,7 @@ class Pool final : public env::Executor {
   ~Pool() override {
     for (std::thread& thread : threads_) thread.join();
   }
-  void post_to_pool(env::Task task) override {
+  void post_to_pool(env::Lane, env::Task task) override {
     threads_.emplace_back([task = std::move(task)]() mutable { task(); });
   }
 

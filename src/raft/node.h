@@ -121,6 +121,8 @@ class Node {
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   // True once an entry of the own term is committed: only then the leader knows what is.
   bool is_leader_established() const;
+  // The log is on stable storage here up to this entry.
+  base::LogIndex durable() const { return durability_.last(); }
   NodeStatus status() const;
   // Aborts where an invariant is broken; the simulator calls it after every step.
   void check_invariants() const;

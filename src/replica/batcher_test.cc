@@ -1,4 +1,5 @@
 #include "replica/batcher.h"
+
 #include <gtest/gtest.h>
 
 #include <string>

@@ -42,7 +42,8 @@ base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
   }
   const base::Bytes& stored = hands.machine.state().configuration;
   if (stored.empty()) {
-    state.configuration = raft::make_configuration({options.id});
+    state.configuration = raft::make_configuration(
+        options.founders.empty() ? std::vector{options.id} : options.founders);
   } else {
     ALF_TRY(state.configuration, raft::decode_configuration(stored));
   }
@@ -98,7 +99,22 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                    .on_progress = events_.on_progress,
                    .on_no_room = [this](const base::Error& found) { give_room_to_index(found); },
                    .on_room = [this] { guard_.note_room(DiskGuard::Need::kIndex); },
-               }) {}
+               }),
+      writes_(WriteQueue::Hands{hands.core, hands.log_strand, hands.log},
+              WriteQueue::Events{
+                  .on_durable =
+                      [this](uint64_t number, std::vector<raft::Message> messages) {
+                        on_durable(number, std::move(messages));
+                      },
+                  .on_no_room = [this](const base::Error& found) { on_no_room(found); },
+                  .on_failed = [this](base::Error error) { fail(std::move(error)); },
+                  .on_written = [this] { look_behind_write(); },
+              }),
+      outbox_(PeerOutbox::Hands{hands.core, hands.executor, hands.log, hands.transport},
+              [this](base::Term term) { return raft_.soft_state().term == term; }),
+      role_(raft_.soft_state()) {
+  needs_barrier_.store(!state.configuration.is_sole_voter(options.id), std::memory_order_release);
+}
 
 void Replica::start() {
   hands_.core.post([this] {
@@ -109,9 +125,12 @@ void Replica::start() {
 }
 
 void Replica::on_tick() {
-  if (has_failed_ || (on_stopped_ && in_flight_.empty())) return;
+  if (has_failed_ || (on_stopped_ && in_flight_.is_empty())) return;
   raft_.tick();
   handle_ready();
+  barriers_.expire(hands_.clock.monotonic_ms());
+  redirect_queued();
+  tell_readers();
   look_at_disk();
   retry_parked();
   take_snapshot();
@@ -122,7 +141,7 @@ void Replica::on_tick() {
 
 // A tick without followers: keys are due, so log time must move for them to go.
 void Replica::tick_log_time() {
-  if (!is_serving() || is_writing_ || !batcher_.is_empty() || refuses_writes()) return;
+  if (!is_serving() || writes_.is_writing() || !batcher_.is_empty() || refuses_writes()) return;
   const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
   if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
 }
@@ -139,9 +158,22 @@ bool Replica::is_overloaded() const {
   return batcher_.is_full() || applier_.backlog_bytes() > kBacklogBytesMax;
 }
 
+void Replica::step(const raft::Message& message) {
+  if (has_failed_ || is_closing_) return;
+  raft_.step(message);
+  handle_ready();
+}
+
 void Replica::pump() {
   if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop before it served
-  if (has_failed_ || is_writing_ || !raft_.is_leader_established()) return;
+  if (has_failed_) return;
+  if (barriers_.is_asked()) {
+    barriers_.ask(raft_, hands_.clock.monotonic_ms());
+    handle_ready();
+    tell_readers();
+  }
+  redirect_queued();
+  if (writes_.is_writing() || !raft_.is_leader_established()) return;
   if (gathering_.is_on()) return;                           // gather() pumps
   if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
   if (!is_serving()) return;
@@ -218,19 +250,30 @@ bool Replica::propose(raft::EntryKind kind, raft::Payload payload, Batch& batch)
     lose(batch);
     return false;
   }
-  ALF_CHECK(proposed_.empty() || proposed_.back().index < *index);
-  proposed_.push_back(Proposed{*index, std::move(batch.waiters), std::move(batch.followers)});
+  in_flight_.proposed(*index, raft_.soft_state().term, batch);
   ++counters_.entries_proposed;
   return true;
 }
 
 void Replica::lose(Batch& batch) {
+  tell(batch.waiters, ReplyKind::kLost);
+  tell(batch.followers, ReplyKind::kLost);
+}
+
+void Replica::lose(std::vector<CommittedEntry> entries) {
+  for (const CommittedEntry& item : entries) {
+    tell(item.waiters, ReplyKind::kLost);
+    tell(item.followers, ReplyKind::kLost);
+  }
+}
+
+// A reply without words.
+void Replica::tell(std::span<const ReplyTo> waiters, ReplyKind kind) {
+  if (waiters.empty()) return;
   std::vector<ReplyBatch> batches(hands_.router.loop_count());
-  for (const std::vector<ReplyTo>* waiters : {&batch.waiters, &batch.followers}) {
-    for (const ReplyTo& to : *waiters) {
-      if (to.session == 0) continue;
-      batches[to.loop].replies.push_back(Reply{.to = to, .kind = ReplyKind::kLost});
-    }
+  for (const ReplyTo& to : waiters) {
+    if (to.session == 0) continue;
+    batches[to.loop].replies.push_back(Reply{.to = to, .kind = kind});
   }
   deliver(std::move(batches));
 }
@@ -244,44 +287,35 @@ void Replica::deliver(std::vector<ReplyBatch> batches) {
 void Replica::handle_ready() {
   while (!has_failed_ && raft_.has_ready()) {
     raft::Ready ready = raft_.take_ready();
-    for (const raft::Entry& entry : ready.entries) {
-      InFlight item{entry, {}, {}};
-      if (!proposed_.empty() && proposed_.front().index == entry.index) {
-        item.waiters = std::move(proposed_.front().waiters);
-        item.followers = std::move(proposed_.front().followers);
-        proposed_.pop_front();
-      }
-      ALF_CHECK(in_flight_.empty() || in_flight_.back().entry.index.next() == entry.index);
-      in_flight_.push_back(std::move(item));
-      if (entry.kind == raft::EntryKind::kNoop) established_ = entry.index;
-    }
+    take_up(ready);
+    // Ahead of the own disk: the peers write while this node does.
+    for (raft::Message& message : ready.messages) outbox_.send(std::move(message));
+    for (const raft::ReadState& read : ready.reads) barriers_.granted(read);
+    for (const raft::ReadId id : ready.reads_refused) barriers_.refused(id);
+    const bool has_reads = !ready.reads.empty() || !ready.reads_refused.empty();
     hand_to_apply(ready.applicable);
-    if (ready.needs_persist()) {
-      write(std::move(ready));
-    } else {
-      raft_.persisted(ready.number);
-    }
+    note_role(ready.soft_state);
+    if (has_reads) tell_readers();
+    if (ready.needs_persist()) ++counters_.writes;
+    writes_.add(std::move(ready));
   }
 }
 
-void Replica::write(raft::Ready ready) {
-  is_writing_ = true;
-  ++writes_in_flight_;
-  ++counters_.writes;
-  post_write(std::move(ready));
+void Replica::take_up(const raft::Ready& ready) {
+  in_flight_.take_up(ready.entries);
+  outbox_.note_entries(ready.entries);
+  for (const raft::Entry& entry : ready.entries) {
+    if (entry.kind == raft::EntryKind::kNoop) established_ = entry.index;
+  }
 }
 
-void Replica::on_written(raft::Ready ready, base::Status status) {
-  ALF_CHECK(writes_in_flight_ > 0);
-  if (!status && status.error().code == base::ErrorCode::kNoSpace) {
-    return park(std::move(ready), status.error());
-  }
-  --writes_in_flight_;
-  is_writing_ = writes_in_flight_ > 0;
-  if (!status) return fail(std::move(status).error());
-  if (guard_.lacks_log() && parked_.empty()) guard_.note_room(DiskGuard::Need::kLog);
-  raft_.persisted(ready.number);
+void Replica::on_durable(uint64_t number, std::vector<raft::Message> messages) {
+  if (guard_.lacks_log()) guard_.note_room(DiskGuard::Need::kLog);
+  raft_.persisted(number);
+  outbox_.note_durable(raft_.durable());
+  for (raft::Message& message : messages) outbox_.send(std::move(message));
   handle_ready();
+  if (!is_serving()) return pump();
   gathering_.begin(hands_.clock.monotonic_ns());
   gather();
 }
@@ -294,20 +328,18 @@ void Replica::gather() {
 
 void Replica::hand_to_apply(base::LogIndex applicable) {
   if (applicable <= handed_) return;
-  std::vector<CommittedEntry> entries;
-  while (!in_flight_.empty() && in_flight_.front().entry.index <= applicable) {
-    InFlight& item = in_flight_.front();
-    entries.push_back(
-        CommittedEntry{std::move(item.entry), std::move(item.waiters), std::move(item.followers)});
-    in_flight_.pop_front();
-  }
   handed_ = applicable;
-  applier_.offer(applicable, std::move(entries));
+  applier_.offer(applicable, in_flight_.take_until(applicable));
+  for (const CommittedEntry& refuted : in_flight_.take_refuted()) {
+    redirect(refuted.entry, refuted.waiters);
+    tell(refuted.followers, ReplyKind::kRetry);
+  }
 }
 
 void Replica::on_applied(base::LogIndex index) {
   if (index > raft_.status().applied) raft_.applied(index);
   handle_ready();
+  tell_readers();
   if (!is_serving() && !has_failed_ && !on_stopped_ && raft_.is_leader_established() &&
       established_ != base::LogIndex{} && index >= established_) {
     base::Stamp log_time;
@@ -319,6 +351,7 @@ void Replica::on_applied(base::LogIndex index) {
     take_snapshot();
     is_serving_.store(true, std::memory_order_release);
     events_.on_serving();
+    if (events_.on_leader_changed) events_.on_leader_changed();
     sweep();  // fills the pool of spare segments
     applier_.warm_up();
   }
@@ -326,8 +359,9 @@ void Replica::on_applied(base::LogIndex index) {
   pump();
 }
 
-void Replica::on_persisted(base::LogIndex first) {
+void Replica::on_persisted(base::LogIndex needed_from) {
   counters_.persisted_wall_ms = hands_.clock.wall_ms();
+  const base::LogIndex first = log_start_for(needed_from);
   if (has_failed_ || first <= hands_.log.first_index()) return;
   hands_.log_strand.post([this, first] {
     const std::optional<base::Term> term = hands_.log.term_at(base::LogIndex{first.value - 1});
@@ -383,15 +417,18 @@ void Replica::stop(std::function<void(base::Status)> done) {
   hands_.core.post([this, done = std::move(done)]() mutable {
     ALF_CHECK(!on_stopped_);
     on_stopped_ = std::move(done);
-    if (!parked_.empty()) abandon_parked();
+    if (writes_.is_parked()) abandon_parked();
     if (has_failed_ || !is_serving()) return finish_stop();
     pump();
   });
 }
 
 void Replica::finish_stop() {
-  const bool is_idle = !is_writing_ && !large_ && batcher_.is_empty() && in_flight_.empty();
+  // Where another leads, what is not committed here may never be.
+  const bool is_done = in_flight_.is_empty() || !raft_.is_leader();
+  const bool is_idle = !writes_.is_writing() && !large_ && batcher_.is_empty() && is_done;
   if (is_closing_ || (!is_idle && !has_failed_ && !ALF_MUTANT(StopDoesNotWait))) return;
+  lose(in_flight_.take_all());
   is_closing_ = true;
   is_serving_.store(false, std::memory_order_release);
   // Through the core, behind the move of the log's start that the last freeze brings.

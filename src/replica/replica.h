@@ -1,9 +1,9 @@
-// replica/replica: one group's heart: proposals in, Ready out to the log and to apply.
+// replica/replica: one group's heart: proposals in, Ready out to the log, to peers and to apply.
 //
 // Owns the raft node and the order of everything around it: a batch is proposed as one entry,
 // the log strand writes it with one write and one sync (at most one is in flight; what arrives
-// meanwhile shares the next), what is durable and committed goes to the applier. Knows
-// operations only as bytes, and sessions only as ReplyTo.
+// meanwhile shares the next) while the links carry it to the peers, what is durable and committed
+// goes to the applier. Knows operations only as bytes, and sessions only as ReplyTo.
 //
 // Thread: the core strand owns it; what says "any thread" may be called from any. The core
 // never blocks: writing is the log strand's, applying the apply strand's.
@@ -25,7 +25,11 @@
 #include "replica/batcher.h"
 #include "replica/disk_guard.h"
 #include "replica/gathering.h"
+#include "replica/in_flight.h"
+#include "replica/peer_outbox.h"
+#include "replica/read_barriers.h"
 #include "replica/stamp_clock.h"
+#include "replica/write_queue.h"
 #include "upkeep/segment_keeper.h"
 
 namespace alfheim::replica {
@@ -54,19 +58,30 @@ class Replica {
     upkeep::SegmentKeeper& keeper;
     ReplyRouter& router;
     env::Strand* near_apply = nullptr;  // where small entries are applied; null: on apply_strand
+    net::PeerTransport* transport = nullptr;  // null: a group of one
   };
   struct Options {
     base::NodeId id;
     base::GroupId group{1};
     uint64_t tick_ms = 100;
     uint32_t election_ticks = 10;
+    // Who founds the group where the directory is empty; empty: this node alone.
+    std::vector<base::NodeId> founders;
+    // Log that is kept for peers that lag, though the index no longer needs it.
+    uint64_t log_retain_bytes = 256 * base::kMiB;
     machine::PayloadHeader payload;
     Applier::Options applier;
     DiskGuard::Options disk;
   };
   struct Events {
-    // On the core strand, once: entries of the own term are applied, reads and writes may come.
+    // On the core strand, once a leadership: entries of the own term are applied, reads and writes
+    // may come.
     std::function<void()> on_serving;
+    // On the core strand: another leader is known, or none; or this node serves. May be empty.
+    std::function<void()> on_leader_changed;
+    // What a client is told of the key slot (or 0) when that node leads: "MOVED 0 host:port", or
+    // nothing while that is not known. Any thread. May be empty.
+    std::function<std::string(base::NodeId leader, uint32_t slot)> redirect;
     // Any strand, once: the node must stop; nothing more may be acknowledged.
     std::function<void(base::Error)> on_fatal;
     std::function<void(std::shared_ptr<index::View>, ReplyTo)> on_state_hash;
@@ -90,9 +105,22 @@ class Replica {
   Batcher& batcher() { return batcher_; }
   // What was added to the batcher may go: one wake-up, however much was added.
   void submit();
-  // Whether a read may take its view now. In a group of one: once the own term's no-op is
-  // applied. (More members need a barrier first; there is none yet.)
+  // Whether this node leads, and its own term's no-op is applied: it takes what writes, and reads,
+  // which in a group of several need a barrier first.
   bool is_serving() const { return is_serving_.load(std::memory_order_acquire); }
+  // Whether requests find their way from here: to this node, or to the leader that it follows.
+  bool is_ready() const { return is_serving() || (needs_barrier() && leader() != base::NodeId{}); }
+  base::NodeId id() const { return options_.id; }
+  // 0 where none is known.
+  base::NodeId leader() const { return {leader_.load(std::memory_order_acquire)}; }
+  bool needs_barrier() const { return needs_barrier_.load(std::memory_order_acquire); }
+  // What the reader has wholly received by now may take its view once kBarrier is told; with
+  // kRetry it looks again who leads. Followers may ask, too. submit() makes it go.
+  void add_reader(const ReplyTo& reader) { barriers_.add(reader); }
+  // As of the last Ready. On the core strand.
+  const raft::SoftState& role() const { return role_; }
+  // A message of a peer. On the core strand.
+  void step(const raft::Message& message);
   // New work should wait: too much is queued or not yet applied.
   bool is_overloaded() const;
   // The disk is full: what grows the data must be answered with kRefusedByFullDisk; while the log
@@ -110,16 +138,6 @@ class Replica {
   Replica(const Hands& hands, const Options& options, Events events,
           const raft::RestoredState& state);
 
-  struct Proposed {  // given to raft, not yet in a Ready
-    base::LogIndex index;
-    std::vector<ReplyTo> waiters;
-    std::vector<ReplyTo> followers;
-  };
-  struct InFlight {  // on its way to the disk, not yet handed to apply
-    raft::Entry entry;
-    std::vector<ReplyTo> waiters;
-    std::vector<ReplyTo> followers;
-  };
   struct LargeInFlight {
     LargeOperation operation;
     base::Term term;  // of all its pieces: what another term put at their indexes is not theirs
@@ -135,13 +153,24 @@ class Replica {
   void propose_commands(Batch& batch);
   bool propose(raft::EntryKind kind, raft::Payload payload, Batch& batch);
   void handle_ready();
-  void write(raft::Ready ready);
-  void on_written(raft::Ready ready, base::Status status);
+  void take_up(const raft::Ready& ready);
+  void note_role(const raft::SoftState& now);
+  void on_durable(uint64_t number, std::vector<raft::Message> messages);
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
   void on_persisted(base::LogIndex log_needed_from);
   void sweep();
   void lose(Batch& batch);
+  void lose(std::vector<CommittedEntry> entries);
+  void tell(std::span<const ReplyTo> waiters, ReplyKind kind);
+  void tell_readers();
+
+  // replica_role.cc: what a node does that does not lead.
+  void redirect_queued();
+  void redirect(Batch& batch);
+  void redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters);
+  std::string redirection(const machine::Operation* operation) const;
+  base::LogIndex log_start_for(base::LogIndex needed_from) const;
   void deliver(std::vector<ReplyBatch> batches);  // by loop
   void lose_large();
   void fail(base::Error error);
@@ -149,9 +178,8 @@ class Replica {
   void take_snapshot();
 
   // replica_disk.cc: what a full disk asks for.
-  void post_write(raft::Ready ready);
-  base::Status persist(const raft::Ready& ready);  // log strand
-  void park(raft::Ready ready, const base::Error& found);
+  void look_behind_write();  // log strand
+  void on_no_room(const base::Error& found);
   void retry_parked();
   void release_followers();
   void give_room_to_index(const base::Error& found);  // any strand
@@ -172,26 +200,26 @@ class Replica {
   DiskGuard guard_;
   Gathering gathering_;
   Applier applier_;
-  std::deque<Proposed> proposed_;
-  std::deque<InFlight> in_flight_;
+  WriteQueue writes_;
+  PeerOutbox outbox_;
+  ReadBarriers barriers_;
+  InFlight in_flight_;
   std::optional<LargeInFlight> large_;
   std::function<void(base::Status)> on_stopped_;
-  base::LogIndex handed_;           // to apply, up to here
-  base::LogIndex established_;      // the newest no-op of an own leadership
-  std::deque<raft::Ready> parked_;  // the log has no room for them; in order
-  uint64_t look_ms_ = 0;            // when the disk is to be asked again
-  struct {
-    bool is_parked = false;  // what comes must not pass what is parked
-    uint64_t roll_count = 0;
-  } log_strand_;  // of the log strand alone
-  uint32_t writes_in_flight_ = 0;
-  bool is_writing_ = false;
+  base::LogIndex handed_;       // to apply, up to here
+  base::LogIndex established_;  // the newest no-op of an own leadership
+  raft::SoftState role_;        // as of the last Ready
+  uint64_t leaderless_ms_ = 0;  // since when no leader is known; 0: one is
+  uint64_t look_ms_ = 0;        // when the disk is to be asked again
+  uint64_t roll_count_ = 0;     // of the log strand alone
   bool is_closing_ = false;
   bool has_failed_ = false;
   ReplicaStatus counters_;
   mutable std::mutex snapshot_mutex_;  // guards snapshot_
   ReplicaStatus snapshot_;
   std::atomic<bool> is_serving_{false};
+  std::atomic<bool> needs_barrier_{false};
+  std::atomic<uint64_t> leader_{0};
   std::atomic<bool> is_pump_posted_{false};
 };
 

@@ -16,46 +16,21 @@ constexpr uint32_t kReserveOfLog = 1;
 
 }  // namespace
 
-// ---- the log strand ----
-
-void Replica::post_write(raft::Ready ready) {
-  hands_.log_strand.post([this, ready = std::move(ready)]() mutable {
-    base::Status status = persist(ready);
-    hands_.core.post([this, ready = std::move(ready), status = std::move(status)]() mutable {
-      on_written(std::move(ready), std::move(status));
-    });
-  });
-}
-
-base::Status Replica::persist(const raft::Ready& ready) {
-  if (log_strand_.is_parked) {
-    return base::Error{base::ErrorCode::kNoSpace, "append to the log: an earlier append waits"};
-  }
-  if (ready.hard_state && !ALF_MUTANT(HardStateNotSaved)) {
-    ALF_TRY_STATUS(hands_.log.save_hard_state(
-        vlog::HardState{ready.hard_state->term, ready.hard_state->vote}));
-  }
-  if (ready.entries.empty()) return base::ok();
-  base::Status status = hands_.log.append(ready.entries);
-  log_strand_.is_parked = !status && status.error().code == base::ErrorCode::kNoSpace;
-  // A new segment is what takes room: whoever is refused from now on is refused early.
+// A new segment is what takes room: whoever is refused from now on is refused early.
+void Replica::look_behind_write() {
   const uint64_t roll_count = hands_.log.roll_count();
-  if (roll_count != log_strand_.roll_count) {
-    guard_.look();
-    // Deletes may use up the room faster than once a second, and with it that of the index.
-    if (guard_.is_full()) applier_.freeze_for_room();
-  }
-  log_strand_.roll_count = roll_count;
-  return status;
+  if (std::exchange(roll_count_, roll_count) == roll_count) return;
+  guard_.look();
+  // Deletes may use up the room faster than once a second, and with it that of the index.
+  if (guard_.is_full()) applier_.freeze_for_room();
 }
 
 // ---- the core ----
 
-// Its entries are raft's, so nothing can take them back: they wait, and with them all that is
+// The entries are raft's, so nothing can take them back: they wait, and with them all that is
 // behind, until there is room. Reads go on.
-void Replica::park(raft::Ready ready, const base::Error& found) {
+void Replica::on_no_room(const base::Error& found) {
   guard_.note_no_room(DiskGuard::Need::kLog, found);
-  parked_.push_back(std::move(ready));
   release_followers();
   if (on_stopped_) {
     abandon_parked();
@@ -65,46 +40,21 @@ void Replica::park(raft::Ready ready, const base::Error& found) {
 
 // Log time stands still before there is room: reads must not wait for it.
 void Replica::release_followers() {
-  std::vector<ReplyBatch> batches(hands_.router.loop_count());
-  const auto release = [&](std::vector<ReplyTo> followers) {
-    for (const ReplyTo& to : followers) {
-      if (to.session == 0) continue;
-      batches[to.loop].replies.push_back(Reply{.to = to, .kind = ReplyKind::kNoTick});
-    }
-  };
-  for (InFlight& item : in_flight_) release(std::exchange(item.followers, {}));
-  for (Proposed& item : proposed_) release(std::exchange(item.followers, {}));
-  release(batcher_.take_followers());
-  deliver(std::move(batches));
+  tell(in_flight_.take_followers(), ReplyKind::kNoTick);
+  tell(batcher_.take_followers(), ReplyKind::kNoTick);
 }
 
 void Replica::retry_parked() {
-  if (!parked_.empty()) release_followers();  // who came before it could know
-  // All of them have come back, so they go again in their order.
-  if (parked_.empty() || parked_.size() < writes_in_flight_) return;
-  hands_.log_strand.post([this] { log_strand_.is_parked = false; });
-  std::deque<raft::Ready> parked = std::move(parked_);
-  parked_.clear();
-  for (raft::Ready& ready : parked) post_write(std::move(ready));
+  if (!writes_.is_parked()) return;
+  release_followers();  // who came before it could know
+  writes_.retry();
 }
 
 // The node stops, and has no room to write what was asked. It is not known how much of it stands
 // in the log, so nobody is answered.
 void Replica::abandon_parked() {
-  if (parked_.size() < writes_in_flight_) return;  // the last to come back does it
-  parked_.clear();
-  writes_in_flight_ = 0;
-  is_writing_ = false;
-  const auto abandon = [this](std::vector<ReplyTo>& waiters, std::vector<ReplyTo>& followers) {
-    Batch batch;
-    batch.waiters = std::move(waiters);
-    batch.followers = std::move(followers);
-    lose(batch);
-  };
-  for (InFlight& item : in_flight_) abandon(item.waiters, item.followers);
-  in_flight_.clear();
-  for (Proposed& item : proposed_) abandon(item.waiters, item.followers);
-  proposed_.clear();
+  writes_.abandon();
+  lose(in_flight_.take_all());
   if (large_) lose_large();
   for (LargeInFlight next; batcher_.take_large(next.operation); lose_large()) large_ = next;
   for (Batch& batch : batcher_.take_batches(SIZE_MAX)) lose(batch);
@@ -198,18 +148,10 @@ void Replica::refuse_growth(Batch& batch) {
 
 void Replica::refuse(std::span<const ReplyTo> calls, std::span<const ReplyTo> blocks) {
   std::vector<ReplyBatch> batches(hands_.router.loop_count());
-  const auto add = [&](const ReplyTo& to, std::string_view before) {
-    if (to.session == 0) return;
-    ReplyBatch& batch = batches[to.loop];
-    Reply reply{.to = to, .kind = ReplyKind::kRefused, .begin = batch.bytes.size()};
-    batch.bytes += before;
-    batch.bytes += kRefusedByFullDisk;
-    batch.bytes += "\r\n";
-    reply.end = batch.bytes.size();
-    batch.replies.push_back(reply);
-  };
-  for (const ReplyTo& to : calls) add(to, "-");
-  for (const ReplyTo& to : blocks) add(to, "-EXECABORT Transaction discarded because of: ");
+  for (const ReplyTo& to : calls) add_refusal(batches, to, "", kRefusedByFullDisk);
+  for (const ReplyTo& to : blocks) {
+    add_refusal(batches, to, "EXECABORT Transaction discarded because of: ", kRefusedByFullDisk);
+  }
   deliver(std::move(batches));
 }
 

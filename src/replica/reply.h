@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -28,7 +29,9 @@ enum class ReplyKind : uint8_t {
   kApplied,      // no reply: the entry that a follower waited for is applied
   kNoTick,       // no reply: log time cannot move now; the follower's read must do without
   kLost,         // the outcome is not known: close the connection (promise 3)
-  kRefused,      // an error; the operation was not proposed, and never will be
+  kRefused,      // an error; the operation was not applied, and never will be
+  kBarrier,      // no reply: a read that was received before it was asked for may take its view
+  kRetry,        // no reply: what the session waits for does not come here; it looks again
 };
 
 // One reply, or those of a run of requests that stand behind each other in one pipeline.
@@ -59,6 +62,10 @@ struct ReplyBatch {
   std::vector<size_t> ends;
   bool is_empty() const { return replies.empty(); }
 };
+
+// An error in place of the reply: `before` and `words` make its line.
+void add_refusal(std::vector<ReplyBatch>& batches, const ReplyTo& to, std::string_view before,
+                 std::string_view words);
 
 class ReplyRouter {
  public:

@@ -16,9 +16,7 @@ namespace {
 constexpr uint64_t kDrainMs = 5000;
 constexpr uint64_t kProgressEveryMs = 1000;
 
-std::string hex40(uint64_t a, uint64_t b, uint64_t c) {
-  return base::format("{:016x}{:016x}{:08x}", a, b, static_cast<uint32_t>(c));
-}
+constexpr base::GroupId kGroup{1};
 
 }  // namespace
 
@@ -50,6 +48,7 @@ Node::~Node() {
 base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEvents events) {
   auto node = std::unique_ptr<Node>(new Node(options, std::move(events)));
   node->table_ = command::Table::make();
+  ALF_TRY_STATUS(node->read_founders());
   ALF_TRY_STATUS(node->start_engine());
   ALF_TRY_STATUS(node->bind_addresses());
   const StorageHands hands{
@@ -60,9 +59,11 @@ base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEven
             base::format("recovering the log: {} of {} MiB scanned", done >> 20, total >> 20));
       }};
   node->progress_ms_ = node->clock_.monotonic_ms();
-  ALF_TRY(node->storage_, open_storage(hands, options));
+  ALF_TRY(node->storage_, open_storage(hands, options, node->founders_));
+  node->open_links();
   ALF_TRY_STATUS(node->open_replica());
   node->make_sessions();
+  node->join_links();
   for (const std::unique_ptr<net::Loop>& loop : node->engine_.loops) {
     ALF_TRY_STATUS(node->engine_.executor->run_loop(
         "loop", [loop = loop.get()] { loop->run(); },
@@ -72,7 +73,74 @@ base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEven
     ALF_TRY_STATUS(node->engine_.http->serve(*node->engine_.executor, *node->clients_.services));
   }
   node->replica_->start();
+  // A member of several answers at once: who leads, or that it is not known yet.
+  if (node->links_ != nullptr) {
+    node->engine_.loops[0]->post([node = node.get()] { node->start_serving(); });
+  }
   return node;
+}
+
+base::Status Node::read_founders() {
+  const Options& options = config_.startup();
+  ALF_TRY(founders_, founders_of(disk_, options.storage.dir, options.group.cluster));
+  const bool is_named =
+      std::any_of(founders_.begin(), founders_.end(),
+                  [&](const Founder& founder) { return founder.name == options.group.id; });
+  if (founders_.empty() || is_named) return base::ok();
+  return base::Error{
+      base::ErrorCode::kInvalidArgument,
+      base::format("--id {}: data directory {} belongs to a cluster that has no such "
+                   "member",
+                   options.group.id, options.storage.dir)};
+}
+
+void Node::open_links() {
+  if (founders_.empty()) return;
+  const vlog::Identity stored = storage_.log->identity();
+  net::LinkOptions options;
+  options.id = stored.node;
+  options.name = config_.startup().group.id;
+  options.cluster_uid = stored.cluster_uid;
+  options.judge = [this](const net::Hello& hello) -> base::Status {
+    for (const Founder& founder : founders_) {
+      if (node_id_of(founder.name) == hello.from) return base::ok();
+    }
+    return base::Error{base::ErrorCode::kNotFound,
+                       base::format("node {} is no member of this cluster", hello.name)};
+  };
+  options.on_trouble = events_.on_trouble;
+  options.on_refused = [this](base::NodeId peer, const net::Refuse& refuse) {
+    events_.on_trouble(base::format("node {:016x} refuses us: {}", peer.value, refuse.words));
+  };
+  links_ = std::make_unique<net::Links>(
+      net::LinkHands{*engine_.peer_network, *engine_.loops[0], *engine_.loops[0], random_, clock_},
+      std::move(options));
+}
+
+// What needs both the replica and the links.
+void Node::join_links() {
+  if (links_ == nullptr) return;
+  const vlog::Identity stored = storage_.log->identity();
+  std::vector<net::PeerEndpoint> peers;
+  for (const Founder& founder : founders_) {
+    const base::NodeId id = node_id_of(founder.name);
+    const bool is_self = id == stored.node;
+    directory_.put(id, {.name = founder.name,
+                        .node_id = cluster_node_id(stored.cluster_uid, id, kGroup),
+                        .resp = is_self ? identity_.resp : env::PeerAddress{},
+                        .raft = founder.address});
+    if (!is_self) peers.push_back(net::PeerEndpoint{id, founder.address});
+  }
+  const auto tell_sessions = [this] {
+    for (const auto& host : clients_.hosts) host->on_leader_changed();
+  };
+  peer_desk_ = std::make_unique<PeerDesk>(PeerDesk::Hands{
+      *replica_, *links_, directory_, identity_, kGroup, stored.cluster_uid, tell_sessions});
+  engine_.loops[0]->post([this, peers = std::move(peers)]() mutable {
+    links_->set_receiver(peer_desk_.get());
+    links_->set_peers(std::move(peers));
+    engine_.raft_listener->start_accepting();
+  });
 }
 
 base::Status Node::start_engine() {
@@ -91,6 +159,9 @@ base::Status Node::start_engine() {
   net::TcpNetwork::Options network;
   network.on_trouble = events_.on_trouble;
   network.patience.keepalive_s = static_cast<uint32_t>(config_.startup().client.keepalive_s);
+  network.names = engine_.executor.get();
+  engine_.peer_network =
+      std::make_unique<net::TcpNetwork>(std::vector<net::Loop*>{loops.front()}, network);
   engine_.network = std::make_unique<net::TcpNetwork>(std::move(loops), network);
   return base::ok();
 }
@@ -108,11 +179,14 @@ base::Status Node::bind_addresses() {
                                     }
                                     ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
                                   }));
-  // Taken so that no other node can; there are no peers yet, so whoever comes is sent away.
+  // Taken also where there are no peers, so that no other node can; whoever comes is sent away.
   ALF_TRY(engine_.raft_listener,
-          engine_.network->listen(address.raft, [](env::Strand&, env::Connection&) {
-            return std::shared_ptr<env::ConnectionHandler>();
-          }));
+          engine_.peer_network->listen(address.raft,
+                                       [this](env::Strand& strand, env::Connection& connection)
+                                           -> std::shared_ptr<env::ConnectionHandler> {
+                                         if (links_ == nullptr) return nullptr;
+                                         return links_->acceptor()(strand, connection);
+                                       }));
   if (address.http) {
     ALF_TRY(engine_.http, HttpServer::bind(*address.http));
     identity_.http = engine_.http->local_address();
@@ -137,20 +211,29 @@ base::Status Node::open_replica() {
                                 .machine = *storage_.machine,
                                 .keeper = *storage_.keeper,
                                 .router = *router_};
+  hands.transport = links_.get();
   // Several loops share the work of applying badly; one loop does it best itself.
   if (engine_.loops.size() == 1) hands.near_apply = engine_.loops[0].get();
   replica::Replica::Options replica;
   replica.id = node_id_of(options.group.id);
+  for (const Founder& founder : founders_) replica.founders.push_back(node_id_of(founder.name));
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
+  replica.log_retain_bytes = options.storage.log_retain_bytes;
   replica.disk = {.path = options.storage.dir, .reserve_bytes = options.storage.disk_reserve_bytes};
   ALF_TRY(
       replica_,
       replica::Replica::open(
           hands, replica,
           {.on_serving = [this] { start_serving(); },
+           .on_leader_changed =
+               [this] {
+                 for (const auto& host : clients_.hosts) host->on_leader_changed();
+               },
+           .redirect = [this](base::NodeId leader,
+                              uint32_t slot) { return directory_.redirection(leader, slot); },
            .on_fatal = [this](base::Error error) { events_.on_fatal(error); },
            .on_state_hash = [this](std::shared_ptr<index::View> view,
                                    const replica::ReplyTo& to) { hash_state(std::move(view), to); },
@@ -158,8 +241,9 @@ base::Status Node::open_replica() {
                                  base::LogIndex target) { note_progress(applied, target); },
            .on_disk = events_.on_trouble}));
   const vlog::Identity stored = storage_.log->identity();
-  identity_.node_id = hex40(stored.cluster_uid, stored.node.value, stored.group.value);
-  identity_.run_id = hex40(random_.next_u64(), random_.next_u64(), random_.next_u64());
+  identity_.node_id = cluster_node_id(stored.cluster_uid, stored.node, stored.group);
+  identity_.run_id = base::format("{:016x}{:016x}{:08x}", random_.next_u64(), random_.next_u64(),
+                                  static_cast<uint32_t>(random_.next_u64()));
   identity_.started_ms = clock_.monotonic_ms();
   identity_.started_wall_ms = clock_.wall_ms();
   return base::ok();
@@ -172,7 +256,7 @@ void Node::make_sessions() {
   clients_.services = std::make_unique<Services>(
       Services{clock_, random_, config_, *table_, clients_.registry, clients_.counters,
                *clients_.memory, *clients_.bodies, *clients_.slow_log, *replica_, *storage_.machine,
-               *storage_.log, identity_, events_.request_shutdown});
+               *storage_.log, identity_, directory_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
@@ -189,8 +273,9 @@ void Node::make_sessions() {
 }
 
 void Node::start_serving() {
+  if (std::exchange(is_accepting_, true)) return;  // it leads once more
   engine_.listener->start_accepting();
-  engine_.raft_listener->start_accepting();
+  if (links_ == nullptr) engine_.raft_listener->start_accepting();
   events_.on_serving(identity_);
 }
 
@@ -262,6 +347,16 @@ base::Status Node::stop() {
         });
       },
       UINT32_MAX);
+  if (links_ != nullptr) {
+    wait_for(
+        [&](std::function<void()> done) {
+          engine_.loops[0]->post([this, done = std::move(done)] {
+            links_->stop();
+            done();
+          });
+        },
+        kDrainMs);
+  }
   engine_.executor->stop();
   return closed;
 }

@@ -17,12 +17,16 @@
 #include "env/posix/posix_disk.h"
 #include "env/posix/posix_executor.h"
 #include "env/posix/posix_random.h"
+#include "net/links.h"
 #include "net/loop.h"
 #include "net/tcp_network.h"
 #include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
+#include "server/directory.h"
+#include "server/founders.h"
 #include "server/http_server.h"
+#include "server/peer_desk.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -59,6 +63,7 @@ class Node {
     env::Strand* apply_strand = nullptr;
     std::unique_ptr<net::TcpNetwork> network;
     std::unique_ptr<env::Listener> listener;
+    std::unique_ptr<net::TcpNetwork> peer_network;  // its connections live on loop 0
     std::unique_ptr<env::Listener> raft_listener;
     std::unique_ptr<HttpServer> http;
   };
@@ -78,6 +83,9 @@ class Node {
   explicit Node(const Options& options, NodeEvents events);
   base::Status start_engine();
   base::Status bind_addresses();
+  base::Status read_founders();
+  void open_links();
+  void join_links();
   base::Status open_replica();
   void make_sessions();
   void start_serving();
@@ -93,13 +101,18 @@ class Node {
   env::PosixRandom random_;
   env::PosixDisk disk_;
   Identity identity_;
+  Directory directory_;
   std::unique_ptr<const command::Table> table_;
   Engine engine_;
   Storage storage_;
   std::unique_ptr<Router> router_;
+  std::vector<Founder> founders_;      // empty: this node alone
+  std::unique_ptr<net::Links> links_;  // null: a group of one
   std::unique_ptr<replica::Replica> replica_;
+  std::unique_ptr<PeerDesk> peer_desk_;
   Clients clients_;
   uint64_t progress_ms_ = 0;
+  bool is_accepting_ = false;
 };
 
 }  // namespace alfheim::server

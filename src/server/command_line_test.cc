@@ -127,9 +127,10 @@ TEST(CommandLine, WhatCannotBeIsRefusedWithOneLine) {
       {{"--log-level", "loud"}, "expected debug, info, warning or error"},
       {{"--proto-max-bulk-len", "1gb"}, "expected 1mb to 512mb"},
       {{"--request-memory", "64mb"}, "at least --proto-max-bulk-len"},
-      {{"--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:2"}, "several members are not in this release"},
-      {{"--join", "127.0.0.1:7379"}, "several members are not in this release"},
-      {{"--cluster", "n2=127.0.0.1:1"}, "--cluster names the member n2, but --id is n1"},
+      {{"--cluster", "n1=127.0.0.1:1,n1=127.0.0.1:2"}, "a member is named twice"},
+      {{"--cluster", "n1=127.0.0.1:1,n2=127.0.0.1:1"}, "two members have one address"},
+      {{"--join", "127.0.0.1:7379"}, "is not in this release"},
+      {{"--cluster", "n2=127.0.0.1:1"}, "does not name this node, --id n1"},
       {{"--cluster", "n1"}, "expected ID=HOST:PORT"},
       {{"--config", "/nonexistent/a.toml"}, "read configuration /nonexistent/a.toml: No such file"},
       {{"--config", "/"}, "read configuration /: "},
@@ -140,6 +141,7 @@ TEST(CommandLine, WhatCannotBeIsRefusedWithOneLine) {
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
   EXPECT_TRUE(parse({"--cluster", "n1=127.0.0.1:7379"}));
+  EXPECT_TRUE(parse({"--cluster", "n2=127.0.0.1:7380,n1=127.0.0.1:7379"}));
 }
 
 TEST(CommandLine, AFlagBeatsTheFileAndTheFileBeatsTheDefault) {

@@ -244,7 +244,7 @@ Rows console_rows(const Services& services) {
   const index::Stats index = services.machine.index().stats();
   const vlog::LogStats log = services.log.stats();
   return {
-      {"State", services.replica.is_serving() ? "serving" : "starting"},
+      {"State", std::string(state_name(services.replica))},
       {"Role", std::string(role_name(status.raft.soft_state.role))},
       {"Term", count(status.raft.soft_state.term.value)},
       {"Commit", count(status.raft.commit.value)},
@@ -279,7 +279,7 @@ HttpPage metrics_page(const Services& services) {
 }
 
 HttpPage health_page(const Services& services) {
-  if (services.replica.is_serving()) {
+  if (services.replica.is_ready()) {
     return {.status = 200, .content_type = kJson, .body = "{\"status\":\"ok\"}\n"};
   }
   return {.status = 503, .content_type = kJson, .body = "{\"status\":\"not serving\"}\n"};

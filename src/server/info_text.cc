@@ -10,6 +10,7 @@
 #include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
+#include "server/directory.h"
 #include "server/process_figures.h"
 #include "server/raft_text.h"
 #include "server/version.h"
@@ -139,7 +140,7 @@ std::string persistence_section(const Services& services) {
   const replica::ReplicaStatus status = services.replica.status_snapshot();
   const index::Stats index = services.machine.index().stats();
   Lines lines;
-  lines.add("loading", services.replica.is_serving() ? 0 : 1);
+  lines.add("loading", services.replica.is_serving() || services.replica.needs_barrier() ? 0 : 1);
   lines.add("async_loading", 0);
   lines.add("rdb_changes_since_last_save", status.applied.value - status.persisted.value);
   lines.add("rdb_bgsave_in_progress", index.frozen_bytes > 0 ? 1 : 0);
@@ -180,9 +181,29 @@ std::string stats_section(const Services& services) {
 }
 
 std::string replication_section(const Services& services) {
+  const replica::ReplicaStatus status = services.replica.status_snapshot();
+  const base::NodeId leader = services.replica.leader();
   Lines lines;
-  lines.add("role", "master");
-  lines.add("connected_slaves", 0);
+  if (leader != base::NodeId{} && leader != services.replica.id()) {
+    const std::optional<NodeAddresses> master = services.directory.find(leader);
+    lines.add("role", "slave");
+    lines.add("master_host", master ? master->resp.host : std::string());
+    lines.add("master_port", master ? master->resp.port : 0);
+    lines.add("master_link_status", "up");
+    lines.add("slave_read_only", 1);
+  } else {
+    lines.add("role",
+              services.replica.needs_barrier() && leader == base::NodeId{} ? "slave" : "master");
+  }
+  lines.add("connected_slaves", status.raft.peers.size());
+  for (size_t i = 0; i < status.raft.peers.size(); ++i) {
+    const raft::PeerStatus& peer = status.raft.peers[i];
+    const std::optional<NodeAddresses> node = services.directory.find(peer.id);
+    if (!node) continue;
+    lines.add(base::format("slave{}", i),
+              base::format("ip={},port={},state=online,offset={},lag=0", node->resp.host,
+                           node->resp.port, peer.match.value));
+  }
   lines.add("master_failover_state", "no-failover");
   lines.add("master_replid", services.identity.run_id);
   lines.add("master_replid2", kNoReplicationId);

@@ -6,6 +6,7 @@
 namespace alfheim::server {
 
 inline std::string lock_path(const std::string& dir) { return dir + "/LOCK"; }
+inline std::string founders_path(const std::string& dir) { return dir + "/FOUNDERS"; }
 inline std::string log_dir(const std::string& dir) { return dir + "/log"; }
 inline std::string index_dir(const std::string& dir) { return dir + "/index"; }
 

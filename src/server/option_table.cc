@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "base/number.h"
+#include "server/founders.h"
 #include "server/option_text.h"
 
 namespace alfheim::server {
@@ -184,6 +185,11 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.storage.log_bytes_per_freeze);
      },
      [](const Options& o) { return size_text(o.storage.log_bytes_per_freeze); }},
+    {"log-retain-bytes", "SIZE", "log that is kept for members of a group that lag behind",
+     [](Options& o, Text text) {
+       return put_size(text, 0, kBudgetBytesMax, o.storage.log_retain_bytes);
+     },
+     [](const Options& o) { return size_text(o.storage.log_retain_bytes); }},
     {"disk-reserve", "SIZE",
      "free room on the disk below which writes are refused, deletes not; 0: none is kept",
      [](Options& o, Text text) {
@@ -202,9 +208,7 @@ constexpr OptionRow kResourceRows[] = {
      [](const Options& o) { return number(o.client.client_memory_bytes); }},
     {"request-body-timeout", "SECONDS",
      "closes a client whose announced body hardly comes while others wait for room; 0: never",
-     [](Options& o, Text text) {
-       return put_count(text, 0, kSecondsMax, o.client.body_timeout_s);
-     },
+     [](Options& o, Text text) { return put_count(text, 0, kSecondsMax, o.client.body_timeout_s); },
      [](const Options& o) { return number(o.client.body_timeout_s); }},
     {"tick-ms", "MS", "unit of Raft's timeouts",
      [](Options& o, Text text) { return put_count(text, 1, 10000, o.group.tick_ms); },
@@ -311,20 +315,18 @@ Status check_options(const Options& options) {
                                size_text(options.client.request_memory_bytes),
                                size_text(options.client.bulk_bytes_max)));
   }
-  const std::string& cluster = options.group.cluster;
-  if (!options.group.join.empty() || cluster.find(',') != std::string::npos) {
-    return refuse(
-        "clusters of several members are not in this release: leave out --join, and "
-        "name one member in --cluster");
+  if (!options.group.join.empty()) {
+    return refuse("joining a cluster that runs is not in this release: leave out --join");
   }
-  if (cluster.empty()) return base::ok();
-  const size_t equals = std::min(cluster.find('='), cluster.size());
-  if (equals == cluster.size() || !parse_address(cluster.substr(equals + 1)).is_ok()) {
-    return refuse(base::format("--cluster: found \"{}\", expected ID=HOST:PORT", cluster));
-  }
-  if (cluster.substr(0, equals) != options.group.id) {
-    return refuse(base::format("--cluster names the member {}, but --id is {}",
-                               cluster.substr(0, equals), options.group.id));
+  if (options.group.cluster.empty()) return base::ok();
+  const base::Result<std::vector<Founder>> founders = parse_founders(options.group.cluster);
+  if (!founders) return refuse(founders.error().message);
+  const bool is_member = std::any_of(founders->begin(), founders->end(), [&](const Founder& one) {
+    return one.name == options.group.id;
+  });
+  if (!is_member) {
+    return refuse(base::format("--cluster: found \"{}\", which does not name this node, --id {}",
+                               options.group.cluster, options.group.id));
   }
   return base::ok();
 }

@@ -46,12 +46,13 @@ struct StorageOptions {
   uint64_t segment_bytes = 64 * base::kMiB;
   uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
   uint64_t log_bytes_per_freeze = 512 * base::kMiB;
+  uint64_t log_retain_bytes = 256 * base::kMiB;  // for members that lag
   uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
 
 struct GroupOptions {
   std::string id = "n1";
-  std::string cluster;  // "n1=127.0.0.1:7379": checked, one member only in this release
+  std::string cluster;  // "n1=127.0.0.1:7379,n2=...": who founds it (server/founders.h)
   std::string join;     // "127.0.0.1:7379": refused in this release
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "raft/node.h"
+#include "replica/replica.h"
 
 namespace alfheim::server {
 
@@ -14,6 +15,9 @@ namespace alfheim::server {
 std::string_view role_name(raft::RoleKind role);
 // "probe", "replicate", "snapshot".
 std::string_view progress_name(raft::ProgressState state);
+
+// "serving", "following", "starting": also while nobody is known to lead.
+std::string_view state_name(const replica::Replica& replica);
 
 // A node's number as 16 hex digits; "" for nobody.
 std::string node_text(base::NodeId id);

@@ -29,6 +29,7 @@ namespace alfheim::server {
 
 class BodyBudget;    // server/body_budget.h
 class ClientMemory;  // server/client_memory.h
+class Directory;     // server/directory.h: where clients reach the nodes
 class Config;        // server/config.h: options, CONFIG GET/SET
 class SlowLog;       // server/slow_log.h
 
@@ -75,6 +76,7 @@ struct Services {
   machine::Machine& machine;
   const vlog::Log& log;
   const Identity& identity;
+  const Directory& directory;
   // SHUTDOWN and SIGTERM: stops the node cleanly; any thread.
   std::function<void()> request_shutdown;
 };

@@ -59,6 +59,7 @@ Session::~Session() = default;
 void Session::on_bytes(size_t count) {
   cutter_.commit(count);
   memory_.pace.bytes += count;
+  leadership_.received_bytes += count;
   cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
   state_.info->active_ms.store(host_.services().clock.monotonic_ms(), std::memory_order_relaxed);
@@ -172,6 +173,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   const command::Arguments args(words);
   const command::Row* row = services.table.find(args);
   take_mark(row);
+  if (row != nullptr && waits_for_leader(*row, words)) return;
   if (is_refused(row, args)) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -213,8 +215,12 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
   if (transaction_.is_open() && (row->flags & command::kNoMulti) != 0) {
     return refuse("ERR Command not allowed inside a transaction");
   }
-  if (!row->is_session() && !host_.services().replica.is_serving()) {
-    return refuse("CLUSTERDOWN The cluster is down");
+  if (needs_leader(*row) && !host_.services().replica.is_serving() && !may_read_here(*row)) {
+    // As Redis Cluster: also in the place of EXECABORT.
+    if (row->name == "exec") end_transaction();
+    transaction_.mark_failed();
+    answer([&](resp::ReplyWriter& reply) { reply.error_with_code(redirection(*row, args)); });
+    return true;
   }
   if (is_without_room(row->flags)) {
     host_.services().counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
@@ -319,6 +325,8 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
       stalled_->has_ticked = false;
       stalled_->is_over = true;
       return;
+    case replica::ReplyKind::kBarrier:
+    case replica::ReplyKind::kRetry: return end_stall_by(reply.kind);
     case replica::ReplyKind::kLost: return abort();
     case replica::ReplyKind::kRefused: return take_refusal(reply, batch);
     case replica::ReplyKind::kWatchFailed:
@@ -334,15 +342,18 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
   replies_.fill_run(reply.to.slot, batch.bytes, reply.begin, ends);
 }
 
-// An operation that the core found in a batch when the disk was full.
+// An operation that the core found in a batch when the disk was full, or when another node leads.
 void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatch& batch) {
   ALF_CHECK(writes_pending_ > 0);
   --writes_pending_;
   Counters& counters = host_.services().counters;
-  counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
+  const auto words = base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
+  if (words.find(replica::kRefusedByFullDisk) != base::ByteView::npos) {
+    counters.refused_writes.fetch_add(1, std::memory_order_relaxed);
+  }
   counters.error_replies.fetch_add(1, std::memory_order_relaxed);
   forget_block_plan(reply.to.slot);
-  fill(reply.to.slot, base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin));
+  fill(reply.to.slot, words);
 }
 
 void Session::close_after_replies() {
@@ -390,6 +401,8 @@ bool Session::is_stall_over() {
       if (!host_.services().replica.is_overloaded()) return true;
       resume_later();
       return false;
+    case Stall::kBarrier: return stalled_->is_over;
+    case Stall::kLeader: return is_leader_known();
   }
   return false;
 }
@@ -404,7 +417,11 @@ void Session::end_stall() {
     const std::span<const base::ByteView> words = over.request->words();
     const command::Arguments args(words);
     resumed_ = &*over.request;
-    execute_row(*host_.services().table.find(args), args, words);
+    if (over.reruns) {
+      execute(words);
+    } else {
+      execute_row(*host_.services().table.find(args), args, words);
+    }
     resumed_ = nullptr;
     ticked_clock_.reset();
   }

@@ -62,6 +62,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void abort();
   // What stopped the session may be over: looks again.
   void resume();
+  // Another node leads, or none, or this one: who waits for that looks again.
+  void on_leader_changed();
   void close_after_replies();
   // The host goes: nothing of the node may be touched any more.
   void abandon() {
@@ -94,11 +96,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   enum class Stream : uint8_t { kOpen, kEnded, kClosed };  // kEnded: no more input comes
   // Why nothing more is cut.
   enum class Stall : uint8_t {
-    kDrain,  // until the connection's earlier writes are applied
-    kReply,  // until one reply has come that it says is over
-    kTick,   // until log time has moved
-    kPool,   // until one of its long reads on the pool is done
-    kRoom,   // until the replica takes more work
+    kDrain,    // until the connection's earlier writes are applied
+    kReply,    // until one reply has come that it says is over
+    kTick,     // until log time has moved
+    kPool,     // until one of its long reads on the pool is done
+    kRoom,     // until the replica takes more work
+    kBarrier,  // until what was received may be read (replica/read_barriers.h)
+    kLeader,   // until it is known who leads, or it took too long
   };
   static constexpr uint64_t kNoSlot = UINT64_MAX;  // the reply gets its slot when it is there
   struct Stalled {
@@ -106,6 +110,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t slot = 0;  // whose reply ends it, of kReply
     bool is_over = false;
     bool has_ticked = true;  // of kTick: or log time cannot move now
+    bool reruns = false;     // the request is looked at anew: who leads may have changed
+    uint64_t since_ms = 0;   // of kLeader
     base::Stamp clock;       // of kTick: what the read's clock said; log time has passed it then
     std::optional<OwnedRequest> request;  // executed when the stall ends
   };
@@ -159,6 +165,15 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     if (ALF_MUTANT(ViewBeforeTheLastByte)) pool_reads_.early_view.get().reset();
   }
   void wait_for_tick(base::Stamp clock, std::span<const base::ByteView> words);
+
+  // session_leader.cc: where this node does not lead, or must prove that it does
+  bool needs_leader(const command::Row& row) const;
+  bool may_read_here(const command::Row& row) const;
+  bool waits_for_leader(const command::Row& row, std::span<const base::ByteView> words);
+  std::string redirection(const command::Row& row, const command::Arguments& args) const;
+  bool waits_for_barrier(std::span<const base::ByteView> words);
+  bool is_leader_known();
+  void end_stall_by(replica::ReplyKind kind);
   base::Stamp read_clock();
 
   // session_transaction.cc
@@ -238,6 +253,13 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     size_t count = 0;
     uint64_t reply_bytes = 256 * 1024;  // not known yet
   } travelling_;
+  // Offsets in the connection's stream of requests.
+  struct {
+    uint64_t received_bytes = 0;
+    uint64_t asked_bytes = 0;   // received when the last barrier was asked for
+    uint64_t passed_bytes = 0;  // requests that end here, or before, may be read
+    bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
+  } leadership_;
   uint64_t encoding_bytes_ = 0;              // of a long write that is on the pool
   OwnedRequest* resumed_ = nullptr;          // the request that runs again at the end of a stall
   uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "base/format.h"
@@ -5,23 +7,52 @@
 #include "base/slot.h"
 #include "server/options.h"
 #include "server/session_commands.h"
+#include "server/topology.h"
 
-// CLUSTER as a client of Redis Cluster sees a group of one: one master that owns every slot.
-// The epoch is Raft's term.
+// CLUSTER as a client of Redis Cluster sees a group: the leader is the master that owns every slot,
+// the other members are its replicas (server/topology.h). The epoch is Raft's term.
 namespace alfheim::server {
 namespace {
 
 constexpr int64_t kSlotLast = int64_t{base::kSlotCount} - 1;
 
-// The host that this client reaches us by: the one it connected to, where we listen on all.
-std::string endpoint_host(const SessionCall& call) {
-  const std::string& host = call.services.identity.resp.host;
-  const bool is_any = host == "0.0.0.0" || host == "::" || host == "*";
-  return is_any ? call.session.info->local.host : host;
+void write_slots_node(const SessionCall& call, const TopologyNode& node) {
+  call.reply.array_header(4);
+  call.reply.bulk(node.client.host);
+  call.reply.integer(node.client.port);
+  call.reply.bulk(node.node_id);
+  call.reply.map_header(0);
 }
 
-bool has_leader(const replica::ReplicaStatus& status) {
-  return status.raft.soft_state.leader.value != 0;
+void write_shards_node(const SessionCall& call, const TopologyNode& node, bool is_master) {
+  resp::ReplyWriter& reply = call.reply;
+  reply.map_header(7);
+  reply.bulk("id");
+  reply.bulk(node.node_id);
+  reply.bulk("port");
+  reply.integer(node.client.port);
+  reply.bulk("ip");
+  reply.bulk(node.client.host);
+  reply.bulk("endpoint");
+  reply.bulk(node.client.host);
+  reply.bulk("role");
+  reply.bulk(is_master ? "master" : "replica");
+  reply.bulk("replication-offset");
+  reply.integer(static_cast<int64_t>(node.match));
+  reply.bulk("health");
+  reply.bulk("online");
+}
+
+// A line of CLUSTER NODES and CLUSTER REPLICAS. The first node stands for the master.
+std::string nodes_line(const Topology& topology, const TopologyNode& node) {
+  const TopologyNode& master = topology.nodes.front();
+  const bool is_master = &node == &master;
+  std::string line =
+      base::format("{} {}@{} {}{} {} 0 0 {} connected", node.node_id, address_text(node.client),
+                   node.raft_port, node.is_self ? "myself," : "", is_master ? "master" : "slave",
+                   is_master ? std::string("-") : master.node_id, topology.term);
+  if (is_master) line += base::format(" 0-{}", kSlotLast);
+  return line;
 }
 
 constexpr std::string_view kHelp[] = {
@@ -61,8 +92,7 @@ constexpr std::string_view kHelp[] = {
 void cluster_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 
 void cluster_info_command(const SessionCall& call) {
-  const replica::ReplicaStatus status = call.services.replica.status_snapshot();
-  const uint64_t epoch = status.raft.soft_state.term.value;
+  const Topology topology = topology_of(call.services, call.session);
   call.reply.verbatim(
       "txt", base::format("cluster_state:{}\r\n"
                           "cluster_slots_assigned:{}\r\n"
@@ -76,8 +106,8 @@ void cluster_info_command(const SessionCall& call) {
                           "cluster_stats_messages_sent:0\r\n"
                           "cluster_stats_messages_received:0\r\n"
                           "total_cluster_links_buffer_limit_exceeded:0\r\n",
-                          has_leader(status) ? "ok" : "fail", base::kSlotCount, base::kSlotCount,
-                          status.raft.configuration.members().size(), epoch, epoch));
+                          topology.has_leader ? "ok" : "fail", base::kSlotCount, base::kSlotCount,
+                          topology.nodes.size(), topology.term, topology.term));
 }
 
 void cluster_keyslot_command(const SessionCall& call) {
@@ -91,32 +121,41 @@ void cluster_myid_command(const SessionCall& call) {
   call.reply.bulk(call.services.identity.node_id);
 }
 
-// The shard is the group, and the group is this node.
+// The shard is the group: one name for it on every node, which is that of no node of several.
 void cluster_myshardid_command(const SessionCall& call) {
-  call.reply.bulk(call.services.identity.node_id);
+  const Topology topology = topology_of(call.services, call.session);
+  const auto first = std::min_element(
+      topology.nodes.begin(), topology.nodes.end(),
+      [](const TopologyNode& a, const TopologyNode& b) { return a.node_id < b.node_id; });
+  call.reply.bulk(first->node_id);
 }
 
 void cluster_nodes_command(const SessionCall& call) {
-  const Identity& identity = call.services.identity;
-  const replica::ReplicaStatus status = call.services.replica.status_snapshot();
-  const env::PeerAddress endpoint{endpoint_host(call), identity.resp.port};
-  call.reply.verbatim(
-      "txt", base::format("{} {}@{} myself,master - 0 0 {} connected 0-{}\n", identity.node_id,
-                          address_text(endpoint), identity.raft.port,
-                          status.raft.soft_state.term.value, kSlotLast));
+  const Topology topology = topology_of(call.services, call.session);
+  std::string text;
+  for (const TopologyNode& node : topology.nodes) text += nodes_line(topology, node) + "\n";
+  call.reply.verbatim("txt", text);
 }
 
 void cluster_replicas_command(const SessionCall& call) {
-  if (call.args[2] != call.services.identity.node_id) {
-    call.reply.error(base::format("Unknown node {}", call.args[2]));
-  } else {
-    call.reply.empty_array();
+  const Topology topology = topology_of(call.services, call.session);
+  const auto found =
+      std::find_if(topology.nodes.begin(), topology.nodes.end(),
+                   [&](const TopologyNode& node) { return node.node_id == call.args[2]; });
+  if (found == topology.nodes.end()) {
+    return call.reply.error(base::format("Unknown node {}", call.args[2]));
+  }
+  if (found != topology.nodes.begin()) {
+    return call.reply.error("The specified node is not a master");
+  }
+  call.reply.array_header(topology.nodes.size() - 1);
+  for (auto node = std::next(found); node != topology.nodes.end(); ++node) {
+    call.reply.bulk(nodes_line(topology, *node));
   }
 }
 
 void cluster_shards_command(const SessionCall& call) {
-  const replica::ReplicaStatus status = call.services.replica.status_snapshot();
-  const std::string host = endpoint_host(call);
+  const Topology topology = topology_of(call.services, call.session);
   resp::ReplyWriter& reply = call.reply;
   reply.array_header(1);
   reply.map_header(2);
@@ -125,35 +164,19 @@ void cluster_shards_command(const SessionCall& call) {
   reply.integer(0);
   reply.integer(kSlotLast);
   reply.bulk("nodes");
-  reply.array_header(1);
-  reply.map_header(7);
-  reply.bulk("id");
-  reply.bulk(call.services.identity.node_id);
-  reply.bulk("port");
-  reply.integer(call.services.identity.resp.port);
-  reply.bulk("ip");
-  reply.bulk(host);
-  reply.bulk("endpoint");
-  reply.bulk(host);
-  reply.bulk("role");
-  reply.bulk("master");
-  reply.bulk("replication-offset");
-  reply.integer(static_cast<int64_t>(status.applied.value));
-  reply.bulk("health");
-  reply.bulk("online");
+  reply.array_header(topology.nodes.size());
+  for (const TopologyNode& node : topology.nodes) {
+    write_shards_node(call, node, &node == &topology.nodes.front());
+  }
 }
 
 void cluster_slots_command(const SessionCall& call) {
-  resp::ReplyWriter& reply = call.reply;
-  reply.array_header(1);
-  reply.array_header(3);
-  reply.integer(0);
-  reply.integer(kSlotLast);
-  reply.array_header(4);
-  reply.bulk(endpoint_host(call));
-  reply.integer(call.services.identity.resp.port);
-  reply.bulk(call.services.identity.node_id);
-  reply.map_header(0);
+  const Topology topology = topology_of(call.services, call.session);
+  call.reply.array_header(1);
+  call.reply.array_header(2 + topology.nodes.size());
+  call.reply.integer(0);
+  call.reply.integer(kSlotLast);
+  for (const TopologyNode& node : topology.nodes) write_slots_node(call, node);
 }
 
 }  // namespace alfheim::server

@@ -54,6 +54,11 @@ std::string_view progress_name(raft::ProgressState state) {
   return {};
 }
 
+std::string_view state_name(const replica::Replica& replica) {
+  if (replica.is_serving()) return "serving";
+  return replica.is_ready() ? "following" : "starting";
+}
+
 std::string node_text(base::NodeId id) {
   return id.value == 0 ? std::string() : base::format("{:016x}", id.value);
 }
@@ -67,7 +72,7 @@ void raft_info_command(const SessionCall& call) {
   field(call, "name", call.services.identity.name);
   field(call, "id", node_text(raft.id));
   field(call, "role", role_name(raft.soft_state.role));
-  field(call, "state", call.services.replica.is_serving() ? "serving" : "starting");
+  field(call, "state", state_name(call.services.replica));
   field(call, "leader", node_text(raft.soft_state.leader));
   field(call, "term", raft.soft_state.term.value);
   field(call, "vote", node_text(raft.hard_state.vote));

@@ -10,6 +10,7 @@
 #include "server/info_text.h"
 #include "server/session_commands.h"
 #include "server/slow_log.h"
+#include "server/topology.h"
 
 namespace alfheim::server {
 namespace {
@@ -118,10 +119,28 @@ void module_help_command(const SessionCall& call) { reply_lines(call, kModuleHel
 void module_list_command(const SessionCall& call) { call.reply.empty_array(); }
 
 void role_command(const SessionCall& call) {
+  const Topology topology = topology_of(call.services, call.session);
+  const TopologyNode& master = topology.nodes.front();
+  const auto applied = static_cast<int64_t>(call.services.replica.applied().value);
+  if (!call.services.replica.is_serving() && !master.is_self) {
+    call.reply.array_header(5);
+    call.reply.bulk("slave");
+    call.reply.bulk(master.client.host);
+    call.reply.integer(master.client.port);
+    call.reply.bulk(topology.has_leader ? "connected" : "connect");
+    return call.reply.integer(applied);
+  }
   call.reply.array_header(3);
   call.reply.bulk("master");
-  call.reply.integer(static_cast<int64_t>(call.services.replica.applied().value));
-  call.reply.empty_array();
+  call.reply.integer(applied);
+  call.reply.array_header(topology.nodes.size() - 1);
+  for (size_t i = 1; i < topology.nodes.size(); ++i) {
+    const TopologyNode& node = topology.nodes[i];
+    call.reply.array_header(3);
+    call.reply.bulk(node.client.host);
+    call.reply.bulk(std::to_string(node.client.port));
+    call.reply.bulk(std::to_string(node.match));
+  }
 }
 
 // SAVE, NOSAVE, NOW and FORCE are one here: what was acknowledged is on disk already.

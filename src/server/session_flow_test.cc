@@ -313,13 +313,26 @@ TEST(SessionDoor, OneClientTooManyIsToldSoAndClosed) {
   EXPECT_EQ(TestClient(node).call({"PING"}), "+PONG\r\n");
 }
 
-TEST(SessionDoor, DataCommandsAreRefusedUntilTheNodeServes) {
+// One wait for all of a pipeline, and none for what comes after it, as long as nobody leads.
+TEST(SessionDoor, DataCommandsWaitForALeaderAndAreRefusedInTheEnd) {
   TestNode node(with_data());
   TestClient client(node);
-  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"PING"}, {"SET", "a", "1"}}),
-            "-CLUSTERDOWN The cluster is down\r\n+PONG\r\n-CLUSTERDOWN The cluster is down\r\n");
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"PING"}, {"SET", "a", "1"}}), "");
+  node.run_for_ms(2900);
+  EXPECT_EQ(client.connection().take(), "");
+  node.run_for_ms(1200);
+  EXPECT_EQ(client.connection().take(),
+            "-CLUSTERDOWN No leader\r\n+PONG\r\n-CLUSTERDOWN No leader\r\n");
+  EXPECT_EQ(client.call({"GET", "a"}), "-CLUSTERDOWN No leader\r\n");
+  EXPECT_EQ(client.call({"PING"}), "+PONG\r\n");
+}
+
+TEST(SessionDoor, WhatWaitsForALeaderIsDoneOnceTheNodeServes) {
+  TestNode node(with_data());
+  TestClient client(node);
+  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"PING"}, {"SET", "a", "1"}, {"GET", "a"}}), "");
   node.serve();
-  EXPECT_EQ(client.pipeline({{"GET", "a"}, {"SET", "a", "1"}}), "$-1\r\n+OK\r\n");
+  EXPECT_EQ(client.connection().take(), "$-1\r\n+PONG\r\n+OK\r\n$1\r\n1\r\n");
 }
 
 }  // namespace

@@ -126,6 +126,23 @@ void SessionHost::wake(uint64_t id) {
   });
 }
 
+void SessionHost::on_leader_changed() {
+  hands_.loop.post([this] {
+    for (const uint64_t id : session_ids()) {
+      if (Session* session = find(id)) session->on_leader_changed();
+    }
+  });
+}
+
+// Oldest first: the order of a hash is another in each run, and the simulator repeats runs.
+std::vector<uint64_t> SessionHost::session_ids() const {
+  std::vector<uint64_t> ids;
+  ids.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 void SessionHost::read_on_pool(PoolRead read) {
   const env::Lane lane = read.lane;
   hands_.executor.post_to_pool(lane, [this, read = std::move(read)]() mutable {
@@ -296,6 +313,7 @@ void SessionHost::check_session(Session& session, uint64_t now_ms) {
   if (session.is_closed()) return;
   Services& services = hands_.services;
   session.check_output_limit();
+  session.on_leader_changed();  // it may have waited long enough for one
   session.note_memory();
   const uint64_t idle_ms = now_ms - std::min(now_ms, session.active_ms());
   const uint64_t timeout_s = services.config.timeout_s();
@@ -387,11 +405,7 @@ void SessionHost::drain(std::function<void()> done) {
     ALF_CHECK(!is_draining_);
     is_draining_ = true;
     on_drained_ = std::move(done);
-    // Oldest first: the order of a hash is another in each run, and the simulator repeats runs.
-    std::vector<uint64_t> ids;
-    for (const auto& [id, session] : sessions_) ids.push_back(id);
-    std::sort(ids.begin(), ids.end());
-    for (const uint64_t id : ids) {
+    for (const uint64_t id : session_ids()) {
       if (Session* session = find(id)) session->close_after_replies();
     }
     maybe_drained();

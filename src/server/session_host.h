@@ -80,6 +80,8 @@ class SessionHost {
   void close_client(uint64_t id);
   // Any thread: the session looks again at what it waits for.
   void wake(uint64_t session);
+  // Any thread: it is known anew who leads.
+  void on_leader_changed();
   // Any thread: takes no more connections, closes each session once its replies are out (idle
   // ones at once), and calls `done` on the loop when the last is gone.
   void drain(std::function<void()> done);
@@ -117,6 +119,7 @@ class SessionHost {
   std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
                                                  std::string_view words);
   void run_resumes();
+  std::vector<uint64_t> session_ids() const;
   using AddToBatch = absl::AnyInvocable<void(replica::Batcher&)>;
   void add_encoded(const replica::ReplyTo& to, AddToBatch add);
   void add_large(replica::LargeOperation large);

@@ -47,6 +47,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
     services.replica.batcher().add_call(call, bytes, true, reply_to(slot));
     return;
   }
+  if (waits_for_barrier(words)) return;
   if (is_long) return read_on_pool(row, words, nullptr);
   const base::Stamp clock = read_clock();
   const machine::ReadRequest request{row,
@@ -132,7 +133,11 @@ void Session::on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply
 // One look at the clock for all requests of a turn: they are here already.
 base::Stamp Session::read_clock() {
   if (ticked_clock_) return *ticked_clock_;
-  if (!turn_.clock) turn_.clock = host_.services().replica.clock_now();
+  // A node that follows reads by log time: its leader moves that past what it calls expired.
+  const replica::Replica& replica = host_.services().replica;
+  if (!turn_.clock) {
+    turn_.clock = replica.is_serving() ? host_.services().replica.clock_now() : base::Stamp{};
+  }
   return *turn_.clock;
 }
 

@@ -23,6 +23,7 @@
 #include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
+#include "server/directory.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -74,9 +75,9 @@ class TestNode {
                  .http = {},
                  .started_ms = clock_.monotonic_ms(),
                  .started_wall_ms = clock_.wall_ms()};
-    services_ = std::make_unique<Services>(
-        Services{clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_,
-                 slow_log_, *replica_, *machine_, *log_, identity_, [this] { ++shutdown_count; }});
+    services_ = std::make_unique<Services>(Services{
+        clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_, slow_log_,
+        *replica_, *machine_, *log_, identity_, directory_, [this] { ++shutdown_count; }});
     registry_.set_closer([this](uint32_t, uint64_t id) {
       closed_ids.push_back(id);
       host_->close_client(id);
@@ -239,6 +240,7 @@ class TestNode {
   ClientRegistry registry_;
   Counters counters_;
   Identity identity_;
+  Directory directory_;
   WatchTable watches_;
   ClientMemory memory_{config_};
   BodyBudget bodies_{setup_.options.client.request_memory_bytes};

@@ -185,6 +185,7 @@ void Session::execute_watch(const command::Arguments& args, std::span<const base
   if (!services.replica.is_serving()) return abort();
   // The versions must reflect the connection's own earlier writes.
   if (writes_pending_ > 0) return stall(Stall::kDrain, 0, words);
+  if (waits_for_barrier(words)) return;
   const base::Stamp clock = read_clock();
   if (words.size() > kLoopWordsMax) return watch_on_pool(args, words, clock);
   std::vector<machine::Watch> watches;

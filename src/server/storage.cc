@@ -27,7 +27,8 @@ base::Result<types::DatabaseTable> database_table(types::RecordSource& records) 
   return std::move(state.databases);
 }
 
-base::Status open_lock(const StorageHands& hands, const std::string& dir, Storage& storage) {
+base::Status open_lock(const StorageHands& hands, const std::string& dir,
+                       const std::vector<Founder>& founders, Storage& storage) {
   ALF_TRY_STATUS(hands.disk.make_dir(dir));
   // A name that is not durable takes everything under it along when the power goes. That it can be
   // seen is no proof: a process that was killed may have made it. What stands in it is one, for
@@ -43,17 +44,21 @@ base::Status open_lock(const StorageHands& hands, const std::string& dir, Storag
                                     dir)};
   }
   storage.lock = std::move(lock).value();
+  if (!is_begun && !founders.empty()) return save_founders(hands.disk, dir, founders);
   return base::ok();
 }
 
-base::Status open_log(const StorageHands& hands, const Options& options, Storage& storage) {
+base::Status open_log(const StorageHands& hands, const Options& options,
+                      const std::vector<Founder>& founders, Storage& storage) {
   vlog::Log::Options log;
   log.dir = log_dir(options.storage.dir);
   ALF_TRY(const bool is_there, hands.disk.exists(log.dir));
   log.identity.node = node_id_of(options.group.id);
   log.identity.group = base::GroupId{1};
-  // A new directory founds a cluster of its own; an old one must only be this node's.
+  // A new directory founds a cluster, of its own where no others are named; an old one must only
+  // be this node's.
   if (!is_there) log.identity.cluster_uid = hands.random.next_u64() | 1;
+  if (!founders.empty()) log.identity.cluster_uid = cluster_uid_of(founders);
   log.segment_bytes = options.storage.segment_bytes;
   log.memory_tail_bytes = options.storage.log_memory_bytes;
   log.reserved_segment_count = kReservedSegments;
@@ -112,10 +117,11 @@ base::NodeId node_id_of(const std::string& name) {
   return base::NodeId{id == 0 ? 1 : id};
 }
 
-base::Result<Storage> open_storage(const StorageHands& hands, const Options& options) {
+base::Result<Storage> open_storage(const StorageHands& hands, const Options& options,
+                                   const std::vector<Founder>& founders) {
   Storage storage;
-  ALF_TRY_STATUS(open_lock(hands, options.storage.dir, storage));
-  ALF_TRY_STATUS(open_log(hands, options, storage));
+  ALF_TRY_STATUS(open_lock(hands, options.storage.dir, founders, storage));
+  ALF_TRY_STATUS(open_log(hands, options, founders, storage));
   ALF_TRY_STATUS(open_index(hands, options, storage));
   ALF_TRY_STATUS(hands.disk.sync_dir(options.storage.dir));  // the names of log and index
   ALF_TRY(storage.machine, machine::Machine::open({*storage.index, *storage.log, hands.table}));

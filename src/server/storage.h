@@ -16,6 +16,7 @@
 #include "index/index.h"
 #include "index/rocks_store.h"
 #include "machine/machine.h"
+#include "server/founders.h"
 #include "server/options.h"
 #include "upkeep/orphan_filter.h"
 #include "upkeep/segment_keeper.h"
@@ -54,6 +55,8 @@ struct Storage {
 base::NodeId node_id_of(const std::string& name);
 
 // Errors name the directory and say what to do.
-base::Result<Storage> open_storage(const StorageHands& hands, const Options& options);
+// `founders`: of the group that the directory belongs to (server/founders.h).
+base::Result<Storage> open_storage(const StorageHands& hands, const Options& options,
+                                   const std::vector<Founder>& founders);
 
 }  // namespace alfheim::server

@@ -33,7 +33,7 @@ class StoragePowerTest : public testing::Test {
   void open_and_lose_power() {
     const auto table = command::Table::make();
     {
-      const auto storage = open_storage({disk_, random_, clock_, *table, {}}, options_);
+      const auto storage = open_storage({disk_, random_, clock_, *table, {}}, options_, {});
       ASSERT_TRUE(storage.is_ok()) << storage.error().message;
     }
     disk_.crash(sim::CrashOptions::lose_all_unsynced());

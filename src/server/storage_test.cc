@@ -24,7 +24,7 @@ class StorageTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(root_); }
 
   base::Result<Storage> open() {
-    return open_storage({disk_, random_, clock_, *table_, {}}, options_);
+    return open_storage({disk_, random_, clock_, *table_, {}}, options_, {});
   }
 
   std::string root_;

@@ -1,0 +1,46 @@
+#include "sim/peer_network.h"
+
+namespace alfheim::sim {
+
+class PeerNetwork::Transport final : public net::PeerTransport {
+ public:
+  explicit Transport(PeerNetwork& network) : network_(network) {}
+  void set_receiver(net::PeerReceiver*) override {}  // SimNode::receive is one
+  void set_peers(std::vector<net::PeerEndpoint>) override {}
+  std::vector<net::PeerLinkStatus> status() const override { return {}; }
+  void send(net::PeerMessage message) override {
+    if (const auto* raft = std::get_if<raft::Message>(&message)) network_.send(*raft);
+  }
+
+ private:
+  PeerNetwork& network_;
+};
+
+PeerNetwork::PeerNetwork(SimScheduler& scheduler, uint64_t seed, Deliver deliver)
+    : scheduler_(scheduler), random_(seed), deliver_(std::move(deliver)) {}
+
+PeerNetwork::~PeerNetwork() = default;
+
+net::PeerTransport& PeerNetwork::transport(base::NodeId from) {
+  std::unique_ptr<Transport>& transport = transports_[from];
+  if (transport == nullptr) transport = std::make_unique<Transport>(*this);
+  return *transport;
+}
+
+void PeerNetwork::send(const raft::Message& message) {
+  ++message_count_;
+  if (random_.below(1000) < options_.loss_per_1000) return;
+  post(message);
+  if (random_.below(1000) < options_.doubled_per_1000) post(message);
+}
+
+void PeerNetwork::post(const raft::Message& message) {
+  uint64_t delay_ns = random_.between(options_.delay_ns_min, options_.delay_ns_max);
+  if (random_.below(1000) < options_.late_per_1000) delay_ns += random_.below(options_.late_ns_max);
+  scheduler_.post_world(delay_ns, [this, message] {
+    // Judged when it arrives: a cut also stops what is on its way.
+    if (!cuts_.contains({message.from, message.to})) deliver_(message.to, message);
+  });
+}
+
+}  // namespace alfheim::sim

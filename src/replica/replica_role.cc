@@ -1,0 +1,120 @@
+// What a replica does that does not lead: it says who does, and keeps nobody waiting in vain.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/slot.h"
+#include "machine/entry_codec.h"
+#include "replica/replica.h"
+
+namespace alfheim::replica {
+namespace {
+
+// How long what came before it was clear who leads waits for that.
+constexpr uint64_t kLeaderlessMs = 3000;
+constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
+
+}  // namespace
+
+void Replica::note_role(const raft::SoftState& now) {
+  if (now == role_) return;
+  const raft::SoftState before = std::exchange(role_, now);
+  needs_barrier_.store(!raft_.status().configuration.is_sole_voter(options_.id),
+                       std::memory_order_release);
+  const bool was_leader = before.role == raft::RoleKind::kLeader;
+  const bool is_leader = now.role == raft::RoleKind::kLeader;
+  if (was_leader && (!is_leader || before.term != now.term)) {
+    is_serving_.store(false, std::memory_order_release);
+    barriers_.refuse_all();
+    tell(in_flight_.take_followers(), ReplyKind::kRetry);
+    // Its pieces may stand in the log, but its command was never proposed.
+    if (large_) lose_large();
+  }
+  leader_.store(now.leader.value, std::memory_order_release);
+  if (now.leader != base::NodeId{}) {
+    leaderless_ms_ = 0;
+  } else if (leaderless_ms_ == 0) {
+    leaderless_ms_ = std::max<uint64_t>(hands_.clock.monotonic_ms(), 1);
+  }
+  take_snapshot();
+  tell_readers();
+  redirect_queued();
+  if (events_.on_leader_changed) events_.on_leader_changed();
+}
+
+void Replica::tell_readers() {
+  tell(barriers_.take_passed(hands_.machine.applied()), ReplyKind::kBarrier);
+  tell(barriers_.take_refused(), ReplyKind::kRetry);
+}
+
+// What was left in the open batches while this node led, or seemed to: it was not proposed, so
+// whoever asked is told where to ask. While no leader is known it waits a while for one.
+void Replica::redirect_queued() {
+  if (raft_.is_leader() || batcher_.is_empty()) return;
+  const bool is_known = role_.leader != base::NodeId{};
+  const bool is_late =
+      leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
+  if (!is_known && !is_late) return;
+  for (Batch& batch : batcher_.take_batches(SIZE_MAX)) redirect(batch);
+  for (LargeInFlight next; batcher_.take_large(next.operation); next = {}) {
+    std::vector<ReplyBatch> batches(hands_.router.loop_count());
+    add_refusal(batches, next.operation.waiter, "", redirection(nullptr));
+    deliver(std::move(batches));
+  }
+}
+
+void Replica::redirect(Batch& batch) {
+  raft::Entry entry;
+  entry.kind = raft::EntryKind::kCommands;
+  entry.payload = std::make_shared<const base::Bytes>(std::move(batch.payload));
+  redirect(entry, batch.waiters);
+  tell(batch.followers, ReplyKind::kRetry);
+}
+
+void Replica::redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters) {
+  if (entry.kind != raft::EntryKind::kCommands || waiters.empty()) return;
+  base::Result<machine::PayloadReader> reader = machine::PayloadReader::open(entry.bytes());
+  ALF_CHECK_MSG(reader.is_ok(), "our own batch");
+  std::vector<ReplyBatch> batches(hands_.router.loop_count());
+  for (const ReplyTo& to : waiters) {
+    ALF_CHECK(reader->has_next());
+    const base::Result<machine::Operation> operation = reader->next();
+    ALF_CHECK_MSG(operation.is_ok(), "our own batch");
+    add_refusal(batches, to, "", redirection(&*operation));
+  }
+  deliver(std::move(batches));
+}
+
+std::string Replica::redirection(const machine::Operation* operation) const {
+  if (role_.leader == base::NodeId{} || role_.leader == options_.id || !events_.redirect) {
+    return std::string(kNoLeader);
+  }
+  uint32_t slot = 0;
+  base::DatabaseIndex database;
+  base::ByteView key;
+  const bool is_call = operation != nullptr &&
+                       operation->kind == machine::OperationKind::kCommand &&
+                       (operation->flags & machine::kOperationIsFragments) == 0;
+  if (is_call && machine::peek_key(operation->body, database, key)) slot = base::key_slot(key);
+  const std::string words = events_.redirect(role_.leader, slot);
+  return words.empty() ? std::string(kNoLeader) : words;
+}
+
+// Log that lagging peers may still ask for stays: so many bytes of it, on every node alike, for
+// any of them may lead next.
+base::LogIndex Replica::log_start_for(base::LogIndex needed_from) const {
+  if (!needs_barrier()) return needed_from;
+  uint64_t bytes = 0;
+  const std::vector<vlog::SegmentInfo> segments = hands_.log.sealed_segments();
+  // Of the open one nothing goes.
+  base::LogIndex kept = std::min(
+      needed_from, segments.empty() ? hands_.log.first_index() : segments.back().last_index.next());
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    bytes += segment->data_bytes;
+    if (bytes > options_.log_retain_bytes) break;
+    kept = std::min(kept, segment->first_index);
+  }
+  return kept;
+}
+
+}  // namespace alfheim::replica

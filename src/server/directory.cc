@@ -1,0 +1,31 @@
+#include "server/directory.h"
+
+#include "base/format.h"
+#include "server/options.h"
+
+namespace alfheim::server {
+
+std::string cluster_node_id(uint64_t cluster_uid, base::NodeId node, base::GroupId group) {
+  return base::format("{:016x}{:016x}{:08x}", cluster_uid, node.value,
+                      static_cast<uint32_t>(group.value));
+}
+
+void Directory::put(base::NodeId id, NodeAddresses addresses) {
+  const std::lock_guard lock(mutex_);
+  nodes_[id] = std::move(addresses);
+}
+
+std::optional<NodeAddresses> Directory::find(base::NodeId id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = nodes_.find(id);
+  if (found == nodes_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string Directory::redirection(base::NodeId leader, uint32_t slot) const {
+  const std::optional<NodeAddresses> found = find(leader);
+  if (!found || found->resp.port == 0) return {};
+  return base::format("MOVED {} {}", slot, address_text(found->resp));
+}
+
+}  // namespace alfheim::server

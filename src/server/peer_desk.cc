@@ -1,0 +1,34 @@
+#include "server/peer_desk.h"
+
+#include "server/option_text.h"
+#include "server/options.h"
+
+namespace alfheim::server {
+
+void PeerDesk::on_message(net::PeerMessage message) {
+  if (const auto* raft = std::get_if<raft::Message>(&message)) return hands_.replica.step(*raft);
+  const auto& note = std::get<net::PeerNote>(message);
+  if (const auto* news = std::get_if<net::NodeNews>(&note.body)) on_news(note.from, *news);
+}
+
+void PeerDesk::on_peer_connected(base::NodeId peer) {
+  net::NodeNews news;
+  news.name = hands_.identity.name;
+  news.resp_address = address_text(hands_.identity.resp);
+  if (hands_.identity.http.port != 0) news.http_address = address_text(hands_.identity.http);
+  hands_.transport.send(
+      net::PeerNote{hands_.group, hands_.replica.id(), peer, net::NoteBody(std::move(news))});
+}
+
+void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
+  const auto address = parse_address(news.resp_address);
+  if (!address) return;  // a node whose clients cannot reach it: requests wait for another leader
+  NodeAddresses known = hands_.directory.find(from).value_or(NodeAddresses{});
+  known.name = news.name;
+  known.node_id = cluster_node_id(hands_.cluster_uid, from, hands_.group);
+  known.resp = *address;
+  hands_.directory.put(from, std::move(known));
+  hands_.on_directory_changed();
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,103 @@
+// A session on a node that does not lead, or that must prove that it does (server/session.h).
+#include "base/check.h"
+#include "base/slot.h"
+#include "server/directory.h"
+#include "server/session.h"
+#include "server/session_host.h"
+
+namespace alfheim::server {
+namespace {
+
+// How long a request waits for the group to find a leader.
+constexpr uint64_t kLeaderWaitMs = 3000;
+constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
+
+}  // namespace
+
+// What asks for the group's state, or changes it. EXEC alone would do nothing.
+bool Session::needs_leader(const command::Row& row) const {
+  if (!row.is_session()) return true;
+  return row.name == "watch" || row.name == "raft|hash" ||
+         (row.name == "exec" && transaction_.is_open());
+}
+
+// After READONLY, on a node that follows: behind a barrier that its leader grants.
+bool Session::may_read_here(const command::Row& row) const {
+  const replica::Replica& replica = host_.services().replica;
+  return state_.is_readonly && !row.is_session() && !row.is_write() && !transaction_.is_open() &&
+         replica.needs_barrier() && replica.leader() != base::NodeId{};
+}
+
+// Nobody is known to lead: the request waits here, not in the hands of a client that would only
+// ask again, and again.
+bool Session::waits_for_leader(const command::Row& row, std::span<const base::ByteView> words) {
+  const replica::Replica& replica = host_.services().replica;
+  if (replica.is_serving() || !state_.is_authenticated || !needs_leader(row)) return false;
+  if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
+  if (is_leader_known()) return false;
+  stall(Stall::kLeader, 0, words);
+  stalled_->reruns = true;
+  stalled_->since_ms = host_.services().clock.monotonic_ms();
+  return true;
+}
+
+// It leads and serves, or somebody else does whose address is known; or the wait is over.
+bool Session::is_leader_known() {
+  const replica::Replica& replica = host_.services().replica;
+  if (replica.is_serving()) return true;
+  const base::NodeId leader = replica.leader();
+  if (!host_.services().directory.redirection(leader, 0).empty() && leader != replica.id()) {
+    return true;
+  }
+  if (!stalled_ || stalled_->reason != Stall::kLeader) return false;
+  const uint64_t now_ms = host_.services().clock.monotonic_ms();
+  if (now_ms < stalled_->since_ms + kLeaderWaitMs) return false;
+  leadership_.is_wait_over = true;
+  return true;
+}
+
+std::string Session::redirection(const command::Row& row, const command::Arguments& args) const {
+  const Services& services = host_.services();
+  const base::NodeId leader = services.replica.leader();
+  if (leader == services.replica.id()) return std::string(kNoLeader);
+  uint32_t slot = 0;
+  const std::vector<size_t> keys = command::key_positions(row, args);
+  if (!keys.empty()) slot = base::key_slot(args[keys.front()]);
+  const std::string words = services.directory.redirection(leader, slot);
+  return words.empty() ? std::string(kNoLeader) : words;
+}
+
+// Only what was wholly received before the barrier was asked for may be read behind it.
+bool Session::waits_for_barrier(std::span<const base::ByteView> words) {
+  replica::Replica& replica = host_.services().replica;
+  if (!replica.needs_barrier() || ALF_MUTANT(ReadWithoutBarrier)) return false;
+  const uint64_t end_bytes = leadership_.received_bytes - cutter_.bytes_unconsumed();
+  if (end_bytes <= leadership_.passed_bytes) return false;
+  leadership_.asked_bytes = leadership_.received_bytes;
+  stall(Stall::kBarrier, 0, words);
+  replica.add_reader(reply_to(0));
+  host_.submit();
+  return true;
+}
+
+void Session::end_stall_by(replica::ReplyKind kind) {
+  if (!stalled_) return;
+  const bool is_barrier = stalled_->reason == Stall::kBarrier;
+  if (kind == replica::ReplyKind::kBarrier) {
+    if (!is_barrier) return;
+    leadership_.passed_bytes = leadership_.asked_bytes;
+    stalled_->is_over = true;
+    return;
+  }
+  if (!is_barrier && stalled_->reason != Stall::kTick) return;
+  stalled_->is_over = true;
+  stalled_->reruns = true;
+  stalled_->has_ticked = false;
+}
+
+void Session::on_leader_changed() {
+  if (host_.services().replica.is_ready()) leadership_.is_wait_over = false;
+  if (stalled_ && stalled_->reason == Stall::kLeader) resume();
+}
+
+}  // namespace alfheim::server

@@ -1,0 +1,63 @@
+#include "server/topology.h"
+
+#include <algorithm>
+
+#include "server/directory.h"
+
+namespace alfheim::server {
+namespace {
+
+bool is_any(const std::string& host) { return host == "0.0.0.0" || host == "::" || host == "*"; }
+
+TopologyNode self_of(const Services& services, const SessionState& session) {
+  const Identity& identity = services.identity;
+  TopologyNode self;
+  self.id = services.replica.id();
+  self.node_id = identity.node_id;
+  self.name = identity.name;
+  self.client = identity.resp;
+  if (is_any(self.client.host)) self.client.host = session.info->local.host;
+  self.raft_port = identity.raft.port;
+  self.is_self = true;
+  self.match = services.replica.applied().value;
+  return self;
+}
+
+}  // namespace
+
+Topology topology_of(const Services& services, const SessionState& session) {
+  const replica::ReplicaStatus status = services.replica.status_snapshot();
+  Topology topology;
+  topology.term = status.raft.soft_state.term.value;
+  const base::NodeId leader = services.replica.leader();
+  topology.has_leader = leader != base::NodeId{};
+  for (const base::NodeId id : status.raft.configuration.members()) {
+    TopologyNode node;
+    if (id == services.replica.id()) {
+      node = self_of(services, session);
+    } else {
+      const std::optional<NodeAddresses> known = services.directory.find(id);
+      if (!known || known->resp.port == 0) continue;  // nobody could be sent there
+      node.id = id;
+      node.node_id = known->node_id;
+      node.name = known->name;
+      node.client = known->resp;
+      if (is_any(node.client.host)) node.client.host = known->raft.host;
+      node.raft_port = known->raft.port;
+    }
+    for (const raft::PeerStatus& peer : status.raft.peers) {
+      if (peer.id == id) node.match = peer.match.value;
+    }
+    node.is_leader = id == leader;
+    topology.nodes.push_back(std::move(node));
+  }
+  std::stable_sort(topology.nodes.begin(), topology.nodes.end(),
+                   [](const TopologyNode& a, const TopologyNode& b) {
+                     return std::make_pair(!a.is_leader, a.name) <
+                            std::make_pair(!b.is_leader, b.name);
+                   });
+  if (topology.nodes.empty()) topology.nodes.push_back(self_of(services, session));
+  return topology;
+}
+
+}  // namespace alfheim::server

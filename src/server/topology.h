@@ -1,0 +1,37 @@
+// server/topology: the group as clients of Redis Cluster and Sentinel see it: one shard, whose
+// master is the leader and whose replicas are the other members.
+//
+// While no leader is known the last one is still shown, for a client that is told of none gives
+// up, and one that comes to any node is told, or waits there.
+//
+// Thread: any. Lifetime: values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/services.h"
+
+namespace alfheim::server {
+
+struct TopologyNode {
+  base::NodeId id;
+  std::string node_id;  // 40 hex digits
+  std::string name;
+  env::PeerAddress client;  // where this client reaches it
+  uint16_t raft_port = 0;
+  bool is_self = false;
+  bool is_leader = false;
+  uint64_t match = 0;  // of its log, where this node leads; else what it holds itself, or 0
+};
+
+struct Topology {
+  std::vector<TopologyNode> nodes;  // the leader, or who is taken for it, first
+  uint64_t term = 0;
+  bool has_leader = false;
+};
+
+// As seen by the client of `session`: a node that listens everywhere is where that client met it.
+Topology topology_of(const Services& services, const SessionState& session);
+
+}  // namespace alfheim::server
