@@ -1,6 +1,7 @@
 // alfsim: runs the simulator. docs/simulator.md tells each mode.
 //
 //   alfsim --seed N [--count M] ...      worlds, each from a seed
+//   alfsim --cluster --seed N ...        groups of three and five nodes
 //   alfsim --exhaustive [--every N] ...  one world, crashed at each change of its disk
 //   alfsim --store-crash [--every N] ... the real index store, crashed at each change of its disk
 //   alfsim --rot-log | --rot-store ...   bits flipped in the files of the log, and of that store
@@ -18,6 +19,7 @@
 
 #include "base/format.h"
 #include "base/number.h"
+#include "sim/cluster.h"
 #include "sim/error_sweep.h"
 #include "sim/exhaustive.h"
 #include "sim/rot.h"
@@ -31,8 +33,8 @@ constexpr uint64_t kDoubleRunEvery = 10;
 // From so many seeds on a sweep of all operations must have met each kind of them.
 constexpr uint64_t kSweepSeedsMin = 4;
 constexpr char kUsage[] =
-    "usage: alfsim --seed N [--count M] [--seconds S] [--verbose] [--operations] [--double-run]\n"
-    "              [--keep-going]\n"
+    "usage: alfsim [--cluster] --seed N [--count M] [--seconds S] [--verbose] [--operations]\n"
+    "              [--double-run] [--keep-going]\n"
     "       alfsim --fail-each [--seed N] [--count M] [--every N]\n"
     "       alfsim --exhaustive [--seed N] [--changes M] [--every N] [--offset K] [--jobs J]\n"
     "              [--at CHANGE --place 0..2 --subset 0..6 [--verbose]]\n"
@@ -64,9 +66,9 @@ void on_abort(int) {
 }
 
 bool parse(int count, char** texts, Arguments& arguments) {
-  static constexpr const char* kFlags[] = {"--verbose",     "--operations", "--double-run",
-                                           "--keep-going",  "--fail-each",  "--exhaustive",
-                                           "--store-crash", "--rot-log",    "--rot-store"};
+  static constexpr const char* kFlags[] = {
+      "--verbose",    "--operations",  "--double-run", "--keep-going", "--fail-each",
+      "--exhaustive", "--store-crash", "--rot-log",    "--rot-store",  "--cluster"};
   static constexpr const char* kNumbers[] = {"--seed",  "--count",  "--seconds", "--changes",
                                              "--every", "--offset", "--jobs",    "--at",
                                              "--place", "--subset", "--bit"};
@@ -125,6 +127,15 @@ void print_sum(const Outcome& sum, uint64_t runs, uint64_t failures, double seco
   std::printf("faults: %s\n", faults.empty() ? "none" : faults.c_str());
 }
 
+Outcome run_seed(const Arguments& arguments, const command::Table& table, uint64_t seed,
+                 const World::Narrate& narrate) {
+  const bool tells_operations = narrate && arguments.has("--operations");
+  if (arguments.has("--cluster")) return Cluster(seed, table, narrate, tells_operations).run();
+  World::Options options;
+  options.tells_operations = tells_operations;
+  return World(seed, table, narrate, options).run();
+}
+
 int run_seeds(const Arguments& arguments, const command::Table& table) {
   const auto begin = std::chrono::steady_clock::now();
   const World::Narrate narrate = narrate_of(arguments);
@@ -135,13 +146,12 @@ int run_seeds(const Arguments& arguments, const command::Table& table) {
   for (uint64_t i = 0; i < arguments.number("--count", 1); ++i) {
     if (seconds_max > 0 && seconds_since(begin) > static_cast<double>(seconds_max)) break;
     const uint64_t seed = arguments.number("--seed", 1) + i;
-    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: alfsim --seed %llu --verbose\n",
+    std::snprintf(seed_text, sizeof seed_text, "aborted; replay: alfsim %s--seed %llu --verbose\n",
+                  arguments.has("--cluster") ? "--cluster " : "",
                   static_cast<unsigned long long>(seed));
-    World::Options options;
-    options.tells_operations = arguments.has("--operations");
-    Outcome outcome = World(seed, table, narrate, options).run();
+    Outcome outcome = run_seed(arguments, table, seed, narrate);
     if (outcome.failure.empty() && (arguments.has("--double-run") || seed % kDoubleRunEvery == 0)) {
-      const Outcome second = World(seed, table, nullptr, {}).run();
+      const Outcome second = run_seed(arguments, table, seed, nullptr);
       if (second.event_hash != outcome.event_hash) {
         outcome.failure = "a second run of the same seed went another way";
       }
@@ -150,8 +160,9 @@ int run_seeds(const Arguments& arguments, const command::Table& table) {
     add_up(outcome, sum);
     if (outcome.failure.empty()) continue;
     ++failures;
-    std::printf("seed %llu failed: %s\n  replay: alfsim --seed %llu --verbose\n",
+    std::printf("seed %llu failed: %s\n  replay: alfsim %s--seed %llu --verbose\n",
                 static_cast<unsigned long long>(seed), outcome.failure.c_str(),
+                arguments.has("--cluster") ? "--cluster " : "",
                 static_cast<unsigned long long>(seed));
     std::fflush(stdout);
     if (!arguments.has("--keep-going")) break;

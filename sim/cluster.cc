@@ -1,0 +1,479 @@
+#include "sim/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "machine/read_context.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr uint64_t kMsNs = 1'000'000;
+constexpr uint64_t kDowntimeNsMax = 2'000 * kMsNs;
+constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
+constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
+constexpr int64_t kWallJumpUsMax = 3'600'000'000;
+constexpr uint64_t kCrashChangesMax = 60;
+constexpr uint64_t kEventCountMax = 20'000'000;
+// Without an answer to anybody: under faults, and where there are none.
+constexpr uint64_t kWholeRunMsMax = 600'000;
+constexpr uint64_t kHealedMsMax = 15'000;
+constexpr uint64_t kLastMsMax = 20'000;
+constexpr uint64_t kForgetEveryEvents = 512;
+constexpr uint64_t kInvariantsEveryEvents = 64;
+constexpr uint64_t kLastRequests = 20;
+
+bool chance(SimRandom& random, uint64_t of) { return random.below(of) == 0; }
+
+const char* name_of(ClusterFault fault) {
+  switch (fault) {
+    case ClusterFault::kPowerLoss: return "power loss";
+    case ClusterFault::kKill: return "kill -9";
+    case ClusterFault::kAllDown: return "all down";
+    case ClusterFault::kCrashAtWrite: return "crash at a write";
+    case ClusterFault::kPause: return "pause";
+    case ClusterFault::kWallJump: return "wall clock jump";
+    case ClusterFault::kDisconnect: return "disconnect";
+    case ClusterFault::kCutOff: return "cut off";
+    case ClusterFault::kCutOneWay: return "cut one way";
+    case ClusterFault::kSplit: return "split";
+    case ClusterFault::kHealNetwork: return "network heals";
+  }
+  return "?";
+}
+
+}  // namespace
+
+Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bool tells_operations)
+    : table_(table),
+      narrate_(std::move(narrate)),
+      scheduler_(clock_, seed),
+      random_(seed),
+      network_(scheduler_, random_.fork_seed("network"),
+               [this](base::NodeId to, const raft::Message& message) {
+                 Member& member = members_.at(to.value - 1);
+                 if (member.node != nullptr) member.node->receive(message);
+               }) {
+  oracle_.set_cluster();
+  if (tells_operations)
+    oracle_.set_narrate([this](const std::string& line) { this->narrate(line); });
+  draw_options();
+  draw_faults();
+  draw_clients();
+}
+
+Cluster::~Cluster() {
+  for (Member& member : members_) {
+    member.disk->go_down();
+    member.node.reset();
+  }
+}
+
+void Cluster::narrate(const std::string& line) {
+  if (!narrate_) return;
+  narrate_(
+      base::format("[{:>9.3f} ms] {}", static_cast<double>(clock_.monotonic_ns()) / 1e6, line));
+}
+
+void Cluster::draw_options() {
+  SimRandom& random = random_;
+  const size_t count = chance(random, 3) ? 5 : 3;
+  for (size_t i = 0; i < count; ++i) founders_.push_back(base::NodeId{i + 1});
+  members_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    members_[i].id = founders_[i];
+    members_[i].store_disk = std::make_shared<index::TwinDisk>();
+    make_disk(members_[i]);
+  }
+  node_options_.segment_bytes = 4096 * random.between(6, 16);
+  node_options_.log_memory_bytes = chance(random, 3) ? 4096 : 1 << 20;
+  node_options_.prewritten_segment_count = static_cast<uint32_t>(random.below(3));
+  node_options_.reserved_segment_count = static_cast<uint32_t>(random.below(3));
+  node_options_.dirty_budget_bytes = uint64_t{1} << random.between(12, 18);
+  node_options_.memory_budget_bytes = node_options_.dirty_budget_bytes * random.between(2, 8);
+  node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(13, 20);
+  node_options_.value_threshold_bytes = chance(random, 4) ? 1 : 1u << random.between(4, 11);
+  node_options_.applies_near_loop = random.coin();
+  node_options_.near_changes_max = random.between(1, 60);
+  if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
+  client_network_.latency_ns_max = random.coin() ? 50'000 : 2 * kMsNs;
+  client_network_.cuts_bytes = random.coin();
+  PeerNetworkOptions network;
+  if (random.coin()) network.loss_per_1000 = static_cast<uint32_t>(random.below(300));
+  if (random.coin()) network.doubled_per_1000 = static_cast<uint32_t>(random.below(500));
+  network.delay_ns_max = random.coin() ? 500'000 : 20 * kMsNs;
+  if (random.coin()) {
+    network.late_per_1000 = static_cast<uint32_t>(random.below(50));
+    network.late_ns_max = 5'000 * kMsNs;
+  }
+  network_.set_options(network);
+}
+
+void Cluster::make_disk(Member& member) {
+  member.disk = std::make_unique<SimDisk>(SimDisk::Options{.seed = random_.fork_seed("disk")});
+  const size_t number = member.id.value - 1;
+  member.disk->set_operation_hook([this, number](const DiskOperation& operation) {
+    const uint64_t crash_at = members_[number].crash_at_change;
+    if (crash_at == 0 || operation.change_number != crash_at) return DiskOrder::kProceed;
+    static constexpr DiskOrder kOrders[] = {DiskOrder::kCrashBefore, DiskOrder::kCrashDuring,
+                                            DiskOrder::kCrashAfter};
+    return kOrders[operation.change_number % std::size(kOrders)];
+  });
+}
+
+void Cluster::draw_faults() {
+  static constexpr ClusterFault kAll[] = {
+      ClusterFault::kPowerLoss,    ClusterFault::kKill,       ClusterFault::kAllDown,
+      ClusterFault::kCrashAtWrite, ClusterFault::kPause,      ClusterFault::kWallJump,
+      ClusterFault::kDisconnect,   ClusterFault::kCutOff,     ClusterFault::kCutOneWay,
+      ClusterFault::kSplit,        ClusterFault::kHealNetwork};
+  for (const ClusterFault fault : kAll) {
+    if (random_.coin()) faults_.kinds.push_back(fault);
+  }
+  faults_.left = faults_.kinds.empty() ? 0 : static_cast<uint32_t>(random_.below(25));
+}
+
+void Cluster::draw_clients() {
+  SimRandom& random = random_;
+  workload_.keys_per_family = static_cast<uint32_t>(random.between(2, 12));
+  workload_.read_ppm = static_cast<uint32_t>(random.between(50'000, 800'000));
+  workload_.large_value_ppm = static_cast<uint32_t>(random.below(400'000));
+  if (chance(random, 20)) workload_.huge_value_ppm = 10'000;
+  workload_.ttl_ms_max = chance(random, 2) ? 50 : 3000;
+  for (bool* feature : {&workload_.has_expiry, &workload_.has_numbers, &workload_.has_bits,
+                        &workload_.has_edits, &workload_.has_renames, &workload_.has_databases,
+                        &workload_.has_flushes, &workload_.has_blocks, &workload_.has_watches,
+                        &workload_.has_walks, &workload_.has_state_hash}) {
+    *feature = random.below(4) != 0;
+  }
+  const uint64_t count = random.between(1, 8);
+  const uint64_t request_count = random.between(100, 500) / count + 1;
+  const uint64_t think_ns_max = chance(random, 3) ? 200 * kMsNs : random.between(1, 20) * kMsNs;
+  hints_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    Client::Options options;
+    options.number = static_cast<uint32_t>(i);
+    options.request_count = request_count;
+    options.pipeline_max = static_cast<uint32_t>(random.coin() ? random.between(1, 4) : 16);
+    options.think_ns_max = think_ns_max;
+    clients_.push_back(std::make_unique<Client>(
+        scheduler_, oracle_,
+        [this, i](SimPeer& peer, std::shared_ptr<Trace> trace) {
+          return connect(i, peer, std::move(trace));
+        },
+        random.fork_seed("client"), options, workload_));
+    clients_.back()->set_on_redirect([this, i](base::ByteView address) {
+      hints_[i].reset();
+      for (size_t member = 0; member < members_.size(); ++member) {
+        const env::PeerAddress known = SimNode::client_address(members_[member].id);
+        if (address == base::format("{}:{}", known.host, known.port)) hints_[i] = member;
+      }
+    });
+  }
+  faults_.gap_ns_max =
+      std::max<uint64_t>(50 * kMsNs, 2 * think_ns_max * request_count / (faults_.left + 1) / 4);
+}
+
+std::shared_ptr<SimConnection> Cluster::connect(size_t client, SimPeer& peer,
+                                                std::shared_ptr<Trace> trace) {
+  const size_t number = hints_[client].value_or(random_.below(members_.size()));
+  hints_[client].reset();  // the next time it looks elsewhere
+  Member& member = members_[number];
+  if (member.node == nullptr) return nullptr;
+  return member.node->connect(peer, random_.next_u64(), client_network_, std::move(trace));
+}
+
+bool Cluster::are_done() const {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [](const std::unique_ptr<Client>& client) { return client->is_done(); });
+}
+
+Outcome Cluster::run() {
+  for (Member& member : members_) start_life(member);
+  for (const std::unique_ptr<Client>& client : clients_) client->start();
+  if (faults_.left > 0) schedule_fault();
+  run_until([this] { return are_done() || faults_.left == 0; }, kWholeRunMsMax, "under faults");
+  heal();
+  run_until([this] { return are_done(); }, kHealedMsMax, "after all faults were healed");
+  if (!oracle_.has_failed()) final_checks();
+  outcome_.failure = oracle_.failure();
+  outcome_.event_count = scheduler_.event_count();
+  outcome_.event_hash = scheduler_.event_hash();
+  outcome_.virtual_ms = clock_.monotonic_ms();
+  outcome_.operation_count = oracle_.operation_count();
+  outcome_.answer_count = answered_count();
+  outcome_.life_count = life_count_;
+  return outcome_;
+}
+
+uint64_t Cluster::answered_count() const {
+  uint64_t count = 0;
+  for (const std::unique_ptr<Client>& client : clients_) count += client->answered_count();
+  return count;
+}
+
+bool Cluster::step() {
+  if (oracle_.has_failed()) return false;
+  if (scheduler_.event_count() > kEventCountMax) {
+    oracle_.fail("the run does not end: too many events");
+    return false;
+  }
+  if (!scheduler_.run_one()) {
+    oracle_.fail("nothing is left to happen");
+    return false;
+  }
+  after_event();
+  return !oracle_.has_failed();
+}
+
+void Cluster::run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
+                        const char* what) {
+  uint64_t seen = answered_count();
+  uint64_t seen_ms = clock_.monotonic_ms();
+  while (!oracle_.has_failed() && !is_reached()) {
+    if (!step()) return;
+    if (answered_count() != seen) {
+      seen = answered_count();
+      seen_ms = clock_.monotonic_ms();
+    }
+    if (clock_.monotonic_ms() <= seen_ms + virtual_ms_max) continue;
+    std::string waiting;
+    for (const Member& member : members_) {
+      waiting += "; " + told(member);
+    }
+    for (const std::unique_ptr<Client>& client : clients_) {
+      if (!client->is_done()) waiting += "; " + client->waiting_for();
+    }
+    return oracle_.fail(
+        base::format("no progress {} for {} virtual ms{}", what, virtual_ms_max, waiting));
+  }
+}
+
+std::string Cluster::told(const Member& member) {
+  if (member.node == nullptr) return base::format("node {} down", member.id.value);
+  const raft::NodeStatus raft = member.node->replica().status_snapshot().raft;
+  std::string text =
+      base::format("node {} {} in term {}, log {}..{}, commit {}, durable {}, applied {}",
+                   member.id.value, member.node->replica().is_serving() ? "leads" : "follows",
+                   raft.soft_state.term.value, raft.log_first.value, raft.last.value,
+                   raft.commit.value, raft.durable.value, member.node->machine().applied().value);
+  for (const raft::PeerStatus& peer : raft.peers) {
+    text += base::format(" (peer {}: match {}, next {}, state {})", peer.id.value, peer.match.value,
+                         peer.next.value, static_cast<int>(peer.state));
+  }
+  return text;
+}
+
+void Cluster::after_event() {
+  for (Member& member : members_) {
+    if (member.node != nullptr) look_at(member);
+    if (oracle_.has_failed()) return;
+  }
+  const uint64_t count = scheduler_.event_count();
+  if (count % kForgetEveryEvents != 0) return;
+  uint64_t floor = oracle_.floor();
+  for (const std::unique_ptr<Client>& client : clients_) floor = std::min(floor, client->floor());
+  oracle_.forget_before(floor);
+}
+
+void Cluster::look_at(Member& member) {
+  SimNode& node = *member.node;
+  if (!member.disk->is_down()) {
+    const raft::SoftState role = node.replica().role();
+    if (role.role == raft::RoleKind::kLeader && role.term.value != member.term_led) {
+      member.term_led = role.term.value;
+      narrate(base::format("node {} leads in term {}", member.id.value, role.term.value));
+      oracle_.note_leader(role.term.value, member.id.value, node.life(), node.log());
+    }
+    node.tell_applied();
+    if (oracle_.has_failed()) return;
+    oracle_.note_applied(node.machine().applied().value, node.machine().is_within_entry());
+    if (scheduler_.event_count() % kInvariantsEveryEvents == 0) node.check_invariants();
+  } else {
+    return end_life(member, true, "the disk went down");
+  }
+  if (!member.fatal) return;
+  oracle_.fail(base::format("node {} stopped without a reason: {}: {}", member.id.value,
+                            base::error_code_name(member.fatal->code), member.fatal->message));
+}
+
+// ---- lives ----
+
+void Cluster::start_life(Member& member) {
+  if (oracle_.has_failed()) return;
+  member.is_start_scheduled = false;
+  member.fatal.reset();
+  const uint64_t life = ++life_count_;
+  SimNodeEvents events;
+  events.on_serving = [] {};
+  const size_t number = member.id.value - 1;
+  events.on_fatal = [this, number](const base::Error& error) { members_[number].fatal = error; };
+  events.on_disk = [this](const std::string& line) { narrate(line); };
+  base::Result<std::unique_ptr<SimNode>> node =
+      SimNode::start(NodeHands{.scheduler = scheduler_,
+                               .disk = *member.disk,
+                               .store_disk = member.store_disk,
+                               .table = table_,
+                               .oracle = oracle_,
+                               .seed = random_.next_u64(),
+                               .boot_offset_ns = random_.below(1'000'000'000'000),
+                               .wall_offset_us = member.wall_offset_us,
+                               .id = member.id,
+                               .founders = founders_,
+                               .transport = &network_.transport(member.id),
+                               .life = life},
+                     node_options_, std::move(events));
+  narrate(base::format("node {} starts{}", member.id.value,
+                       node ? base::format(" at {}", (*node)->machine().applied().value)
+                            : ": " + node.error().message));
+  if (node) {
+    member.node = std::move(node).value();
+    return;
+  }
+  if (!member.disk->is_down()) {
+    return oracle_.fail(
+        base::format("node {} cannot start: {}", member.id.value, node.error().message));
+  }
+  member.crash_at_change = 0;
+  member.disk->crash(draw_crash(random_));
+  schedule_start(member, random_.below(kDowntimeNsMax));
+}
+
+void Cluster::end_life(Member& member, bool is_power_loss, const std::string& why) {
+  narrate(base::format("node {} ends: {}", member.id.value, why));
+  member.disk->go_down();
+  oracle_.end_life(member.node->life());
+  member.node.reset();
+  member.crash_at_change = 0;
+  member.term_led = 0;
+  if (is_power_loss) {
+    member.disk->crash(draw_crash(random_));
+  } else {
+    member.disk->kill_process();
+  }
+  schedule_start(member, random_.below(kDowntimeNsMax));
+}
+
+void Cluster::schedule_start(Member& member, uint64_t delay_ns) {
+  if (std::exchange(member.is_start_scheduled, true)) return;
+  scheduler_.post_world(delay_ns, [this, &member] { start_life(member); });
+}
+
+// ---- faults ----
+
+void Cluster::schedule_fault() {
+  scheduler_.post_world(random_.between(1, faults_.gap_ns_max), [this] {
+    if (faults_.left == 0) return;
+    --faults_.left;
+    strike(faults_.kinds[random_.below(faults_.kinds.size())]);
+    if (faults_.left > 0) schedule_fault();
+  });
+}
+
+void Cluster::strike(ClusterFault fault) {
+  ++outcome_.fault_counts[name_of(fault)];
+  narrate(base::format("fault: {}", name_of(fault)));
+  Member& member = any_member();
+  switch (fault) {
+    case ClusterFault::kPowerLoss:
+    case ClusterFault::kKill:
+      if (member.node != nullptr) {
+        end_life(member, fault == ClusterFault::kPowerLoss, name_of(fault));
+      }
+      return;
+    case ClusterFault::kAllDown:
+      for (Member& each : members_) {
+        if (each.node != nullptr) end_life(each, true, "power loss of all");
+      }
+      return;
+    case ClusterFault::kCrashAtWrite:
+      member.crash_at_change = member.disk->change_count() + random_.between(1, kCrashChangesMax);
+      return;
+    case ClusterFault::kPause: {
+      if (member.node == nullptr) return;
+      member.node->executor().set_paused(true);
+      const uint64_t life = member.node->life();
+      const uint64_t most_ns = chance(random_, 4) ? kLongPauseNsMax : kPauseNsMax;
+      return scheduler_.post_world(random_.below(most_ns), [&member, life] {
+        if (member.node == nullptr || member.node->life() != life) return;
+        member.node->executor().set_paused(false);
+      });
+    }
+    case ClusterFault::kWallJump: {
+      const int64_t jump_us =
+          static_cast<int64_t>(random_.below(2 * kWallJumpUsMax)) - kWallJumpUsMax;
+      member.wall_offset_us += jump_us;
+      if (member.node != nullptr) member.node->clock().jump_wall_us(jump_us);
+      return;
+    }
+    case ClusterFault::kDisconnect: return clients_[random_.below(clients_.size())]->disconnect();
+    case ClusterFault::kCutOff:
+      for (const Member& other : members_) {
+        network_.cut(member.id, other.id);
+        network_.cut(other.id, member.id);
+      }
+      return;
+    case ClusterFault::kCutOneWay: return network_.cut(member.id, any_member().id);
+    case ClusterFault::kSplit: return split();
+    case ClusterFault::kHealNetwork: return network_.heal();
+  }
+}
+
+void Cluster::split() {
+  std::vector<bool> is_left;
+  for (size_t i = 0; i < members_.size(); ++i) is_left.push_back(random_.coin());
+  for (size_t i = 0; i < members_.size(); ++i) {
+    for (size_t j = 0; j < members_.size(); ++j) {
+      if (is_left[i] != is_left[j]) network_.cut(members_[i].id, members_[j].id);
+    }
+  }
+}
+
+void Cluster::heal() {
+  narrate("all faults are healed");
+  faults_.left = 0;
+  network_.heal();
+  PeerNetworkOptions network = network_.options();
+  network.loss_per_1000 = 0;
+  network.late_per_1000 = 0;
+  network_.set_options(network);
+  for (Member& member : members_) {
+    member.crash_at_change = 0;
+    if (member.node != nullptr) member.node->executor().set_paused(false);
+  }
+}
+
+// ---- the end ----
+
+bool Cluster::are_equal() {
+  for (const Member& member : members_) {
+    if (member.node == nullptr) return false;
+    if (member.node->machine().applied().value != oracle_.harvested()) return false;
+  }
+  return true;
+}
+
+void Cluster::final_checks() {
+  narrate("the last requests");
+  for (const std::unique_ptr<Client>& client : clients_) client->ask_more(kLastRequests);
+  run_until([this] { return are_done(); }, kHealedMsMax, "with the last requests");
+  for (const std::unique_ptr<Client>& client : clients_) client->ask_no_more();
+  run_until([this] { return are_equal(); }, kLastMsMax, "until all nodes hold the same");
+  for (Member& member : members_) {
+    if (!oracle_.has_failed()) verify_state(member);
+  }
+}
+
+void Cluster::verify_state(Member& member) {
+  const uint64_t applied = member.node->machine().applied().value;
+  const base::Result<uint64_t> hash =
+      machine::ReadView::open(member.node->machine())->logical_hash();
+  if (!hash) return oracle_.fail(hash.error().message);
+  if (*hash == oracle_.model().logical_hash(oracle_.position_of_entry(applied))) return;
+  oracle_.fail(base::format("node {} holds another state than the model at entry {}",
+                            member.id.value, applied));
+}
+
+}  // namespace alfheim::sim

@@ -1,0 +1,120 @@
+// sim/cluster: one run of a group of three or five whole nodes from one seed.
+//
+// The same clients, workload and oracle as sim/world, but the truth is what the group commits, and
+// clients go where they are sent. Draws from the seed how bad the network is, and lets nodes be
+// crashed, killed, paused, cut off one way or both, all at once; at last heals everything, and
+// demands that every client is answered within bounded time and that each node holds what the
+// model holds at its own applied entry.
+//
+// Checked at every event: no two leaders of one term, a new leader holds what was committed, no two
+// nodes apply different entries, and every answer is the model's at a place of the committed log
+// that is not before what anybody had been told when it was asked: linearizability of the whole
+// state, MULTI included.
+//
+// Thread: one. Lifetime: of one run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/client.h"
+#include "sim/node.h"
+#include "sim/peer_network.h"
+#include "sim/world.h"
+
+namespace alfheim::sim {
+
+enum class ClusterFault : uint8_t {
+  kPowerLoss,
+  kKill,
+  kAllDown,
+  kCrashAtWrite,
+  kPause,
+  kWallJump,
+  kDisconnect,
+  kCutOff,     // one node, both ways
+  kCutOneWay,  // of two nodes
+  kSplit,      // two parts
+  kHealNetwork,
+};
+
+class Cluster {
+ public:
+  using Narrate = std::function<void(const std::string&)>;
+  Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bool tells_operations);
+  ~Cluster();
+
+  Outcome run();
+
+ private:
+  // What outlives a node's lives.
+  struct Member {
+    base::NodeId id;
+    std::unique_ptr<SimDisk> disk;
+    std::shared_ptr<index::TwinDisk> store_disk;  // shared with the store of each life
+    std::unique_ptr<SimNode> node;                // null: down
+    std::optional<base::Error> fatal;
+    uint64_t term_led = 0;
+    uint64_t crash_at_change = 0;  // 0: not ordered
+    int64_t wall_offset_us = 0;
+    bool is_start_scheduled = false;
+  };
+  void draw_options();
+  void draw_faults();
+  void draw_clients();
+  void make_disk(Member& member);
+  std::shared_ptr<SimConnection> connect(size_t client, SimPeer& peer,
+                                         std::shared_ptr<Trace> trace);
+
+  bool step();
+  void run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
+                 const char* what);
+  void after_event();
+  static std::string told(const Member& member);  // how far it is
+  void look_at(Member& member);
+  void start_life(Member& member);
+  void end_life(Member& member, bool is_power_loss, const std::string& why);
+  void schedule_start(Member& member, uint64_t delay_ns);
+
+  void schedule_fault();
+  void strike(ClusterFault fault);
+  void split();
+  void heal();
+  Member& any_member() { return members_[random_.below(members_.size())]; }
+
+  void final_checks();
+  void verify_state(Member& member);
+  bool are_equal();
+  bool are_done() const;
+  uint64_t answered_count() const;
+  void narrate(const std::string& line);
+
+  const command::Table& table_;
+  const Narrate narrate_;
+  SimClock clock_;
+  SimScheduler scheduler_;
+  SimRandom random_;
+  NodeOptions node_options_;
+  WorkloadOptions workload_;
+  SimConnection::Options client_network_;
+  Oracle oracle_;
+  PeerNetwork network_;
+  std::vector<Member> members_;
+  std::vector<base::NodeId> founders_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::optional<size_t>> hints_;  // by client: which member leads, as it was told
+  struct Faults {
+    std::vector<ClusterFault> kinds;
+    uint32_t left = 0;
+    uint64_t gap_ns_max = 0;
+  } faults_;
+  uint64_t life_count_ = 0;
+  Outcome outcome_;
+};
+
+}  // namespace alfheim::sim
