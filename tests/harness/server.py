@@ -52,13 +52,14 @@ class Server:
     server prints is kept in `log_directory`, where its own directory has no room for it.
     """
 
-    def __init__(self, program, directory, durable=True, extra=(), log_directory=None):
+    def __init__(self, program, directory, durable=True, extra=(), log_directory=None, ports=None):
         self.program = program
         self.directory = directory
         self.log_directory = log_directory or directory
         self.durable = durable
         self.extra = list(extra)
         self.process = None
+        self.ports = ports  # of a member of a cluster, whose others know them; else new ones at each start
         self.port = self.raft_port = self.http_port = None
         self.start_count = 0
         self.exit_status = None
@@ -81,7 +82,7 @@ class Server:
         """Starts the process without waiting until it serves."""
         if not (os.path.exists(self.program) or shutil.which(self.program)):
             raise Failure(f"no server at {self.program}: build it first, or name one with --server or ALF_SERVER")
-        self.port, self.raft_port, self.http_port = free_ports(3)
+        self.port, self.raft_port, self.http_port = self.ports or free_ports(3)
         self.start_count += 1
         self.exit_status = None
         self.log_path = os.path.join(self.log_directory, f"stderr.{self.start_count}.log")
