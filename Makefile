@@ -10,7 +10,7 @@ JOBS  ?= $(shell nproc)
 TEST_JOBS ?= 2
 CMAKE_FLAGS ?=
 
-.PHONY: all run test soak mutants bench deps clean format tidy configure debug asan tsan fuzz
+.PHONY: all run cluster test soak mutants bench deps clean format tidy configure debug asan tsan fuzz
 
 all: configure
 	@cmake --build --preset release --parallel $(JOBS) --target programs
@@ -23,6 +23,10 @@ configure: deps
 run: all
 	@mkdir -p data
 	exec $(BUILD)/alfheimdb --dir ./data --resp-addr 127.0.0.1:$(PORT)
+
+# Three nodes on loopback, data in ./data-cluster; ends with all of them at Ctrl-C.
+cluster: all
+	@scripts/cluster $(BUILD)/alfheimdb
 
 # The last line is ctest's own verdict; its status is make's. Some of its tests run what the
 # presets fuzz, asan and tsan build: the fuzzers, and a share of the unit tests under sanitizers.
