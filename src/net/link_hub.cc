@@ -52,6 +52,14 @@ Refuse objection_to(const Hello& hello, const LinkOptions& own) {
 LinkHub::LinkHub(Host& host, const LinkHands& hands, const LinkOptions& options)
     : host_(host), hands_(hands), options_(options) {}
 
+LinkHub::~LinkHub() {
+  for (const auto& [id, peer] : peers_) {
+    for (const std::shared_ptr<LinkLane>& lane : {peer.urgent, peer.bulk}) {
+      if (lane != nullptr) lane->abandon();
+    }
+  }
+}
+
 // ---- out ----
 
 void LinkHub::set_peers(std::vector<PeerPlan> plans) {

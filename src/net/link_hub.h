@@ -45,6 +45,7 @@ class LinkHub final : public LinkLane::Host, public LinkIncoming::Host {
   };
 
   LinkHub(Host& host, const LinkHands& hands, const LinkOptions& options);
+  ~LinkHub() override;
 
   void set_peers(std::vector<PeerPlan> plans);
   void send(const PeerMessage& message);

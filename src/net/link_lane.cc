@@ -76,6 +76,12 @@ void LinkLane::stop() {
   leave_connection();
 }
 
+// Lane and handler hold each other; the connection, which would say the last word, is gone.
+void LinkLane::abandon() {
+  state_ = State::kStopped;
+  handler_.reset();
+}
+
 void LinkLane::hurry() {
   if (state_ != State::kWaiting) return;
   hands_.io.cancel(std::exchange(timer_, {}));

@@ -36,6 +36,8 @@ class LinkLane final : public std::enable_shared_from_this<LinkLane> {
 
   void start();
   void stop();
+  // Its strand has ended, and with it the connection: nothing of that may be touched.
+  void abandon();
   // The peer was just heard: no more waiting.
   void hurry();
   // False: dropped, for it is not open, or too much waits.

@@ -1,6 +1,7 @@
 #include "server/topology.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "server/directory.h"
 
@@ -53,8 +54,8 @@ Topology topology_of(const Services& services, const SessionState& session) {
   }
   std::stable_sort(topology.nodes.begin(), topology.nodes.end(),
                    [](const TopologyNode& a, const TopologyNode& b) {
-                     return std::make_pair(!a.is_leader, a.name) <
-                            std::make_pair(!b.is_leader, b.name);
+                     return std::make_tuple(!a.is_leader, !a.is_self, a.name) <
+                            std::make_tuple(!b.is_leader, !b.is_self, b.name);
                    });
   if (topology.nodes.empty()) topology.nodes.push_back(self_of(services, session));
   return topology;

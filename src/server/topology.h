@@ -1,8 +1,8 @@
 // server/topology: the group as clients of Redis Cluster and Sentinel see it: one shard, whose
 // master is the leader and whose replicas are the other members.
 //
-// While no leader is known the last one is still shown, for a client that is told of none gives
-// up, and one that comes to any node is told, or waits there.
+// While no leader is known this node stands for it: it lives, and whoever comes waits here until
+// somebody leads; a client that is told of no master gives up.
 //
 // Thread: any. Lifetime: values.
 #pragma once
