@@ -161,7 +161,7 @@ TEST(Links, APeerThatIsStartedAnewIsConnectedAgain) {
   b->set_peers({a.endpoint});
   ASSERT_TRUE(b->heard.wait_for_event("+1"));
   ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.events.size() == 3; }));
-  EXPECT_EQ(a.heard.events.back(), "+2");
+  EXPECT_EQ(a.heard.events_now().back(), "+2");
   a.send(heartbeat(a, *b, 9));
   const auto arrival = b->heard.next();
   ASSERT_TRUE(arrival.has_value());
@@ -193,7 +193,7 @@ TEST(Links, ANodeOfAnotherClusterIsRefused) {
   a.heard.wait_for_trouble(
       "refused: node 2 belongs to cluster 0000000000000a1f, the caller to 0000000000000bad");
   b.heard.wait_for_trouble("link from node 1 (\"n1\") at 127.0.0.1: refused: node 2 belongs to");
-  EXPECT_TRUE(a.heard.events.empty());
+  EXPECT_TRUE(a.heard.events_now().empty());
   EXPECT_THAT(a.status()[0].trouble, testing::StartsWith("refused: node 2 belongs to cluster"));
   a.send(heartbeat(a, b, 1));
   EXPECT_FALSE(a.status()[0].is_connected);
@@ -235,7 +235,7 @@ TEST(Links, AnotherNodeAtThePeersAddressIsRecognised) {
   b.run();
   a.set_peers({PeerEndpoint{.id = {3}, .address = b.endpoint.address}});
   a.heard.wait_for_trouble("refused: this is node 2, the caller looks for node 3");
-  EXPECT_TRUE(a.heard.events.empty());
+  EXPECT_TRUE(a.heard.events_now().empty());
 }
 
 TEST(Links, APeerThatIsNotNamedAnyMoreIsLeft) {
@@ -282,7 +282,7 @@ TEST(Links, ABadFrameClosesTheConnectionWithOneLine) {
   EXPECT_EQ(raw.receive(), "");  // closed
   ASSERT_TRUE(node.heard.wait_for_trouble(
       "link from node 9 (\"raw\") at 127.0.0.1: frame at offset_bytes="));
-  EXPECT_THAT(node.heard.troubles.front(), testing::HasSubstr("body crc 0x"));
+  EXPECT_THAT(node.heard.troubles_now().front(), testing::HasSubstr("body crc 0x"));
   // What came whole before it counts, and nothing behind it.
   const auto arrival = node.heard.next();
   ASSERT_TRUE(arrival.has_value());
@@ -473,7 +473,7 @@ TEST(Links, StoppedLinksSayNothingMore) {
     a.links->set_peers({b.endpoint});
   });
   ASSERT_TRUE(b.heard.wait_for_event("-1"));
-  EXPECT_EQ(a.heard.events.size(), 1u);
+  EXPECT_EQ(a.heard.events_now().size(), 1u);
   EXPECT_TRUE(b.heard.arrivals.empty());
 }
 

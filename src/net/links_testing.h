@@ -65,17 +65,21 @@ class Heard final : public PeerReceiver {
         [&] { return std::find(events.begin(), events.end(), event) != events.end(); });
   }
   bool wait_for_trouble(const std::string& part) {
-    const bool came = wait_until([&] { return count_troubles(part) > 0; });
+    const bool came = wait_until([&] { return count_lines(part) > 0; });
     EXPECT_TRUE(came) << "no line with: " << part;
     return came;
   }
-  // With the mutex held, or when all is quiet.
-  size_t count_troubles(const std::string& part) const {
-    size_t count = 0;
-    for (const std::string& line : troubles) {
-      if (line.find(part) != std::string::npos) ++count;
-    }
-    return count;
+  size_t count_troubles(const std::string& part) {
+    const std::lock_guard lock(mutex);
+    return count_lines(part);
+  }
+  std::vector<std::string> events_now() {
+    const std::lock_guard lock(mutex);
+    return events;
+  }
+  std::vector<std::string> troubles_now() {
+    const std::lock_guard lock(mutex);
+    return troubles;
   }
   // The next one that came.
   std::optional<Arrival> next() {
@@ -95,6 +99,13 @@ class Heard final : public PeerReceiver {
   std::function<void(PeerMessage)> on_each;  // instead of keeping it; set before it runs
 
  private:
+  size_t count_lines(const std::string& part) const {  // with the mutex held
+    size_t count = 0;
+    for (const std::string& line : troubles) {
+      if (line.find(part) != std::string::npos) ++count;
+    }
+    return count;
+  }
   template <typename Change>
   void change(const Change& make) {
     const std::lock_guard lock(mutex);

@@ -100,16 +100,17 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
                    .on_no_room = [this](const base::Error& found) { give_room_to_index(found); },
                    .on_room = [this] { guard_.note_room(DiskGuard::Need::kIndex); },
                }),
-      writes_(WriteQueue::Hands{hands.core, hands.log_strand, hands.log},
-              WriteQueue::Events{
-                  .on_durable =
-                      [this](uint64_t number, std::vector<raft::Message> messages) {
-                        on_durable(number, std::move(messages));
-                      },
-                  .on_no_room = [this](const base::Error& found) { on_no_room(found); },
-                  .on_failed = [this](base::Error error) { fail(std::move(error)); },
-                  .on_written = [this] { look_behind_write(); },
-              }),
+      writes_(
+          WriteQueue::Hands{hands.core, hands.log_strand, hands.log},
+          WriteQueue::Events{
+              .on_durable =
+                  [this](uint64_t number, std::vector<raft::Message> messages, bool was_written) {
+                    on_durable(number, std::move(messages), was_written);
+                  },
+              .on_no_room = [this](const base::Error& found) { on_no_room(found); },
+              .on_failed = [this](base::Error error) { fail(std::move(error)); },
+              .on_written = [this] { look_behind_write(); },
+          }),
       outbox_(PeerOutbox::Hands{hands.core, hands.executor, hands.log, hands.transport},
               [this](base::Term term) { return raft_.soft_state().term == term; }),
       role_(raft_.soft_state()) {
@@ -160,6 +161,8 @@ bool Replica::is_overloaded() const {
 
 void Replica::step(const raft::Message& message) {
   if (has_failed_ || is_closing_) return;
+  // A follower that stops takes no more: its log would never be done.
+  if (on_stopped_ && !raft_.is_leader()) return;
   raft_.step(message);
   handle_ready();
 }
@@ -309,13 +312,14 @@ void Replica::take_up(const raft::Ready& ready) {
   }
 }
 
-void Replica::on_durable(uint64_t number, std::vector<raft::Message> messages) {
-  if (guard_.lacks_log()) guard_.note_room(DiskGuard::Need::kLog);
+void Replica::on_durable(uint64_t number, std::vector<raft::Message> messages, bool was_written) {
+  if (was_written && guard_.lacks_log()) guard_.note_room(DiskGuard::Need::kLog);
   raft_.persisted(number);
   outbox_.note_durable(raft_.durable());
   for (raft::Message& message : messages) outbox_.send(std::move(message));
   handle_ready();
   if (!is_serving()) return pump();
+  if (!was_written) return;
   gathering_.begin(hands_.clock.monotonic_ns());
   gather();
 }

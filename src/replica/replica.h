@@ -155,7 +155,7 @@ class Replica {
   void handle_ready();
   void take_up(const raft::Ready& ready);
   void note_role(const raft::SoftState& now);
-  void on_durable(uint64_t number, std::vector<raft::Message> messages);
+  void on_durable(uint64_t number, std::vector<raft::Message> messages, bool was_written);
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
   void on_persisted(base::LogIndex log_needed_from);

@@ -55,12 +55,12 @@ void Replica::redirect_queued() {
   const bool is_late =
       leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
   if (!is_known && !is_late) return;
-  for (Batch& batch : batcher_.take_batches(SIZE_MAX)) redirect(batch);
   for (LargeInFlight next; batcher_.take_large(next.operation); next = {}) {
     std::vector<ReplyBatch> batches(hands_.router.loop_count());
     add_refusal(batches, next.operation.waiter, "", redirection(nullptr));
     deliver(std::move(batches));
   }
+  for (Batch& batch : batcher_.take_batches(SIZE_MAX)) redirect(batch);
 }
 
 void Replica::redirect(Batch& batch) {

@@ -34,7 +34,7 @@ void WriteQueue::add(raft::Ready ready) {
   ALF_CHECK(waiting_.empty() || waiting_.back().number < ready.number);
   const bool is_next = !is_writing() || ALF_MUTANT(AckOvertakesAWrite);
   if (is_next && !ready.needs_persist()) {
-    return events_.on_durable(ready.number, std::move(ready.messages_after_persist));
+    return events_.on_durable(ready.number, std::move(ready.messages_after_persist), false);
   }
   waiting_.push_back(Write{.number = ready.number,
                            .hard_state = ready.hard_state,
@@ -46,6 +46,12 @@ void WriteQueue::add(raft::Ready ready) {
 // All that waits goes in one write, as far as it follows on: an entry that takes the place of an
 // earlier one begins a write of its own, so that each is one run.
 void WriteQueue::start_next() {
+  // What wants nothing durable has waited for its turn only: the disk is not asked.
+  while (!is_under_way_ && !is_parked_ && !waiting_.empty() && !waiting_.front().needs_persist()) {
+    Write told = std::move(waiting_.front());
+    waiting_.pop_front();
+    events_.on_durable(told.number, std::move(told.messages), false);
+  }
   if (is_under_way_ || is_parked_ || waiting_.empty()) return;
   Write next = std::move(waiting_.front());
   waiting_.pop_front();
@@ -70,7 +76,7 @@ void WriteQueue::start_next() {
 void WriteQueue::post(Write write) {
   hands_.log_strand.post([this, write = std::move(write)]() mutable {
     base::Status status = persist(write);
-    if (write.needs_persist()) events_.on_written();
+    events_.on_written();
     hands_.core.post([this, write = std::move(write), status = std::move(status)]() mutable {
       on_ended(std::move(write), std::move(status));
     });
@@ -95,7 +101,7 @@ void WriteQueue::on_ended(Write write, base::Status status) {
     return events_.on_no_room(status.error());
   }
   if (!status) return events_.on_failed(std::move(status).error());
-  events_.on_durable(write.number, std::move(write.messages));
+  events_.on_durable(write.number, std::move(write.messages), true);
   start_next();
 }
 

@@ -30,8 +30,10 @@ class WriteQueue {
     vlog::Log& log;
   };
   struct Events {
-    // All up to this Ready is durable; the messages of these Readies may leave.
-    std::function<void(uint64_t number, std::vector<raft::Message> messages)> on_durable;
+    // All up to this Ready is durable; the messages of these Readies may leave. `was_written`: by
+    // a write, and not because it wanted none.
+    std::function<void(uint64_t number, std::vector<raft::Message> messages, bool was_written)>
+        on_durable;
     std::function<void(const base::Error&)> on_no_room;  // the write waits here
     std::function<void(base::Error)> on_failed;          // the node must stop
     std::function<void()> on_written;  // log strand, behind each write: how full is the disk?

@@ -104,7 +104,8 @@ void Session::resume() {
   if (!host_.services().replica.batcher().is_empty()) host_.submit();
   flush();
   note_input();
-  const bool is_finished = state_.wants_close && !replies_.has_pending();
+  const bool is_owed = replies_.has_pending() || (stalled_ && stalled_->request);
+  const bool is_finished = state_.wants_close && !is_owed;
   if (is_finished) return connection_.close_after_sending();
   is_paused_ = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
   if (is_paused_) release_large_input();

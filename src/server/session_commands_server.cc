@@ -122,7 +122,7 @@ void role_command(const SessionCall& call) {
   const Topology topology = topology_of(call.services, call.session);
   const TopologyNode& master = topology.nodes.front();
   const auto applied = static_cast<int64_t>(call.services.replica.applied().value);
-  if (!call.services.replica.is_serving() && !master.is_self) {
+  if (!call.services.replica.is_serving() && call.services.replica.needs_barrier()) {
     call.reply.array_header(5);
     call.reply.bulk("slave");
     call.reply.bulk(master.client.host);
