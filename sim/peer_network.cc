@@ -28,7 +28,6 @@ net::PeerTransport& PeerNetwork::transport(base::NodeId from) {
 }
 
 void PeerNetwork::send(const raft::Message& message) {
-  ++message_count_;
   if (random_.below(1000) < options_.loss_per_1000) return;
   post(message);
   if (random_.below(1000) < options_.doubled_per_1000) post(message);

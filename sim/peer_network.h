@@ -39,7 +39,6 @@ class PeerNetwork {
   net::PeerTransport& transport(base::NodeId from);
   void cut(base::NodeId from, base::NodeId to) { cuts_.insert({from, to}); }
   void heal() { cuts_.clear(); }
-  uint64_t message_count() const { return message_count_; }
 
  private:
   class Transport;
@@ -52,7 +51,6 @@ class PeerNetwork {
   PeerNetworkOptions options_;
   std::map<base::NodeId, std::unique_ptr<Transport>> transports_;
   std::set<std::pair<base::NodeId, base::NodeId>> cuts_;
-  uint64_t message_count_ = 0;
 };
 
 }  // namespace alfheim::sim

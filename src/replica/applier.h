@@ -72,7 +72,7 @@ class Applier {
   // Applies no more, freezes what is dirty and calls `done` when it is in the store (stop).
   // Also when the disk has no room for it: the log holds all, the next start replays.
   void persist_now(std::function<void()> done);
-  // Any thread, once: the node serves, and memory is filled with what the store has.
+  // Any thread: the node serves, and memory is filled with what the store has.
   void warm_up() { warm_up_.start(); }
   // Any thread (posts): stores what is dirty, so that segments without live values can go.
   void freeze_for_room();

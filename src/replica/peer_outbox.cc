@@ -75,7 +75,6 @@ PeerOutbox::Fill PeerOutbox::fill(raft::Append& append) const {
 // a higher term than the message, which is therefore no longer current.
 void PeerOutbox::read_cold(raft::Message message) {
   if (!reading_.insert(message.to).second) return;  // raft asks again
-  ++cold_read_count_;
   hands_.executor.post_to_pool(env::Lane::kShort, [this, message = std::move(message)]() mutable {
     raft::Append& append = std::get<raft::Append>(message.body);
     vlog::EntryCursor cursor = hands_.log.cursor(append.previous.next());

@@ -39,7 +39,6 @@ class PeerOutbox {
   // The log itself has those up to here.
   void note_durable(base::LogIndex last);
   void send(raft::Message message);
-  uint64_t cold_read_count() const { return cold_read_count_; }
 
  private:
   enum class Fill : uint8_t { kWhole, kCold, kGone };
@@ -50,7 +49,6 @@ class PeerOutbox {
   IsCurrent is_current_;
   std::deque<raft::Entry> undurable_;  // one run
   std::set<base::NodeId> reading_;     // peers for whom the pool reads
-  uint64_t cold_read_count_ = 0;
 };
 
 }  // namespace alfheim::replica

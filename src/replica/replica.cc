@@ -299,7 +299,6 @@ void Replica::handle_ready() {
     hand_to_apply(ready.applicable);
     note_role(ready.soft_state);
     if (has_reads) tell_readers();
-    if (ready.needs_persist()) ++counters_.writes;
     writes_.add(std::move(ready));
   }
 }
@@ -410,6 +409,7 @@ ReplicaStatus Replica::status_snapshot() const {
 
 void Replica::take_snapshot() {
   ReplicaStatus status = counters_;
+  status.writes = writes_.write_count();
   status.raft = raft_.status();
   status.applied = hands_.machine.applied();
   status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};

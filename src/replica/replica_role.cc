@@ -12,7 +12,6 @@ namespace {
 
 // How long what came before it was clear who leads waits for that.
 constexpr uint64_t kLeaderlessMs = 3000;
-constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
 
 }  // namespace
 

@@ -63,6 +63,9 @@ struct ReplyBatch {
   bool is_empty() const { return replies.empty(); }
 };
 
+// What is told where nobody leads that is known: it was not done, and may be asked again.
+inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
+
 // An error in place of the reply: `before` and `words` make its line.
 void add_refusal(std::vector<ReplyBatch>& batches, const ReplyTo& to, std::string_view before,
                  std::string_view words);

@@ -11,7 +11,9 @@ constexpr size_t kSlicesAtOnce = 4;
 }  // namespace
 
 void WarmUp::start() {
-  hands_.strand.post([this] { read_next(); });
+  hands_.strand.post([this] {
+    if (!std::exchange(is_started_, true)) read_next();
+  });
 }
 
 void WarmUp::read_next() {

@@ -23,7 +23,7 @@ class WarmUp {
   };
   explicit WarmUp(const Hands& hands) : hands_(hands) {}
 
-  // Any thread, once.
+  // Any thread; only the first call starts it: a node may begin to serve more than once.
   void start();
   // Apply strand: nothing more is read.
   void stop() { is_stopped_ = true; }
@@ -33,6 +33,7 @@ class WarmUp {
   void keep(std::unique_ptr<index::WarmPart> part);
 
   const Hands hands_;
+  bool is_started_ = false;
   bool is_stopped_ = false;
 };
 

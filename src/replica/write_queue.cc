@@ -69,7 +69,6 @@ void WriteQueue::start_next() {
     waiting_.pop_front();
   }
   is_under_way_ = true;
-  ++write_count_;
   post(std::move(next));
 }
 
@@ -101,6 +100,7 @@ void WriteQueue::on_ended(Write write, base::Status status) {
     return events_.on_no_room(status.error());
   }
   if (!status) return events_.on_failed(std::move(status).error());
+  ++write_count_;
   events_.on_durable(write.number, std::move(write.messages), true);
   start_next();
 }

@@ -47,6 +47,7 @@ class WriteQueue {
   void retry();
   // The node stops: what has no room is given up.
   void abandon();
+  // Those that ended well, each one write and one sync.
   uint64_t write_count() const { return write_count_; }
 
  private:

@@ -10,6 +10,10 @@ std::string cluster_node_id(uint64_t cluster_uid, base::NodeId node, base::Group
                       static_cast<uint32_t>(group.value));
 }
 
+bool listens_everywhere(const std::string& host) {
+  return host == "0.0.0.0" || host == "::" || host == "*";
+}
+
 void Directory::put(base::NodeId id, NodeAddresses addresses) {
   const std::lock_guard lock(mutex_);
   nodes_[id] = std::move(addresses);

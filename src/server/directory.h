@@ -16,6 +16,9 @@ namespace alfheim::server {
 // What Redis Cluster calls a node's id: 40 hex digits, the same for ever.
 std::string cluster_node_id(uint64_t cluster_uid, base::NodeId node, base::GroupId group);
 
+// Whether it is no address that somebody could be sent to, but "all of this machine's".
+bool listens_everywhere(const std::string& host);
+
 struct NodeAddresses {
   std::string name;       // --id
   std::string node_id;    // 40 hex digits: CLUSTER MYID of that node

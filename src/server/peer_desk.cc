@@ -28,8 +28,7 @@ void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
   known.node_id = cluster_node_id(hands_.cluster_uid, from, hands_.group);
   known.resp = *address;
   // It listens everywhere: clients reach it where its peers do.
-  const std::string& host = known.resp.host;
-  if (host == "0.0.0.0" || host == "::" || host == "*") known.resp.host = known.raft.host;
+  if (listens_everywhere(known.resp.host)) known.resp.host = known.raft.host;
   hands_.directory.put(from, std::move(known));
   hands_.on_directory_changed();
 }

@@ -10,7 +10,6 @@ namespace {
 
 // How long a request waits for the group to find a leader.
 constexpr uint64_t kLeaderWaitMs = 3000;
-constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
 
 }  // namespace
 
@@ -59,12 +58,12 @@ bool Session::is_leader_known() {
 std::string Session::redirection(const command::Row& row, const command::Arguments& args) const {
   const Services& services = host_.services();
   const base::NodeId leader = services.replica.leader();
-  if (leader == services.replica.id()) return std::string(kNoLeader);
+  if (leader == services.replica.id()) return std::string(replica::kNoLeader);
   uint32_t slot = 0;
   const std::vector<size_t> keys = command::key_positions(row, args);
   if (!keys.empty()) slot = base::key_slot(args[keys.front()]);
   const std::string words = services.directory.redirection(leader, slot);
-  return words.empty() ? std::string(kNoLeader) : words;
+  return words.empty() ? std::string(replica::kNoLeader) : words;
 }
 
 // Only what was wholly received before the barrier was asked for may be read behind it.

@@ -8,8 +8,6 @@
 namespace alfheim::server {
 namespace {
 
-bool is_any(const std::string& host) { return host == "0.0.0.0" || host == "::" || host == "*"; }
-
 TopologyNode self_of(const Services& services, const SessionState& session) {
   const Identity& identity = services.identity;
   TopologyNode self;
@@ -17,7 +15,7 @@ TopologyNode self_of(const Services& services, const SessionState& session) {
   self.node_id = identity.node_id;
   self.name = identity.name;
   self.client = identity.resp;
-  if (is_any(self.client.host)) self.client.host = session.info->local.host;
+  if (listens_everywhere(self.client.host)) self.client.host = session.info->local.host;
   self.raft_port = identity.raft.port;
   self.is_self = true;
   self.match = services.replica.applied().value;
@@ -43,7 +41,6 @@ Topology topology_of(const Services& services, const SessionState& session) {
       node.node_id = known->node_id;
       node.name = known->name;
       node.client = known->resp;
-      if (is_any(node.client.host)) node.client.host = known->raft.host;
       node.raft_port = known->raft.port;
     }
     for (const raft::PeerStatus& peer : status.raft.peers) {
