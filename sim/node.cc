@@ -177,10 +177,10 @@ void SimNode::make_sessions() {
   clients_.slow_log = std::make_unique<server::SlowLog>(config_);
   clients_.memory = std::make_unique<server::ClientMemory>(config_);
   clients_.bodies = std::make_unique<server::BodyBudget>(options_.request_memory_bytes);
-  clients_.services = std::make_unique<server::Services>(
-      server::Services{clock_, random_, config_, hands_.table, clients_.registry, clients_.counters,
-                       *clients_.memory, *clients_.bodies, *clients_.slow_log, *replica_, *machine_,
-                       *log_, identity_, directory_, [] {}});
+  clients_.services = std::make_unique<server::Services>(server::Services{
+      clock_, random_, config_, hands_.table, clients_.registry, clients_.counters,
+      *clients_.memory, *clients_.bodies, *clients_.slow_log, clients_.write_shares, *replica_,
+      *machine_, *log_, identity_, directory_, [] {}});
   for (uint32_t i = 0; i < loops_.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<server::SessionHost>(
         server::SessionHost::Hands{*clients_.services, *loops_[i], executor_, clients_.watches, i,

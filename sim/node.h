@@ -21,6 +21,7 @@
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
+#include "server/write_shares.h"
 #include "sim/hands/sim_clock.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_executor.h"
@@ -141,6 +142,7 @@ class SimNode {
     server::Counters counters;
     server::WatchTable watches;
     std::unique_ptr<server::SlowLog> slow_log;
+    server::WriteShares write_shares;
     std::unique_ptr<server::ClientMemory> memory;
     std::unique_ptr<server::BodyBudget> bodies;
     std::unique_ptr<server::Services> services;

@@ -253,10 +253,10 @@ void Node::make_sessions() {
   clients_.slow_log = std::make_unique<SlowLog>(config_);
   clients_.memory = std::make_unique<ClientMemory>(config_);
   clients_.bodies = std::make_unique<BodyBudget>(config_.startup().client.request_memory_bytes);
-  clients_.services = std::make_unique<Services>(
-      Services{clock_, random_, config_, *table_, clients_.registry, clients_.counters,
-               *clients_.memory, *clients_.bodies, *clients_.slow_log, *replica_, *storage_.machine,
-               *storage_.log, identity_, directory_, events_.request_shutdown});
+  clients_.services = std::make_unique<Services>(Services{
+      clock_, random_, config_, *table_, clients_.registry, clients_.counters, *clients_.memory,
+      *clients_.bodies, *clients_.slow_log, clients_.write_shares, *replica_, *storage_.machine,
+      *storage_.log, identity_, directory_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,

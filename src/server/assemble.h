@@ -31,6 +31,7 @@
 #include "server/session_host.h"
 #include "server/slow_log.h"
 #include "server/storage.h"
+#include "server/write_shares.h"
 
 namespace alfheim::server {
 
@@ -73,6 +74,7 @@ class Node {
     Counters counters;
     WatchTable watches;
     std::unique_ptr<SlowLog> slow_log;
+    WriteShares write_shares;
     std::unique_ptr<ClientMemory> memory;
     std::unique_ptr<BodyBudget> bodies;
     std::unique_ptr<Services> services;

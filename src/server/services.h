@@ -32,6 +32,7 @@ class ClientMemory;  // server/client_memory.h
 class Directory;     // server/directory.h: where clients reach the nodes
 class Config;        // server/config.h: options, CONFIG GET/SET
 class SlowLog;       // server/slow_log.h
+class WriteShares;   // server/write_shares.h
 
 // Counted by sessions, shown by INFO and /metrics.
 struct Counters {
@@ -72,6 +73,7 @@ struct Services {
   ClientMemory& client_memory;
   BodyBudget& bodies;
   SlowLog& slow_log;
+  WriteShares& write_shares;
   replica::Replica& replica;
   machine::Machine& machine;
   const vlog::Log& log;

@@ -10,6 +10,7 @@
 #include "server/config.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
+#include "server/write_shares.h"
 
 namespace alfheim::server {
 namespace {
@@ -20,8 +21,9 @@ constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
 constexpr size_t kTurnBytesMax = 256 * base::kKiB;
 // Writes of more words than this, or too large for an entry, are encoded on the pool.
 constexpr size_t kEncodeWordsMax = 4096;
-// Up to here nobody is asked whether others write, too.
-constexpr size_t kFewWrites = 64;
+// What a session that writes beside others may have under way: at a microsecond each, those wait
+// a fraction of a millisecond.
+constexpr size_t kSharedWritesMax = 256;
 // Requests that are cut in one turn: others have theirs before it goes on.
 constexpr size_t kTurnRequestsMax = 256;
 // The words of a shorter request are copied where it has to wait.
@@ -150,7 +152,7 @@ void Session::end_turn() {
 }
 
 bool Session::may_cut() {
-  if (writes_pending_ > kFewWrites && writes_pending_ >= writes_max()) return false;
+  if (writes_pending_ >= kSharedWritesMax && writes_pending_ >= writes_max()) return false;
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
   if (must_wait_for_memory()) return false;
   const size_t unsent = connection_.unsent_bytes() + replies_.output().size() +
@@ -281,16 +283,14 @@ void Session::execute_write(const command::Row& row, std::span<const base::ByteV
   const machine::CallView call{state_.database, words};
   const size_t bytes = machine::call_bytes(call);
   if (bytes > replica::kInlineBodyBytesMax) return encode_on_pool(row, words);
-  const uint64_t slot = add_pending_slot();
-  ++writes_pending_;
+  const uint64_t slot = add_pending_write();
   host_.services().replica.batcher().add_call(call, bytes, false, reply_to(slot));
 }
 
 // What goes ahead in fragments must not be overtaken by what follows it here, so nothing more is
 // cut until it is applied.
 void Session::encode_on_pool(const command::Row& row, std::span<const base::ByteView> words) {
-  const uint64_t slot = add_pending_slot();
-  ++writes_pending_;
+  const uint64_t slot = add_pending_write();
   SessionHost::LongWrite write{reply_to(slot), own(words), state_.database,
                                (row.flags & command::kDenyOom) != 0};
   encoding_bytes_ = write.request.size_bytes();
@@ -311,7 +311,10 @@ OwnedRequest Session::own(std::span<const base::ByteView> words) {
 
 // Others' writes are applied behind those of this connection.
 size_t Session::writes_max() {
-  if (turn_.writes_max == 0) turn_.writes_max = host_.writes_max(id(), turn_.begin_ns);
+  if (turn_.writes_max == 0) {
+    const bool is_alone = host_.services().write_shares.is_alone(id(), turn_.begin_ns);
+    turn_.writes_max = is_alone ? ReplyQueue::kSlotsMax : kSharedWritesMax;
+  }
   return turn_.writes_max;
 }
 
@@ -374,6 +377,14 @@ bool Session::is_muted_now() {
 }
 
 uint64_t Session::add_pending_slot() { return replies_.add_pending(is_muted_now()); }
+
+uint64_t Session::add_pending_write() {
+  ++writes_pending_;
+  if (!std::exchange(turn_.has_written, true)) {
+    host_.services().write_shares.note(id(), turn_.begin_ns);
+  }
+  return add_pending_slot();
+}
 
 replica::ReplyTo Session::reply_to(uint64_t slot) const {
   return replica::ReplyTo{.session = id(),

@@ -126,6 +126,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     bool is_mark_old = false;  // a later one was not measured
     size_t cut = 0;            // requests
     size_t writes_max = 0;     // that may be under way; 0: not asked yet
+    bool has_written = false;
     std::optional<base::Stamp> clock;
   };
   // What a block's reply is put together from.
@@ -201,6 +202,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void answer(Write write);
   bool is_muted_now();
   uint64_t add_pending_slot();
+  uint64_t add_pending_write();  // a slot of what goes through the log
   replica::ReplyTo reply_to(uint64_t slot) const;
   void fill(uint64_t slot, base::ByteView reply);
   void stall(Stall reason, uint64_t slot, std::span<const base::ByteView> words);

@@ -80,13 +80,37 @@ TEST(SessionFlow, AWriteWhoseConnectionWentBeforeItWasProposedIsDropped) {
   EXPECT_TRUE(found == ":0\r\n" || found == ":1\r\n") << found;
 }
 
-TEST(SessionFlow, WhoWritesBesideOthersMayHaveLessUnderWay) {
-  TestNode node(with_data());
+TEST(WriteShares, WhoWritesWithinATenthOfASecondOfAnotherIsNotAlone) {
   constexpr uint64_t kMs = 1'000'000;
-  EXPECT_EQ(node.host().writes_max(7, 1000 * kMs), ReplyQueue::kSlotsMax);
-  EXPECT_LE(node.host().writes_max(8, 1050 * kMs), 256u);
-  EXPECT_LE(node.host().writes_max(7, 1060 * kMs), 256u);
-  EXPECT_EQ(node.host().writes_max(7, 1300 * kMs), ReplyQueue::kSlotsMax);
+  WriteShares shares;
+  shares.note(7, 1000 * kMs);
+  EXPECT_TRUE(shares.is_alone(7, 1000 * kMs));
+  EXPECT_FALSE(shares.is_alone(8, 1050 * kMs));
+  shares.note(8, 1050 * kMs);
+  EXPECT_FALSE(shares.is_alone(8, 1050 * kMs));
+  shares.note(7, 1060 * kMs);
+  shares.note(7, 1070 * kMs);
+  EXPECT_FALSE(shares.is_alone(7, 1070 * kMs));
+  EXPECT_TRUE(shares.is_alone(7, 1300 * kMs));
+}
+
+// Others' writes are applied behind those of a pipeline. How many go into an entry tells how many
+// were under way.
+TEST(SessionFlow, APipelineHasFewerWritesUnderWayBesideOthers) {
+  TestNode node(with_data());
+  node.serve();
+  constexpr size_t kCount = 4096;
+  const std::string pipeline = repeated({"SET", "a", "1"}, kCount);
+  TestClient bulk(node);
+  const auto entries_of_pipeline = [&] {
+    const base::LogIndex before = node.services().log.last_index();
+    bulk.exchange(pipeline);
+    return node.services().log.last_index().value - before.value;
+  };
+  EXPECT_LT(entries_of_pipeline(), kCount / 256);
+  // A single SET now and then is enough to be another.
+  EXPECT_EQ(TestClient(node).call({"SET", "b", "1"}), "+OK\r\n");
+  EXPECT_GE(entries_of_pipeline(), kCount / 256);
 }
 
 TEST(SessionEnd, QuitClosesAfterTheRepliesBeforeIt) {

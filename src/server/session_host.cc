@@ -22,10 +22,6 @@ constexpr uint64_t kCheckMs = 100;
 constexpr uint64_t kCheckRounds = 10;
 // A session that heard nothing for so long gives its buffers back.
 constexpr uint64_t kRestMs = 1000;
-// While another session of the loop has written within this time, none may have more writes under
-// way than so many: at a microsecond each, others wait a fraction of a millisecond.
-constexpr uint64_t kSharedNs = 100'000'000;
-constexpr size_t kSharedWritesMax = 256;
 // A body that comes more slowly gives way to those that wait.
 constexpr uint64_t kBodyBytesPerSecondMin = 64 * base::kKiB;
 // Between two times that the largest clients are looked for.
@@ -227,14 +223,6 @@ void SessionHost::add_encoded(const replica::ReplyTo& to, AddToBatch add) {
     session->on_encoded();
     submit();
   });
-}
-
-size_t SessionHost::writes_max(uint64_t session, uint64_t now_ns) {
-  if (writer_.session != session) other_writer_ = std::exchange(writer_, Writer{session, 0});
-  writer_.seen_ns = now_ns;
-  const bool is_alone = other_writer_.session == 0 || other_writer_.session == session ||
-                        now_ns > other_writer_.seen_ns + kSharedNs;
-  return is_alone ? ReplyQueue::kSlotsMax : kSharedWritesMax;
 }
 
 void SessionHost::watch_on_pool(uint64_t session, std::vector<machine::Watch> watches,

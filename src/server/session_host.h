@@ -97,9 +97,6 @@ class SessionHost {
   void read_on_pool(PoolRead read);
   void encode_on_pool(LongWrite write);
   void cut_block_on_pool(LongBlock block);
-  // How many writes a session may have under way: others' writes are applied behind them. Notes
-  // that it writes.
-  size_t writes_max(uint64_t session, uint64_t now_ns);
   void watch_on_pool(uint64_t session, std::vector<machine::Watch> watches, base::Stamp clock,
                      std::shared_ptr<machine::ReadView> view);
   // Clients hold more than their budget: the largest are closed, next.
@@ -135,12 +132,6 @@ class SessionHost {
   absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<uint64_t> paused_;
   std::function<void()> on_drained_;
-  struct Writer {
-    uint64_t session = 0;
-    uint64_t seen_ns = 0;
-  };
-  Writer writer_;        // the last that wrote
-  Writer other_writer_;  // the last that was not this one
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
   bool is_relief_set_ = false;

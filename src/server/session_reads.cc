@@ -41,8 +41,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
       return stall(Stall::kDrain, 0, words);
     }
     if (stall_for_room(words)) return;
-    const uint64_t slot = add_pending_slot();
-    ++writes_pending_;
+    const uint64_t slot = add_pending_write();
     ++travelling_.count;
     services.replica.batcher().add_call(call, bytes, true, reply_to(slot));
     return;

@@ -20,8 +20,7 @@ bool Session::execute_special(const command::Row& row, const command::Arguments&
     return true;
   }
   if (row.name == "raft|hash") {
-    const uint64_t slot = add_pending_slot();
-    ++writes_pending_;
+    const uint64_t slot = add_pending_write();
     host_.services().replica.batcher().add_body(machine::OperationKind::kStateHash, {},
                                                 reply_to(slot));
     return true;

@@ -27,6 +27,7 @@
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
+#include "server/write_shares.h"
 #include "sim/hands/sim_clock.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_executor.h"
@@ -75,9 +76,10 @@ class TestNode {
                  .http = {},
                  .started_ms = clock_.monotonic_ms(),
                  .started_wall_ms = clock_.wall_ms()};
-    services_ = std::make_unique<Services>(Services{
-        clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_, slow_log_,
-        *replica_, *machine_, *log_, identity_, directory_, [this] { ++shutdown_count; }});
+    services_ = std::make_unique<Services>(
+        Services{clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_,
+                 slow_log_, write_shares_, *replica_, *machine_, *log_, identity_, directory_,
+                 [this] { ++shutdown_count; }});
     registry_.set_closer([this](uint32_t, uint64_t id) {
       closed_ids.push_back(id);
       host_->close_client(id);
@@ -237,6 +239,7 @@ class TestNode {
   const TestSetup setup_;
   Config config_;
   SlowLog slow_log_{config_};
+  WriteShares write_shares_;
   ClientRegistry registry_;
   Counters counters_;
   Identity identity_;

@@ -100,8 +100,7 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
 void Session::propose_block(QueuedBlock block, const std::vector<machine::Watch>& watches,
                             bool is_growth) {
   const bool is_large = machine::block_bytes(watches, block.calls) > replica::kInlineBodyBytesMax;
-  const uint64_t slot = add_pending_slot();
-  ++writes_pending_;
+  const uint64_t slot = add_pending_write();
   const replica::ReplyTo to = reply_to(slot);
   const size_t command_count = block.command_count();
   const bool has_calls = block.calls.count > 0;
