@@ -363,9 +363,11 @@ def judge(name, results, reference):
         spread = statistics.median([abs(value - statistics.median(base)) for value in base])
         allowed = P99_RATIO_MAX * statistics.median(base) + spread
         note = f"allowed {allowed:.1f}"
+        if name in reference:
+            note += f"; redis-server {reference[name][probe]}"
         if probe == "SET" and name in WHOLE_WRITES:
             allowed = WHOLE_WRITE_MS_MAX
-            note = f"1.2 times would be {allowed:.1f}; redis-server {reference.get(name, 'was not measured')}"
+            note = "judged by its own bound, 1.2 times would be " + note
         print(f"load_test: {name}: others' {probe} p99 {middle['bad']:.1f} ms, "
               + "".join(f"{kind} {value:.1f}, " for kind, value in middle.items() if kind != "bad")
               + f"{note} (rounds {rounded(found['bad'])} | {rounded(base)})", flush=True)
@@ -400,7 +402,7 @@ def glimpse(disturber, probes, options):
 
 
 def measure_redis(options, directory, extra):
-    """What a SET waits in redis-server beside the same whole writes, as text by pair; empty without one."""
+    """What others wait in redis-server beside the same whole writes, as text by pair; empty without one."""
     program = shutil.which("redis-server")
     if program is None or not WHOLE_WRITES & ({options.pair} if options.pair else set(PAIRS)):
         return {}
@@ -412,8 +414,9 @@ def measure_redis(options, directory, extra):
         for name in sorted(WHOLE_WRITES):
             if options.pair in (None, name):
                 results = measure(disturber, probes, name, 3, 1.0, random.Random(options.seed))
-                figures[name] = " | ".join(
-                    f"{kind} {statistics.median(one['SET'] for one in rounds):.1f}" for kind, rounds in results.items())
+                figures[name] = {probe: " | ".join(
+                    f"{kind} {statistics.median(one[probe] for one in rounds):.1f}" for kind, rounds in results.items())
+                    for probe in ("GET", "SET")}
         probes.close()
         disturber.stop()
     return figures
