@@ -115,6 +115,24 @@ TEST(LogReserve, AnUncleanStopOnAFullDiskStartsByCopyingIntoTheReserve) {
   }
 }
 
+// A batch that is longer than a segment lies in a file of its own length, which no kept file has.
+TEST(LogReserve, GivesItsRoomToTheCopyOfATailThatIsLongerThanItsFiles) {
+  LogWorld world;
+  set_up(world);
+  const std::string payload(kSegmentBytes + kSegmentBytes / 4, 'p');
+  world.append(1, 1, payload);
+  const uint64_t free_bytes = world.disk.free_bytes(kDir).value();
+  world.disk.set_capacity_bytes(sim::SimDisk::Options{}.capacity_bytes - free_bytes);
+  ASSERT_EQ(world.disk.free_bytes(kDir).value(), 0u);
+  for (int start = 0; start < 3; ++start) {
+    world.log.reset();
+    world.disk.kill_process();
+    const base::Status opened = world.try_open();
+    ASSERT_TRUE(opened.is_ok()) << start << ": " << opened.error().message;
+    EXPECT_EQ(world.payload_at(1), payload) << start;
+  }
+}
+
 TEST(LogReserve, ACrashAtEveryStepOfACopyIntoTheReserveLosesNothing) {
   for (const sim::DiskOrder order :
        {sim::DiskOrder::kCrashBefore, sim::DiskOrder::kCrashDuring, sim::DiskOrder::kCrashAfter}) {

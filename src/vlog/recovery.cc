@@ -335,23 +335,41 @@ base::Status Recovery::copy_forward(const Segment& tail, const std::vector<std::
 }
 
 // On a disk without room for a new file, what was kept for that moment takes the copy; under its
-// old name it is still nothing but a spare file, should the node die over it.
+// old name it is still nothing but a spare file, should the node die over it. A tail that is longer
+// than these (of one large batch) gets their room instead.
 base::Result<std::unique_ptr<env::File>> Recovery::make_copy_file(
     const SegmentHeader& header, const std::vector<std::string>& names, std::string& path) {
-  auto made = SegmentWriter::make_file(disk_, path, header, false, buffer_);
+  const std::string fresh = path;
+  auto made = make_fresh_file(header, fresh);
   if (made.is_ok() || made.error().code != ErrorCode::kNoSpace) return made;
-  const base::Status removed = disk_.unlink(path);
-  if (!removed && removed.error().code != ErrorCode::kNotFound) return removed.error();
+  std::vector<std::string> kept;
   for (const std::string& name : names) {
     if (!parse_spare_name(name) && !parse_spare_name(name, kReservePrefix)) continue;
     const std::string spare = path_in(options_.dir, name);
     ALF_TRY(const uint64_t links, disk_.link_count(spare));
     ALF_TRY(auto file, disk_.open(spare, {}));
     ALF_TRY(const uint64_t size_bytes, file->size_bytes());
-    if (links != 1 || size_bytes != header.file_bytes) continue;
+    if (links != 1) continue;
+    kept.push_back(spare);
+    if (size_bytes != header.file_bytes) continue;
     path = spare;
     return SegmentWriter::make_file(disk_, path, header, true, buffer_);
   }
+  for (const std::string& spare : kept) {
+    ALF_TRY_STATUS(disk_.unlink(spare));
+    made = make_fresh_file(header, fresh);
+    if (made.is_ok() || made.error().code != ErrorCode::kNoSpace) return made;
+  }
+  return made;
+}
+
+// Leaves nothing where there is no room for it.
+base::Result<std::unique_ptr<env::File>> Recovery::make_fresh_file(const SegmentHeader& header,
+                                                                   const std::string& path) {
+  auto made = SegmentWriter::make_file(disk_, path, header, false, buffer_);
+  if (made.is_ok() || made.error().code != ErrorCode::kNoSpace) return made;
+  const base::Status removed = disk_.unlink(path);
+  if (!removed && removed.error().code != ErrorCode::kNotFound) return removed.error();
   return made;
 }
 

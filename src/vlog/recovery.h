@@ -71,6 +71,8 @@ class Recovery {
   base::Result<std::unique_ptr<env::File>> make_copy_file(const SegmentHeader& header,
                                                           const std::vector<std::string>& names,
                                                           std::string& path);
+  base::Result<std::unique_ptr<env::File>> make_fresh_file(const SegmentHeader& header,
+                                                           const std::string& path);
   base::Status copy_entries(const Segment& tail, std::span<const CopyBatch> plan,
                             SegmentWriter& writer, SegmentTable& table);
   base::Status find_last_stamp();
