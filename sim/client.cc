@@ -93,7 +93,7 @@ void Client::step() {
     stream_.connection = connect_(*this, trace);
     stream_.trace = std::move(trace);
     stream_.life = oracle_.life();
-  } else if (stream_.must_leave && requests_.empty()) {
+  } else if ((stream_.must_leave && requests_.empty()) || has_lost_patience()) {
     disconnect();
   } else if (!stream_.to_send.empty()) {
     send_piece();
@@ -227,6 +227,11 @@ void Client::send_piece() {
   }
   stream_.connection->client_send(waiting.substr(0, count));
   waiting.erase(0, count);
+}
+
+bool Client::has_lost_patience() const {
+  if (options_.patience_ns == 0 || requests_.empty() || !requests_.front().is_sent) return false;
+  return scheduler_.now_ns() > requests_.front().sent_ns + options_.patience_ns;
 }
 
 void Client::disconnect() {

@@ -30,6 +30,8 @@ class Client final : public SimPeer {
     uint64_t request_count = 100;
     uint32_t pipeline_max = 8;
     uint64_t think_ns_max = 1'000'000;
+    // Who is not answered for so long goes, and asks elsewhere; 0: waits for ever.
+    uint64_t patience_ns = 0;
   };
   // Null where nobody accepts.
   using Connect =
@@ -52,6 +54,7 @@ class Client final : public SimPeer {
   std::string waiting_for() const;
   // More requests than were planned (the last check of a run).
   void ask_more(uint64_t count);
+  void become_patient() { options_.patience_ns = 0; }
   void ask_no_more() { options_.request_count = issued_; }
 
   // ---- SimPeer ----
@@ -82,6 +85,7 @@ class Client final : public SimPeer {
   };
 
   void schedule_step(uint64_t least_ns = 0);
+  bool has_lost_patience() const;
   void step();
   void issue();
   void issue_block();

@@ -14,6 +14,7 @@ constexpr uint64_t kMsNs = 1'000'000;
 constexpr uint64_t kDowntimeNsMax = 2'000 * kMsNs;
 constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
 constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
+constexpr uint64_t kCutNsMax = 10'000 * kMsNs;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
 constexpr uint64_t kCrashChangesMax = 60;
 constexpr uint64_t kEventCountMax = 20'000'000;
@@ -24,6 +25,10 @@ constexpr uint64_t kLastMsMax = 20'000;
 constexpr uint64_t kForgetEveryEvents = 512;
 constexpr uint64_t kInvariantsEveryEvents = 64;
 constexpr uint64_t kLastRequests = 20;
+constexpr uint64_t kStrayEvery = 8;
+constexpr uint64_t kThinkNsMax = 400 * kMsNs;
+constexpr uint64_t kReaderThinkNsMax = 40 * kMsNs;
+constexpr uint64_t kReaderRequestsMax = 1000;
 
 bool chance(SimRandom& random, uint64_t of) { return random.below(of) == 0; }
 
@@ -148,9 +153,13 @@ void Cluster::draw_clients() {
                         &workload_.has_walks, &workload_.has_state_hash}) {
     *feature = random.below(4) != 0;
   }
-  const uint64_t count = random.between(1, 8);
+  const uint64_t count = random.between(1, 16);
   const uint64_t request_count = random.between(100, 500) / count + 1;
-  const uint64_t think_ns_max = chance(random, 3) ? 200 * kMsNs : random.between(1, 20) * kMsNs;
+  // Faults close together, or with time between them to elect somebody; what is asked spans them.
+  faults_.gap_ns_max = random.coin() ? random.between(50, 500) * kMsNs : 4'000 * kMsNs;
+  const uint64_t span_ns = (faults_.left + 1) * faults_.gap_ns_max / 2;
+  const uint64_t think_ns_max =
+      std::clamp(2 * span_ns / request_count, random.between(1, 20) * kMsNs, kThinkNsMax);
   hints_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     Client::Options options;
@@ -158,12 +167,24 @@ void Cluster::draw_clients() {
     options.request_count = request_count;
     options.pipeline_max = static_cast<uint32_t>(random.coin() ? random.between(1, 4) : 16);
     options.think_ns_max = think_ns_max;
+    if (!chance(random, 4)) options.patience_ns = random.between(100, 1500) * kMsNs;
+    WorkloadOptions workload = workload_;
+    if (i > 0 && random.coin()) {
+      // Who only reads is answered on by a leader that was cut off, as long as it thinks it leads:
+      // the place where stale reads would come from.
+      workload.read_ppm = 1'000'000;
+      workload.has_blocks = workload.has_state_hash = false;
+      options.think_ns_max = kReaderThinkNsMax;
+      options.request_count =
+          std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count, kReaderRequestsMax);
+      options.pipeline_max = 1;
+    }
     clients_.push_back(std::make_unique<Client>(
         scheduler_, oracle_,
         [this, i](SimPeer& peer, std::shared_ptr<Trace> trace) {
           return connect(i, peer, std::move(trace));
         },
-        random.fork_seed("client"), options, workload_));
+        random.fork_seed("client"), options, workload));
     clients_.back()->set_on_redirect([this, i](base::ByteView address) {
       hints_[i].reset();
       for (size_t member = 0; member < members_.size(); ++member) {
@@ -172,13 +193,13 @@ void Cluster::draw_clients() {
       }
     });
   }
-  faults_.gap_ns_max =
-      std::max<uint64_t>(50 * kMsNs, 2 * think_ns_max * request_count / (faults_.left + 1) / 4);
 }
 
 std::shared_ptr<SimConnection> Cluster::connect(size_t client, SimPeer& peer,
                                                 std::shared_ptr<Trace> trace) {
-  const size_t number = hints_[client].value_or(random_.below(members_.size()));
+  // Now and then somebody else: a leader that was deposed, and does not know, is still asked.
+  const bool is_guided = hints_[client].has_value() && !chance(random_, kStrayEvery);
+  const size_t number = is_guided ? *hints_[client] : random_.below(members_.size());
   hints_[client].reset();  // the next time it looks elsewhere
   Member& member = members_[number];
   if (member.node == nullptr) return nullptr;
@@ -372,10 +393,20 @@ void Cluster::schedule_fault() {
   });
 }
 
+// Each second time whoever leads: what befalls it is what matters most.
+Cluster::Member& Cluster::a_member() {
+  Member& drawn = any_member();
+  if (random_.coin()) return drawn;
+  for (Member& member : members_) {
+    if (member.node != nullptr && member.node->replica().is_serving()) return member;
+  }
+  return drawn;
+}
+
 void Cluster::strike(ClusterFault fault) {
   ++outcome_.fault_counts[name_of(fault)];
   narrate(base::format("fault: {}", name_of(fault)));
-  Member& member = any_member();
+  Member& member = a_member();
   switch (fault) {
     case ClusterFault::kPowerLoss:
     case ClusterFault::kKill:
@@ -414,11 +445,18 @@ void Cluster::strike(ClusterFault fault) {
         network_.cut(member.id, other.id);
         network_.cut(other.id, member.id);
       }
-      return;
-    case ClusterFault::kCutOneWay: return network_.cut(member.id, any_member().id);
-    case ClusterFault::kSplit: return split();
+      return heal_network_later();
+    case ClusterFault::kCutOneWay:
+      network_.cut(member.id, any_member().id);
+      return heal_network_later();
+    case ClusterFault::kSplit: split(); return heal_network_later();
     case ClusterFault::kHealNetwork: return network_.heal();
   }
+}
+
+// Else one cut after the other would leave nobody to lead for the rest of the run.
+void Cluster::heal_network_later() {
+  scheduler_.post_world(random_.between(kMsNs, kCutNsMax), [this] { network_.heal(); });
 }
 
 void Cluster::split() {
@@ -443,6 +481,7 @@ void Cluster::heal() {
     member.crash_at_change = 0;
     if (member.node != nullptr) member.node->executor().set_paused(false);
   }
+  for (const std::unique_ptr<Client>& client : clients_) client->become_patient();
 }
 
 // ---- the end ----

@@ -84,7 +84,9 @@ class Cluster {
   void schedule_fault();
   void strike(ClusterFault fault);
   void split();
+  void heal_network_later();
   void heal();
+  Member& a_member();
   Member& any_member() { return members_[random_.below(members_.size())]; }
 
   void final_checks();
