@@ -317,13 +317,10 @@ base::Status Machine::find_next_deadline() {
   return base::ok();
 }
 
-void Machine::note_written_keys(Observed observed) {
-  const bool is_observed =
-      observed == Observed::kYes && observer_ != nullptr && observer_->is_observing();
+void Machine::note_deadlines() {
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     const base::ByteView key = transaction_.key_at(i);
     ALF_CHECK(!key.empty());
-    if (is_observed && key.front() == types::kKindKey) observer_->on_key_written(key);
     if (key.front() != types::kKindExpiry || !transaction_.value_at(i)) continue;
     uint64_t deadline_ms = 0;
     base::ByteView record_key;
@@ -331,6 +328,23 @@ void Machine::note_written_keys(Observed observed) {
     if (deadline_ms < next_deadline_ms_.load(std::memory_order_relaxed)) {
       next_deadline_ms_.store(deadline_ms, std::memory_order_release);
     }
+  }
+}
+
+// A block may write a key and move its database to another number, or make it empty: the key was
+// written wherever its epoch stood before, or stands now. What neither knows nobody ever saw.
+void Machine::tell_observer(const types::DatabaseTable& before) const {
+  for (size_t i = 0; i < transaction_.change_count(); ++i) {
+    const base::ByteView record_key = transaction_.key_at(i);
+    if (record_key.front() != types::kKindKey) continue;
+    types::Epoch epoch;
+    uint16_t slot = 0;
+    base::ByteView key;
+    ALF_CHECK(types::parse_key_record_key(record_key, epoch, slot, key));
+    const std::optional<base::DatabaseIndex> was = before.database_of(epoch);
+    const std::optional<base::DatabaseIndex> is = state_.databases.database_of(epoch);
+    if (was) observer_->on_key_written(*was, key);
+    if (is && is != was) observer_->on_key_written(*is, key);
   }
 }
 
@@ -349,12 +363,20 @@ void Machine::publish(base::LogIndex applied, Observed observed) {
   for (size_t i = 0; i < transaction_.change_count(); ++i) {
     mutations_.push_back(index::Mutation{transaction_.key_at(i), transaction_.value_at(i)});
   }
-  note_written_keys(observed);
+  note_deadlines();
+  const bool are_epochs_new = state_.databases.epoch_changes != published_.databases.epoch_changes;
+  std::optional<types::DatabaseTable> before;
+  if (are_epochs_new) before = published_.databases;
   publish_mutations(applied);
   published_.applied = applied;
   published_.log_time = state_.log_time;
   published_.databases = state_.databases;
   slice_.count(std::max<size_t>(mutations_.size(), 1));
+  if (observed == Observed::kYes && observer_ != nullptr && observer_->is_observing()) {
+    // Readers need not wait for a hundred thousand look-ups.
+    if (mutations_.size() > kChangesAtOnceMax) slice_.close();
+    tell_observer(before ? *before : state_.databases);
+  }
   transaction_.clear();
 }
 

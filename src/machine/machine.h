@@ -36,13 +36,14 @@ struct Published {
   types::DatabaseTable databases;
 };
 
-// Told of the keys that apply writes, as they are published; for this node's sessions only.
+// Told of the keys that apply writes, once they are published: who begins to watch a key after
+// that, and then reads it, sees the write. For this node's sessions only.
 // Thread: apply strand.
 class WriteObserver {
  public:
   virtual ~WriteObserver() = default;
   virtual bool is_observing() const = 0;
-  virtual void on_key_written(base::ByteView record_key) = 0;
+  virtual void on_key_written(base::DatabaseIndex database, base::ByteView key) = 0;
 };
 
 class Machine {
@@ -117,7 +118,8 @@ class Machine {
   base::Result<bool> watches_hold(const std::vector<Watch>& watches, ApplyContext& context);
   base::Status remove_due_keys(ApplyContext& context);
   base::Status find_next_deadline();
-  void note_written_keys(Observed observed);
+  void note_deadlines();
+  void tell_observer(const types::DatabaseTable& before) const;
   // Makes the transaction visible as one.
   void publish(base::LogIndex applied, Observed observed = Observed::kYes);
   void publish_mutations(base::LogIndex applied);

@@ -319,7 +319,9 @@ TEST_F(MachineTest, AViewStaysAtItsEntry) {
 class NotedKeys : public WriteObserver {
  public:
   bool is_observing() const override { return true; }
-  void on_key_written(base::ByteView key) override { keys.emplace_back(key); }
+  void on_key_written(base::DatabaseIndex database, base::ByteView key) override {
+    keys.push_back(std::to_string(database.value) + ":" + base::Bytes(key));
+  }
   std::vector<base::Bytes> keys;
 };
 
@@ -328,11 +330,54 @@ TEST_F(MachineTest, AnObserverHearsOfKeysThatWereWrittenButNotOfDueOnes) {
   node().machine().set_observer(&noted);
   run({"SET", "a", "1", "PX", "5"});
   run({"DEL", "none"});
-  EXPECT_THAT(noted.keys, testing::ElementsAre(types::key_record_key(types::Epoch{1}, "a")));
+  EXPECT_THAT(noted.keys, testing::ElementsAre("0:a"));
   node().stamp.ms += 5;
   node().tick();
   EXPECT_FALSE(node().look("a").has_value());
   EXPECT_EQ(noted.keys.size(), 1u);  // it was dead before, whoever watched it
+}
+
+TEST_F(MachineTest, AnObserverHearsOfAKeyOnceItCanBeRead) {
+  // Whoever begins to watch after that must see the write: nobody tells of it again.
+  class Reader : public WriteObserver {
+   public:
+    explicit Reader(TestingNode& node) : node_(node) {}
+    bool is_observing() const override { return true; }
+    void on_key_written(base::DatabaseIndex, base::ByteView key) override {
+      replies.insert(node_.point({"GET", key}));
+    }
+    std::set<std::string> replies;
+
+   private:
+    TestingNode& node_;
+  };
+  Reader reader(node());
+  node().machine().set_observer(&reader);
+  // So many that readers are let in before the observer hears of all.
+  std::vector<std::string> keys;
+  for (int i = 0; i < 300; ++i) keys.push_back(std::to_string(i));
+  Words words = {"MSET"};
+  for (const std::string& key : keys) words.insert(words.end(), {key, "v"});
+  run(words);
+  EXPECT_THAT(reader.replies, testing::ElementsAre("$1\r\nv\r\n"));
+}
+
+TEST_F(MachineTest, AnObserverHearsOfAKeyWhereItsDatabaseWasAndWhereItIs) {
+  NotedKeys noted;
+  node().machine().set_observer(&noted);
+  run({"SWAPDB", "0", "3"});
+  run({"SET", "a", "1"});
+  EXPECT_THAT(noted.keys, testing::ElementsAre("0:a"));
+  noted.keys.clear();
+  run({"FLUSHALL"});
+  run({"SET", "a", "1"});
+  EXPECT_THAT(noted.keys, testing::ElementsAre("0:a"));
+  noted.keys.clear();
+  run_block({}, {call_of({"SET", "b", "1"}), call_of({"SWAPDB", "0", "2"})});
+  EXPECT_THAT(noted.keys, testing::ElementsAre("0:b", "2:b"));
+  noted.keys.clear();
+  run_block({}, {call_of({"SET", "c", "1"}), call_of({"FLUSHALL"})});
+  EXPECT_THAT(noted.keys, testing::ElementsAre("0:c"));
 }
 
 TEST_F(MachineTest, AnUnknownCommandStopsTheNode) {

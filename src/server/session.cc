@@ -85,7 +85,7 @@ bool Session::on_end_of_input() {
 void Session::on_closed() {
   stream_ = Stream::kClosed;
   transaction_.discard();
-  transaction_.unwatch();
+  host_.destroy_watches(transaction_.take_watches());
   release_body();
   memory_.account.close();
   drop_early_view();
@@ -106,7 +106,8 @@ void Session::resume() {
   if (!host_.services().replica.batcher().is_empty()) host_.submit();
   flush();
   note_input();
-  const bool is_owed = replies_.has_pending() || (stalled_ && stalled_->request);
+  const bool is_owed =
+      replies_.has_pending() || (stalled_ && (stalled_->request || stalled_->slot == kNoSlot));
   const bool is_finished = state_.wants_close && !is_owed;
   if (is_finished) return connection_.close_after_sending();
   is_paused_ = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();

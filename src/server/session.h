@@ -53,11 +53,11 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply);
-  void on_watch_versions(std::vector<machine::Watch> watches);
+  // A WATCH comes back from the pool; early: a key was written by an entry that is not wholly
+  // applied, and it runs again behind that.
+  void on_watched(SessionHost::LongWatch watch);
   // A long write of it stands in the batcher now.
   void on_encoded() { encoding_bytes_ = 0; }
-  // A key was written by an entry that is not wholly applied: the WATCH runs again behind it.
-  void on_watch_early(base::Stamp clock);
   // Nothing more of the connection is executed or sent.
   void abort();
   // What stopped the session may be over: looks again.
@@ -68,7 +68,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // The host goes: nothing of the node may be touched any more.
   void abandon() {
     stream_ = Stream::kClosed;
-    transaction_.unwatch();
+    transaction_.take_watches().reset();
     memory_.account.close();
     drop_early_view();
   }
@@ -181,13 +181,12 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   bool execute_transaction(const command::Row& row, const command::Arguments& args,
                            std::span<const base::ByteView> words);
   void execute_exec(std::span<const base::ByteView> words);
-  void propose_block(QueuedBlock block, const std::vector<machine::Watch>& watches, bool is_growth);
+  void propose_block(QueuedBlock block, std::unique_ptr<WatchSet> watches, bool is_growth);
   void end_transaction();
   void answer_local_block(const std::vector<QueuedCommand>& commands);
   void execute_in_block(const QueuedCommand& queued, resp::ReplyWriter& reply);
-  void register_watch(const machine::Watch& watch);
-  void watch_on_pool(const command::Arguments& args, std::span<const base::ByteView> words,
-                     base::Stamp clock);
+  void watch_on_pool(std::span<const base::ByteView> words, base::Stamp clock);
+  void end_watch();
   void execute_watch(const command::Arguments& args, std::span<const base::ByteView> words);
   void finish_block(const replica::Reply& reply, const replica::ReplyBatch& batch);
   void forget_block_plan(uint64_t slot);
@@ -263,6 +262,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
   } leadership_;
   uint64_t encoding_bytes_ = 0;              // of a long write that is on the pool
+  uint64_t watching_bytes_ = 0;              // of a WATCH that is there, and its set
   OwnedRequest* resumed_ = nullptr;          // the request that runs again at the end of a stall
   uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not
   std::optional<base::Stamp> ticked_clock_;  // while a read runs again after its tick

@@ -198,12 +198,20 @@ void SessionHost::encode_on_pool(LongWrite write) {
   });
 }
 
-void SessionHost::cut_block_on_pool(LongBlock block) {
+void SessionHost::encode_block_on_pool(LongBlock block) {
   hands_.executor.post_to_pool(env::Lane::kShort, [this, block = std::move(block)]() mutable {
     base::Bytes body;
-    machine::put_block(body, block.watches, block.calls);
+    const auto watches =
+        block.watches ? block.watches->watches() : std::span<const machine::Watch>();
+    machine::put_block(body, watches, block.calls);
+    block.watches.reset();
     block.calls = machine::BlockCalls{};
-    add_large(replica::cut_block(std::move(body), block.is_growth, block.to));
+    if (body.size() > replica::kInlineBodyBytesMax) {
+      return add_large(replica::cut_block(std::move(body), block.is_growth, block.to));
+    }
+    add_encoded(block.to, [to = block.to, body = std::move(body)](replica::Batcher& batcher) {
+      batcher.add_body(machine::OperationKind::kBlock, body, to);
+    });
   });
 }
 
@@ -225,36 +233,50 @@ void SessionHost::add_encoded(const replica::ReplyTo& to, AddToBatch add) {
   });
 }
 
-void SessionHost::watch_on_pool(uint64_t session, std::vector<machine::Watch> watches,
-                                base::Stamp clock, std::shared_ptr<machine::ReadView> view) {
-  const env::Lane lane = watches.size() > kLoopWordsMax ? env::Lane::kLong : env::Lane::kShort;
-  hands_.executor.post_to_pool(
-      lane, [this, session, watches = std::move(watches), clock, view = std::move(view)]() mutable {
-        base::Status status;
-        bool is_early = false;
-        for (machine::Watch& watch : watches) {
-          base::Result<base::LogIndex> version = view->version(watch.database, watch.key, clock);
-          if (!version && types::Database::is_needs_tick(version.error())) {
-            version = view->version(watch.database, watch.key, base::Stamp{});
-          }
-          if (!version) {
-            status = std::move(version).error();
-            is_early = types::Database::is_needs_tick(status.error());
-            break;
-          }
-          watch.version = *version;
-        }
-        view.reset();
-        if (!status && !is_early) report("watch", status.error());
-        hands_.loop.post([this, session, clock, is_early, is_ok = status.is_ok(),
-                          watches = std::move(watches)]() mutable {
-          Session* watcher = find(session);
-          if (watcher == nullptr) return;
-          if (is_early) return watcher->on_watch_early(clock);
-          if (!is_ok) return watcher->abort();
-          watcher->on_watch_versions(std::move(watches));
-        });
-      });
+// On the pool. Each key stands in the table of watches before the state is taken that says its
+// version.
+base::Status SessionHost::watch_keys(LongWatch& watch) {
+  const std::span<const base::ByteView> words = watch.request.words();
+  for (const base::ByteView key : words.subspan(1)) watch.set->add(watch.database, key);
+  const std::shared_ptr<machine::ReadView> view = machine::ReadView::open(hands_.services.machine);
+  for (machine::Watch& key : watch.set->unversioned()) {
+    base::Result<base::LogIndex> version = view->version(key.database, key.key, watch.clock);
+    if (!version && types::Database::is_needs_tick(version.error())) {
+      version = view->version(key.database, key.key, base::Stamp{});
+    }
+    if (!version) {
+      watch.set->forget_unversioned();
+      return std::move(version).error();
+    }
+    key.version = *version;
+  }
+  watch.set->settle();
+  return base::ok();
+}
+
+void SessionHost::watch_on_pool(LongWatch watch) {
+  const size_t key_count = watch.request.words().size() + watch.set->count();
+  const env::Lane lane = key_count > WatchSet::kLoopKeysMax ? env::Lane::kLong : env::Lane::kShort;
+  hands_.executor.post_to_pool(lane, [this, watch = std::move(watch)]() mutable {
+    const base::Status status = watch_keys(watch);
+    watch.is_early = !status && types::Database::is_needs_tick(status.error());
+    const bool is_lost = !status && !watch.is_early;
+    if (is_lost) report("watch", status.error());
+    if (!watch.is_early) watch.request = OwnedRequest();
+    hands_.loop.post([this, is_lost, watch = std::move(watch)]() mutable {
+      Session* session = find(watch.session);
+      if (session == nullptr || is_lost) destroy_watches(std::move(watch.set));
+      if (session == nullptr) return;  // closed meanwhile
+      if (is_lost) return session->abort();
+      session->on_watched(std::move(watch));
+    });
+  });
+}
+
+void SessionHost::destroy_watches(std::unique_ptr<WatchSet> watches) {
+  if (watches == nullptr || !watches->is_long()) return;
+  hands_.executor.post_to_pool(env::Lane::kLong,
+                               [watches = std::move(watches)]() mutable { watches.reset(); });
 }
 
 void SessionHost::report(std::string_view what, const base::Error& error) {

@@ -19,7 +19,7 @@
 #include "replica/reply.h"
 #include "server/owned_request.h"
 #include "server/services.h"
-#include "server/watch_table.h"
+#include "server/watch_set.h"
 
 namespace alfheim::server {
 
@@ -66,9 +66,19 @@ class SessionHost {
   // The same of a block.
   struct LongBlock {
     replica::ReplyTo to;
-    std::vector<machine::Watch> watches;
+    std::unique_ptr<WatchSet> watches;  // null: none
     machine::BlockCalls calls;
     bool is_growth = false;
+  };
+  // A WATCH that is too long for a turn of the loop, or of a key that is cold. The set is the
+  // session's own, which does nothing else until it has it back.
+  struct LongWatch {
+    uint64_t session = 0;
+    OwnedRequest request;
+    base::DatabaseIndex database;
+    base::Stamp clock;
+    std::unique_ptr<WatchSet> set;
+    bool is_early = false;  // a version cannot be known before a tick
   };
   explicit SessionHost(const Hands& hands);
   ~SessionHost();
@@ -96,9 +106,10 @@ class SessionHost {
   void on_session_closed(uint64_t session);
   void read_on_pool(PoolRead read);
   void encode_on_pool(LongWrite write);
-  void cut_block_on_pool(LongBlock block);
-  void watch_on_pool(uint64_t session, std::vector<machine::Watch> watches, base::Stamp clock,
-                     std::shared_ptr<machine::ReadView> view);
+  void encode_block_on_pool(LongBlock block);
+  void watch_on_pool(LongWatch watch);
+  // Here, or on the pool where it would take long; null: nothing is to be done.
+  void destroy_watches(std::unique_ptr<WatchSet> watches);
   // Clients hold more than their budget: the largest are closed, next.
   void relieve_later();
   // Closes the session, says why in one line, and counts it.
@@ -117,6 +128,7 @@ class SessionHost {
                                                  std::string_view words);
   void run_resumes();
   std::vector<uint64_t> session_ids() const;
+  base::Status watch_keys(LongWatch& watch);
   using AddToBatch = absl::AnyInvocable<void(replica::Batcher&)>;
   void add_encoded(const replica::ReplyTo& to, AddToBatch add);
   void add_large(replica::LargeOperation large);

@@ -8,7 +8,7 @@ namespace alfheim::server {
 uint64_t Session::held_bytes() const {
   uint64_t bytes = cutter_.memory_bytes() + replies_.memory_bytes() + connection_.unsent_bytes() +
                    transaction_.memory_bytes() + pool_reads_.request_bytes + encoding_bytes_ +
-                   pool_reads_.count * pool_reads_.reply_bytes;
+                   watching_bytes_ + pool_reads_.count * pool_reads_.reply_bytes;
   if (scratch_.capacity() > sizeof(scratch_)) bytes += scratch_.capacity();  // else it is inside
   if (stalled_ && stalled_->request) bytes += stalled_->request->size_bytes();
   if (block_) {

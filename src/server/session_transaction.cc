@@ -42,7 +42,7 @@ bool Session::execute_transaction(const command::Row& row, const command::Argume
     return true;
   }
   if (row.name == "unwatch") {
-    transaction_.unwatch();
+    host_.destroy_watches(transaction_.take_watches());
     state_.info->watch_count.store(0);
     answer([](resp::ReplyWriter& reply) { reply.ok(); });
     return true;
@@ -54,7 +54,7 @@ bool Session::execute_transaction(const command::Row& row, const command::Argume
 
 void Session::end_transaction() {
   transaction_.discard();
-  transaction_.unwatch();
+  host_.destroy_watches(transaction_.take_watches());
   state_.info->queued_count.store(-1);
   state_.info->watch_count.store(0);
 }
@@ -84,44 +84,49 @@ void Session::execute_exec(std::span<const base::ByteView> words) {
   const bool is_touched = transaction_.is_touched();
   const bool is_growth = (transaction_.flags() & command::kDenyOom) != 0;
   const base::DatabaseIndex database = transaction_.database();
-  const std::vector<machine::Watch> watches = transaction_.watches();
+  std::unique_ptr<WatchSet> watches = transaction_.take_watches();
   QueuedBlock block = transaction_.take();
   end_transaction();
   if (has_failed) {
+    host_.destroy_watches(std::move(watches));
     return answer([](resp::ReplyWriter& reply) {
       reply.error_with_code("EXECABORT Transaction discarded because of previous errors.");
     });
   }
-  if (is_touched) return answer([](resp::ReplyWriter& reply) { reply.null_array(); });
-
-  if (block.calls.count == 0 && watches.empty()) {
+  if (is_touched) {
+    host_.destroy_watches(std::move(watches));
+    return answer([](resp::ReplyWriter& reply) { reply.null_array(); });
+  }
+  if (block.calls.count == 0 && (watches == nullptr || watches->count() == 0)) {
     return answer_local_block(block.session_commands);
   }
   // Where session commands are among them, a SELECT moves it when the reply comes.
   if (block.session_commands.empty()) state_.database = database;
-  propose_block(std::move(block), watches, is_growth);
+  propose_block(std::move(block), std::move(watches), is_growth);
 }
 
-void Session::propose_block(QueuedBlock block, const std::vector<machine::Watch>& watches,
-                            bool is_growth) {
-  const bool is_large = machine::block_bytes(watches, block.calls) > replica::kInlineBodyBytesMax;
+void Session::propose_block(QueuedBlock block, std::unique_ptr<WatchSet> watches, bool is_growth) {
+  const auto watched = watches ? watches->watches() : std::span<const machine::Watch>();
+  const bool is_for_pool =
+      (watches && watches->is_long()) ||
+      machine::block_bytes(watched, block.calls) > replica::kInlineBodyBytesMax;
   const uint64_t slot = add_pending_write();
   const replica::ReplyTo to = reply_to(slot);
   const size_t command_count = block.command_count();
   const bool has_calls = block.calls.count > 0;
-  if (is_large) {
-    encoding_bytes_ = block.calls.bytes.size();
-    host_.cut_block_on_pool({to, watches, std::move(block.calls), is_growth});
+  if (is_for_pool) {
+    encoding_bytes_ = block.calls.bytes.size() + (watches ? watches->memory_bytes() : 0);
+    host_.encode_block_on_pool({to, std::move(watches), std::move(block.calls), is_growth});
   } else {
     base::Bytes body;
-    machine::put_block(body, watches, block.calls);
+    machine::put_block(body, watched, block.calls);
     host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, body, to);
   }
   if (!block.session_commands.empty() || !has_calls) {
     // Their effects on the session (SELECT, HELLO) come with the reply: nothing may pass them.
     block_ = BlockPlan{slot, std::move(block.session_commands), command_count, to.protocol};
     stall(Stall::kReply, slot, {});
-  } else if (is_large) {
+  } else if (is_for_pool) {
     stall(Stall::kDrain, slot, {});
   }
 }
@@ -196,69 +201,59 @@ void Session::execute_watch(const command::Arguments& args, std::span<const base
   if (writes_pending_ > 0) return stall(Stall::kDrain, 0, words);
   if (waits_for_barrier(words)) return;
   const base::Stamp clock = read_clock();
-  if (words.size() > kLoopWordsMax) return watch_on_pool(args, words, clock);
-  std::vector<machine::Watch> watches;
-  for (size_t i = 1; i < args.count(); ++i) {
-    machine::Watch watch{state_.database, base::Bytes(args[i]), base::LogIndex{}};
-    if (transaction_.is_watching(watch.database, watch.key)) continue;
-    register_watch(watch);
-    base::Result<base::LogIndex> version =
+  if (words.size() + transaction_.watch_count() > WatchSet::kLoopKeysMax) {
+    return watch_on_pool(words, clock);
+  }
+  WatchSet& set = transaction_.watches();
+  for (size_t i = 1; i < args.count(); ++i) set.add(state_.database, args[i]);
+  for (machine::Watch& watch : set.unversioned()) {
+    const base::Result<base::LogIndex> version =
         machine::key_version(services.machine, watch.database, watch.key, clock);
-    if (!version) {
-      if (types::Database::is_needs_tick(version.error())) {
-        // What the tick removes was expired already: that must not count as a touch.
-        transaction_.forget_unversioned();
-        return wait_for_tick(clock, words);
-      }
-      if (version.error().code == base::ErrorCode::kWouldBlock)
-        return watch_on_pool(args, words, clock);
-      host_.report("watch", version.error());
-      return abort();
+    if (version) {
+      watch.version = *version;
+      continue;
     }
-    watch.version = *version;
-    watches.push_back(std::move(watch));
+    set.forget_unversioned();
+    // What the tick removes was expired already: that must not count as a touch.
+    if (types::Database::is_needs_tick(version.error())) return wait_for_tick(clock, words);
+    if (version.error().code == base::ErrorCode::kWouldBlock) return watch_on_pool(words, clock);
+    host_.report("watch", version.error());
+    return abort();
   }
-  transaction_.set_versions(std::move(watches));
+  set.settle();
+  end_watch();
+}
+
+void Session::end_watch() {
   state_.info->watch_count.store(static_cast<uint32_t>(transaction_.watch_count()));
   answer([](resp::ReplyWriter& reply) { reply.ok(); });
 }
 
-void Session::register_watch(const machine::Watch& watch) {
-  const index::ReadGuard guard = host_.services().machine.index().read();
-  const types::DatabaseTable& table = host_.services().machine.published(guard).databases;
-  transaction_.watch(watch, types::key_record_key(table.at(watch.database).epoch, watch.key));
+void Session::watch_on_pool(std::span<const base::ByteView> words, base::Stamp clock) {
+  WatchSet& set = transaction_.watches();
+  SessionHost::LongWatch watch{id(), own(words), state_.database, clock, nullptr};
+  watching_bytes_ = set.memory_bytes() + watch.request.size_bytes() +
+                    WatchSet::memory_bytes_of(words.size(), watch.request.size_bytes());
+  watch.set = transaction_.take_watches();
+  stall(Stall::kReply, kNoSlot, {});
+  host_.watch_on_pool(std::move(watch));
 }
 
-void Session::watch_on_pool(const command::Arguments& args, std::span<const base::ByteView> words,
-                            base::Stamp clock) {
-  std::vector<machine::Watch> watches;
-  for (size_t i = 1; i < args.count(); ++i) {
-    if (transaction_.is_watching(state_.database, args[i])) continue;
-    watches.push_back(machine::Watch{state_.database, base::Bytes(args[i]), base::LogIndex{}});
-    register_watch(watches.back());
-  }
-  stall(Stall::kReply, kNoSlot, words);
-  host_.watch_on_pool(id(), std::move(watches), clock,
-                      machine::ReadView::open(host_.services().machine));
-}
-
-void Session::on_watch_versions(std::vector<machine::Watch> watches) {
+void Session::on_watched(SessionHost::LongWatch watch) {
   ALF_CHECK(stalled_ && stalled_->slot == kNoSlot);
-  transaction_.set_versions(std::move(watches));
-  state_.info->watch_count.store(static_cast<uint32_t>(transaction_.watch_count()));
-  stalled_->request.reset();
+  watching_bytes_ = 0;
+  transaction_.put_watches(std::move(watch.set));
+  if (watch.is_early) {
+    stalled_->request = std::move(watch.request);
+    stalled_->reason = Stall::kTick;
+    stalled_->slot = 0;
+    stalled_->clock = watch.clock;
+    host_.services().replica.batcher().add_follower(reply_to(0));
+    return host_.submit();
+  }
   stalled_->is_over = true;
-  answer([](resp::ReplyWriter& reply) { reply.ok(); });
+  end_watch();
   resume();
-}
-
-void Session::on_watch_early(base::Stamp clock) {
-  ALF_CHECK(stalled_ && stalled_->slot == kNoSlot && stalled_->request);
-  transaction_.forget_unversioned();
-  stalled_->reason = Stall::kTick;
-  stalled_->clock = clock;
-  host_.services().replica.batcher().add_follower(reply_to(0));
-  host_.submit();
 }
 
 }  // namespace alfheim::server

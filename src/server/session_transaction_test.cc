@@ -218,6 +218,118 @@ TEST_F(SessionTransaction, WatchOfManyKeysIsNotTheLoopsAndHolds) {
   EXPECT_EQ(client.pipeline(kBlock), kOneOk);
 }
 
+TEST_F(SessionTransaction, AMissingKeyIsWatchedThroughFlushAndSwap) {
+  TestClient client(node_);
+  TestClient other(node_);
+  for (const std::vector<std::string>& change :
+       std::vector<std::vector<std::string>>{{"FLUSHALL"}, {"FLUSHDB"}, {"SWAPDB", "0", "1"}}) {
+    EXPECT_EQ(client.call({"WATCH", "a"}), "+OK\r\n");
+    EXPECT_EQ(other.pipeline({change, {"SET", "a", "1"}, {"DEL", "a"}}), "+OK\r\n+OK\r\n:1\r\n");
+    EXPECT_EQ(client.pipeline(kBlock), kAborted) << change[0];
+    // Alone it is no touch of a key that is missing before and after.
+    EXPECT_EQ(client.call({"WATCH", "a"}), "+OK\r\n");
+    EXPECT_EQ(other.call(change), "+OK\r\n");
+    EXPECT_EQ(client.pipeline(kBlock), kOneOk) << change[0];
+  }
+  client.call({"SET", "a", "1"});
+  EXPECT_EQ(client.call({"WATCH", "a"}), "+OK\r\n");
+  EXPECT_EQ(other.call({"FLUSHALL"}), "+OK\r\n");
+  EXPECT_EQ(client.pipeline(kBlock), kAborted);
+}
+
+// A hundred thousand keys held the loop for 50 ms and more: what is long is the pool's, which
+// here takes its time.
+class SessionLongWatch : public testing::Test {
+ protected:
+  SessionLongWatch() { node_.serve(); }
+  static std::vector<std::string> watch_of(int key_count) {
+    std::vector<std::string> words = {"WATCH"};
+    for (int i = 0; i < key_count; ++i) words.push_back("k" + std::to_string(i));
+    return words;
+  }
+  void let_the_pool_run() { node_.run_for_ms(kPoolMs); }
+
+  static constexpr uint64_t kPoolMs = 100'000;
+  TestNode node_{
+      TestSetup{.has_data_commands = true,
+                .executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = kPoolMs * 1'000'000}}};
+};
+
+TEST_F(SessionLongWatch, TheLoopNeitherRegistersNorForgetsManyKeys) {
+  TestClient client(node_);
+  const auto watch = [&] {
+    EXPECT_EQ(client.pipeline({watch_of(1000), {"PING"}}), "");
+    EXPECT_FALSE(node_.watches().is_observing());
+    let_the_pool_run();
+    EXPECT_EQ(client.exchange(""), "+OK\r\n+PONG\r\n");
+    EXPECT_TRUE(node_.watches().is_observing());
+  };
+  const auto expect_forgotten_later = [&] {
+    EXPECT_TRUE(node_.watches().is_observing());
+    let_the_pool_run();
+    EXPECT_FALSE(node_.watches().is_observing());
+  };
+  watch();
+  EXPECT_EQ(client.call({"UNWATCH"}), "+OK\r\n");
+  expect_forgotten_later();
+  watch();
+  EXPECT_EQ(client.pipeline({{"MULTI"}, {"DISCARD"}}), "+OK\r\n+OK\r\n");
+  expect_forgotten_later();
+  watch();
+  EXPECT_EQ(client.pipeline(kBlock), "+OK\r\n+QUEUED\r\n");  // encoded on the pool, too
+  expect_forgotten_later();
+  EXPECT_EQ(client.exchange(""), "*1\r\n+OK\r\n");
+  watch();
+  TestClient(node_).call({"SET", "k7", "1"});
+  EXPECT_EQ(client.pipeline(kBlock), kAborted);
+  expect_forgotten_later();
+}
+
+TEST_F(SessionLongWatch, AFewMoreKeysBesideManyAreThePoolsToo) {
+  TestClient client(node_);
+  client.call(watch_of(1000));
+  let_the_pool_run();
+  EXPECT_EQ(client.exchange(""), "+OK\r\n");
+  EXPECT_EQ(client.call({"WATCH", "more"}), "");
+  let_the_pool_run();
+  EXPECT_EQ(client.exchange(""), "+OK\r\n");
+  TestClient(node_).call({"SET", "more", "1"});
+  EXPECT_EQ(client.pipeline(kBlock), kAborted);
+}
+
+TEST_F(SessionLongWatch, WhoGoesInTheMidstLeavesNothing) {
+  const uint64_t before_bytes = node_.memory().used_bytes();
+  {
+    TestClient client(node_);
+    client.call(watch_of(1000));  // on its way to the pool
+    // What it is about to hold counts already.
+    EXPECT_GT(node_.memory().used_bytes(), before_bytes + 100'000);
+  }
+  let_the_pool_run();
+  let_the_pool_run();
+  EXPECT_FALSE(node_.watches().is_observing());
+  EXPECT_EQ(node_.memory().used_bytes(), before_bytes);
+  {
+    TestClient client(node_);
+    client.call(watch_of(1000));
+    let_the_pool_run();
+    EXPECT_TRUE(node_.watches().is_observing());
+  }
+  let_the_pool_run();
+  EXPECT_FALSE(node_.watches().is_observing());
+}
+
+TEST_F(SessionLongWatch, AClientThatSendsNoMoreStillGetsItsReply) {
+  TestClient client(node_);
+  client.call(watch_of(1000));
+  client.connection().client_end_input();
+  node_.settle();
+  EXPECT_FALSE(client.is_closed());
+  let_the_pool_run();
+  EXPECT_EQ(client.exchange(""), "+OK\r\n");
+  EXPECT_TRUE(client.is_closed());
+}
+
 TEST_F(SessionTransaction, ResetAndTheEndOfAConnectionForgetTheirWatches) {
   {
     TestClient client(node_);

@@ -1,6 +1,5 @@
 #include "server/transaction_queue.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -47,77 +46,9 @@ void TransactionQueue::discard() {
   has_failed_ = false;
 }
 
-void TransactionQueue::watch(const machine::Watch& watch, base::Bytes record_key) {
-  const auto [place, is_new] =
-      places_[watch.database.value].try_emplace(watch.key, watches_.size());
-  if (!is_new) return;
-  if (flag_ == nullptr) flag_ = std::make_shared<std::atomic<bool>>(false);
-  table_.watch(record_key, flag_);
-  watches_.push_back(Watched{watch, std::move(record_key), false});
-  watched_bytes_ += bytes_of(watches_.back());
-}
-
-void TransactionQueue::set_versions(std::vector<machine::Watch> versions) {
-  for (const machine::Watch& version : versions) {
-    Watched* watched = find(version.database, version.key);
-    // Watched again: what counts is how the key was at first.
-    if (watched == nullptr || watched->has_version) continue;
-    watched->has_version = true;
-    watched->watch.version = version.version;
-    // Its version tells all that the table could; a key that was missing has none.
-    if (version.version != base::LogIndex{}) table_.forget(watched->record_key, flag_);
-  }
-}
-
-void TransactionQueue::forget_unversioned() {
-  for (const Watched& watched : watches_) {
-    if (watched.has_version) continue;
-    table_.forget(watched.record_key, flag_);
-    watched_bytes_ -= bytes_of(watched);
-  }
-  std::erase_if(watches_, [](const Watched& watched) { return !watched.has_version; });
-  places_.clear();
-  for (size_t i = 0; i < watches_.size(); ++i) {
-    const machine::Watch& watch = watches_[i].watch;
-    places_[watch.database.value].emplace(watch.key, i);
-  }
-}
-
-// The key stands here three times and once more in the table of watches.
-size_t TransactionQueue::bytes_of(const Watched& watched) {
-  return sizeof(Watched) + sizeof(Places::value_type) + 4 * watched.record_key.size();
-}
-
-TransactionQueue::Watched* TransactionQueue::find(base::DatabaseIndex database,
-                                                  base::ByteView key) {
-  const auto places = places_.find(database.value);
-  if (places == places_.end()) return nullptr;
-  const auto place = places->second.find(key);
-  return place == places->second.end() ? nullptr : &watches_[place->second];
-}
-
-bool TransactionQueue::is_watching(base::DatabaseIndex database, base::ByteView key) {
-  const Watched* watched = find(database, key);
-  return watched != nullptr && watched->has_version;
-}
-
-bool TransactionQueue::is_touched() const {
-  return flag_ != nullptr && flag_->load(std::memory_order_acquire);
-}
-
-std::vector<machine::Watch> TransactionQueue::watches() const {
-  std::vector<machine::Watch> result;
-  result.reserve(watches_.size());
-  for (const Watched& watched : watches_) result.push_back(watched.watch);
-  return result;
-}
-
-void TransactionQueue::unwatch() {
-  for (const Watched& watched : watches_) table_.forget(watched.record_key, flag_);
-  watches_ = std::vector<Watched>();  // not clear, which keeps the memory
-  places_ = absl::flat_hash_map<uint32_t, Places>();
-  watched_bytes_ = 0;
-  flag_ = nullptr;
+WatchSet& TransactionQueue::watches() {
+  if (watches_ == nullptr) watches_ = std::make_unique<WatchSet>(table_);
+  return *watches_;
 }
 
 }  // namespace alfheim::server

@@ -8,17 +8,16 @@
 // the query buffer limit by the session.
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
-#include "base/hash.h"
 #include "command/table.h"
 #include "machine/entry_codec.h"
 #include "server/owned_request.h"
-#include "server/watch_table.h"
+#include "server/watch_set.h"
 
 namespace alfheim::server {
 
@@ -38,7 +37,6 @@ struct QueuedBlock {
 class TransactionQueue {
  public:
   explicit TransactionQueue(WatchTable& table) : table_(table) {}
-  ~TransactionQueue() { unwatch(); }
   TransactionQueue(const TransactionQueue&) = delete;
   TransactionQueue& operator=(const TransactionQueue&) = delete;
 
@@ -54,45 +52,27 @@ class TransactionQueue {
   // With what is watched.
   size_t memory_bytes() const {
     return queued_bytes() + block_.session_commands.capacity() * sizeof(QueuedCommand) +
-           watched_bytes_;
+           (watches_ ? watches_->memory_bytes() : 0);
   }
   // Which database the next queued command runs in (SELECT within the block moves it).
   base::DatabaseIndex database() const { return database_; }
-  // Ends the block and hands out what was queued; watches stay until unwatch().
+  // Ends the block and hands out what was queued; watches stay until they are taken.
   QueuedBlock take();
   void discard();
 
-  // Watched from now on; its version follows with set_versions.
-  void watch(const machine::Watch& watch, base::Bytes record_key);
-  // The versions of keys that are watched; a key that has one keeps it.
-  void set_versions(std::vector<machine::Watch> versions);
-  // Takes back watches whose version has not come.
-  void forget_unversioned();
-  // Watched, and its version is known.
-  bool is_watching(base::DatabaseIndex database, base::ByteView key);
-  bool is_touched() const;
-  std::vector<machine::Watch> watches() const;
-  size_t watch_count() const { return watches_.size(); }
-  void unwatch();
+  // What is watched, to add to it.
+  WatchSet& watches();
+  // Hands out what is watched; null where nothing is. A long set is not for the loop to destroy.
+  std::unique_ptr<WatchSet> take_watches() { return std::exchange(watches_, nullptr); }
+  void put_watches(std::unique_ptr<WatchSet> watches) { watches_ = std::move(watches); }
+  size_t watch_count() const { return watches_ ? watches_->count() : 0; }
+  bool is_touched() const { return watches_ && watches_->is_touched(); }
 
  private:
-  struct Watched {
-    machine::Watch watch;
-    base::Bytes record_key;
-    bool has_version = false;
-  };
-  using Places = absl::flat_hash_map<base::Bytes, size_t, base::BytesHash, base::BytesEqual>;
-  static size_t bytes_of(const Watched& watched);
-  Watched* find(base::DatabaseIndex database, base::ByteView key);
-
   WatchTable& table_;
   QueuedBlock block_;
-  std::vector<Watched> watches_;
-  // Where a key stands in watches_, by database; only looked up.
-  absl::flat_hash_map<uint32_t, Places> places_;
-  WatchFlag flag_;
+  std::unique_ptr<WatchSet> watches_;  // null: nothing is watched
   size_t session_command_bytes_ = 0;
-  size_t watched_bytes_ = 0;
   uint32_t flags_ = 0;
   base::DatabaseIndex database_;
   bool is_open_ = false;
