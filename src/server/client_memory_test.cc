@@ -337,6 +337,62 @@ TEST(SessionMemory, AByteNowAndThenDoesNotKeepOthersWaiting) {
   EXPECT_EQ(waiting.connection().take(), "+OK\r\n");
 }
 
+// A body of which a part has come, others that wait for room, and memory that is tight: the node
+// reads no further until the reply before it is out.
+class PausedBody : public testing::Test {
+ protected:
+  static constexpr uint64_t kPoolMs = 1'000'000;
+  static TestSetup setup() {
+    TestSetup setup = with_data();
+    setup.options.client.request_memory_bytes = 1 << 20;
+    setup.executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = kPoolMs * 1'000'000};
+    return setup;
+  }
+  PausedBody() { node_.serve(); }
+  void begin_body() { client_.exchange(request_.substr(0, 100'000)); }
+  void make_tight() {
+    hog_.call({"MULTI"});
+    for (int i = 0; i < 54; ++i) hog_.call({"SET", "h", std::string(60'000, 'h')});
+    ASSERT_TRUE(node_.memory().is_tight());
+    client_.exchange("v");
+    ASSERT_FALSE(client_.connection().is_reading());
+    waiting_.connection().client_send(request_);
+    node_.run_for_ms(25'000);
+  }
+
+  const base::Bytes request_ = request_of({"SET", "k", std::string(900'000, 'v')});
+  TestNode node_{setup()};
+  TestClient client_{node_};
+  TestClient hog_{node_};
+  TestClient waiting_{node_};
+};
+
+TEST_F(PausedBody, IsNotSlowWhileTheNodeDoesNotReadIt) {
+  client_.call({"KEYS", "*"});  // on the pool, which takes its time
+  begin_body();
+  make_tight();
+  EXPECT_FALSE(client_.is_closed());
+  // Neither does what has passed count once it is read again.
+  for (uint64_t i = 0; i < kPoolMs && !client_.connection().is_reading(); i += 100) {
+    node_.run_for_ms(100);
+  }
+  node_.run_for_ms(5000);
+  client_.connection().client_send(request_.substr(100'001));
+  node_.run_for_ms(kPoolMs);
+  EXPECT_EQ(client_.connection().take(), "*0\r\n+OK\r\n");
+  EXPECT_EQ(waiting_.connection().take(), "+OK\r\n");
+}
+
+TEST_F(PausedBody, GivesWayWhereItsClientDoesNotTakeReplies) {
+  client_.connection().set_client_reading(false);
+  client_.call({"ECHO", "x"});
+  begin_body();
+  make_tight();
+  EXPECT_TRUE(client_.is_closed());
+  node_.run_for_ms(kPoolMs);
+  EXPECT_EQ(waiting_.connection().take(), "+OK\r\n");
+}
+
 TEST(SessionMemory, ThoseWhoWaitForRoomAreServedInOrder) {
   TestSetup setup = with_data();
   setup.options.client.request_memory_bytes = 1 << 20;

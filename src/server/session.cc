@@ -98,6 +98,8 @@ void Session::resume() {
   is_cutting_ = true;
   turn_ = Turn{};
   turn_.begin_ns = turn_.mark_ns = host_.services().clock.monotonic_ns();
+  const uint64_t now_ms = turn_.begin_ns / 1'000'000;
+  if (memory_.body.bytes > 0) note_pace(now_ms);
   end_stall();
   cut_requests();
   is_cutting_ = false;
@@ -115,6 +117,7 @@ void Session::resume() {
   // Whoever does not read for another reason keeps nobody waiting in the line.
   if (is_paused_) host_.services().bodies.leave_line(memory_.body);
   connection_.set_reading(!is_paused_ && admit_body());
+  if (memory_.body.bytes > 0) memory_.pace.unsent_bytes = connection_.unsent_bytes();
 }
 
 void Session::cut_requests() {
@@ -511,7 +514,10 @@ bool Session::admit_body() {
   const bool is_first = memory_.body.bytes == 0;
   const auto wake = [&host = host_, session = id()] { host.wake(session); };
   if (!host_.services().bodies.try_grow(memory_.body, request_bytes, wake)) return false;
-  if (is_first) memory_.pace = BodyPace{.since_ms = host_.services().clock.monotonic_ms()};
+  if (is_first) {
+    const uint64_t now_ms = host_.services().clock.monotonic_ms();
+    memory_.pace = BodyPace{.since_ms = now_ms, .noted_ms = now_ms};
+  }
   return true;
 }
 

@@ -78,14 +78,21 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // Nothing was heard for a while: what is kept for the next request is given back.
   void release_idle();
   const ClientInfo& info() const { return *state_.info; }
-  // How a body that was granted its room comes; for as long as it is the one.
+  // How a body that was granted its room comes; for as long as it is the one. Time in which the
+  // server did not read is not the client's.
   struct BodyPace {
-    uint64_t since_ms = 0;
-    uint64_t bytes = 0;     // that came since
-    bool was_slow = false;  // in the period before
+    uint64_t since_ms = 0;  // later by all that was not its time
+    uint64_t noted_ms = 0;
+    uint64_t bytes = 0;       // that came since
+    size_t unsent_bytes = 0;  // replies that it had not taken then
+    bool was_slow = false;    // in the period before
   };
   const BodyBudget::Claim& body() const { return memory_.body; }
-  BodyPace& body_pace() { return memory_.pace; }
+  // As of now.
+  BodyPace& body_pace(uint64_t now_ms) {
+    note_pace(now_ms);
+    return memory_.pace;
+  }
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   // Also in the midst of a block: its client may be gone.
@@ -214,6 +221,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   uint64_t held_bytes() const;
   bool must_wait_for_memory() const;
   void release_large_input();
+  void note_pace(uint64_t now_ms);
   bool is_above_query_limit(std::string_view held, uint64_t bytes);
   bool admit_body();
   void release_body();

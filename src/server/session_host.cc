@@ -344,14 +344,20 @@ bool SessionHost::is_in_the_way(Session& session, uint64_t now_ms) {
   const Services& services = hands_.services;
   const uint64_t period_ms = services.config.body_timeout_s() * 1000;
   if (period_ms == 0 || session.body().bytes == 0) return false;
-  Session::BodyPace& pace = session.body_pace();
+  Session::BodyPace& pace = session.body_pace(now_ms);
+  const auto restart = [&](bool was_slow) {
+    pace = Session::BodyPace{.since_ms = now_ms,
+                             .noted_ms = now_ms,
+                             .unsent_bytes = pace.unsent_bytes,
+                             .was_slow = was_slow};
+  };
   // Who waits for room of its own is not read.
-  if (session.body().is_waiting) pace = Session::BodyPace{.since_ms = now_ms};
+  if (session.body().is_waiting) restart(false);
   const uint64_t age_ms = now_ms - std::min(now_ms, pace.since_ms);
   const bool is_slow = pace.bytes < age_ms * kBodyBytesPerSecondMin / 1000;
   const bool is_known = pace.was_slow || age_ms >= period_ms;
   if (is_known && is_slow && services.bodies.has_waiters()) return true;
-  if (age_ms >= period_ms) pace = Session::BodyPace{.since_ms = now_ms, .was_slow = is_slow};
+  if (age_ms >= period_ms) restart(is_slow);
   return false;
 }
 

@@ -1,5 +1,7 @@
 // What a session holds in memory, and when it gives it back (server/session.h,
 // server/client_memory.h).
+#include <algorithm>
+
 #include "server/session.h"
 #include "server/session_host.h"
 
@@ -40,6 +42,18 @@ std::span<char> Session::read_buffer() {
   const bool is_large = memory_.account.bytes() > ClientMemory::kFreeBytes;
   if (!is_large || !memory.is_over()) return room;
   return room.first(std::min(room.size(), resp::RequestCutter::kRoomBytesMin));
+}
+
+// Called before and after what may change it. Where the client does not take its replies, not
+// even a part, the server stopped reading for its sake, and the time counts.
+void Session::note_pace(uint64_t now_ms) {
+  BodyPace& pace = memory_.pace;
+  const uint64_t passed_ms = now_ms - std::min(now_ms, pace.noted_ms);
+  const size_t unsent = connection_.unsent_bytes();
+  const bool takes_replies = unsent == 0 || unsent < pace.unsent_bytes;
+  if ((is_paused_ || memory_.body.is_waiting) && takes_replies) pace.since_ms += passed_ms;
+  pace.noted_ms = now_ms;
+  pace.unsent_bytes = unsent;
 }
 
 // A request of many megabytes was executed and nothing is read for now: its buffer would lie
