@@ -45,4 +45,23 @@ std::vector<ClientMemory::Client> ClientMemory::choose(std::vector<Client> clien
   return chosen;
 }
 
+bool ClientMemory::try_begin_purge(uint64_t now_ms) {
+  if (!is_tight() && !was_closing_.load(std::memory_order_relaxed)) return false;
+  if (now_ms < purge_from_ms_.load(std::memory_order_relaxed)) return false;
+  if (is_purging_.exchange(true, std::memory_order_acquire)) return false;
+  // Another may have begun and ended since the look above.
+  if (now_ms < purge_from_ms_.load(std::memory_order_relaxed)) {
+    is_purging_.store(false, std::memory_order_release);
+    return false;
+  }
+  was_closing_.store(false, std::memory_order_relaxed);
+  return true;
+}
+
+void ClientMemory::end_purge(uint64_t now_ms) {
+  ALF_CHECK(is_purging_.load(std::memory_order_relaxed));
+  purge_from_ms_.store(now_ms + kPurgeMs, std::memory_order_relaxed);
+  is_purging_.store(false, std::memory_order_release);
+}
+
 }  // namespace alfheim::server

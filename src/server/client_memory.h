@@ -47,10 +47,22 @@ class ClientMemory {
   // those under CLIENT NO-EVICT; and what was chosen before counts as gone already. Marks them.
   std::vector<Client> choose(std::vector<Client> clients) const;
 
+  // The allocator keeps what is freed for a while. Having it give that back is the work of a
+  // whole process, so the node does it once at a time, and not again for kPurgeMs: while the
+  // budget is tight, and once after somebody was closed. True: the caller does it, and says when
+  // it is done.
+  static constexpr uint64_t kPurgeMs = 1000;
+  void note_closing() { was_closing_.store(true, std::memory_order_relaxed); }
+  bool try_begin_purge(uint64_t now_ms);
+  void end_purge(uint64_t now_ms);
+
  private:
   const Config& config_;
   std::atomic<uint64_t> used_bytes_{0};
   std::atomic<uint64_t> peak_bytes_{0};
+  std::atomic<bool> was_closing_{false};  // since the last purge
+  std::atomic<bool> is_purging_{false};
+  std::atomic<uint64_t> purge_from_ms_{0};  // written by whoever purges
 };
 
 // One session's part of the ledger, shown in its ClientInfo.

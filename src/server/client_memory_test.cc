@@ -196,6 +196,35 @@ TEST(SessionMemory, FreedMemoryIsGivenBackWhereTheBudgetIsTight) {
   EXPECT_EQ(node.memory_return_count, 1);
 }
 
+TEST(SessionMemory, FreedMemoryIsGivenBackOnceASecondWhileItIsTight) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  client.call({"MULTI"});
+  for (int i = 0; i < 54; ++i) client.call({"SET", "k", std::string(60'000, 'v')});
+  ASSERT_TRUE(node.memory().is_tight());
+  node.run_for_ms(10'000);
+  EXPECT_GE(node.memory_return_count, 9);
+  EXPECT_LE(node.memory_return_count, 11);
+}
+
+TEST(ClientMemory, OneOfAllLoopsHasFreedMemoryGivenBackAndThenNobodyForAWhile) {
+  const Config config(with_budget(kBudget));
+  ClientMemory memory(config);
+  EXPECT_FALSE(memory.try_begin_purge(5000));  // nothing is tight, nobody was closed
+  memory.note_closing();
+  ASSERT_TRUE(memory.try_begin_purge(5000));
+  memory.note_closing();
+  EXPECT_FALSE(memory.try_begin_purge(5000));  // another loop
+  EXPECT_FALSE(memory.try_begin_purge(8000));  // it takes long
+  memory.end_purge(8000);
+  EXPECT_FALSE(memory.try_begin_purge(8000 + ClientMemory::kPurgeMs - 1));
+  // Who was closed while it ran left memory, too.
+  ASSERT_TRUE(memory.try_begin_purge(8000 + ClientMemory::kPurgeMs));
+  memory.end_purge(9001);
+  EXPECT_FALSE(memory.try_begin_purge(20'000));
+}
+
 TEST(SessionMemory, WhoDoesNotReadIsHeldBackBeforeAnybodyIsClosed) {
   TestNode node(with_data());
   node.serve();

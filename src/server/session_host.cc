@@ -372,7 +372,7 @@ void SessionHost::relieve() {
   // not looked through again in every turn until then.
   hands_.loop.post_after(kReliefMs, [this] { is_relief_set_ = false; });
   if (!services.client_memory.is_over()) return;
-  was_relieved_ = true;
+  services.client_memory.note_closing();
   for (const auto& client : services.client_memory.choose(services.clients.all())) {
     services.counters.evicted_clients.fetch_add(1, std::memory_order_relaxed);
     warn(
@@ -387,13 +387,12 @@ void SessionHost::relieve() {
 // Buffers that grow leave their former memory behind, and whoever is closed leaves all: of the
 // process that would be twice the budget again, as the allocator keeps it for ten seconds.
 void SessionHost::return_freed_memory() {
-  if (hands_.return_freed_memory == nullptr || is_returning_) return;
-  const bool is_tight = hands_.services.client_memory.is_tight();
-  if (!std::exchange(was_relieved_, false) && !is_tight) return;
-  is_returning_ = true;
+  if (hands_.return_freed_memory == nullptr) return;
+  const Services& services = hands_.services;
+  if (!services.client_memory.try_begin_purge(services.clock.monotonic_ms())) return;
   hands_.executor.post_to_pool(env::Lane::kShort, [this] {
     hands_.return_freed_memory();
-    hands_.loop.post([this] { is_returning_ = false; });
+    hands_.services.client_memory.end_purge(hands_.services.clock.monotonic_ms());
   });
 }
 

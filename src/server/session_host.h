@@ -147,8 +147,6 @@ class SessionHost {
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
   bool is_relief_set_ = false;
-  bool was_relieved_ = false;  // since freed memory was given back
-  bool is_returning_ = false;  // freed memory, on the pool
   bool is_draining_ = false;
 };
 
