@@ -24,8 +24,6 @@ using base::ErrorCode;
 using base::Result;
 using base::Status;
 
-constexpr std::string_view kDirtyBudget = "dirty-budget";
-constexpr std::string_view kMemoryBudget = "memory-budget";
 constexpr size_t kConfigBytesMax = base::kMiB;
 
 // What argv says, as texts.
@@ -117,11 +115,44 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-// Whether the text sets this key at all.
-bool has_key(std::string_view text, std::string_view key) {
+// Names of the options that the text sets.
+std::vector<std::string> keys_of(std::string_view text) {
+  std::vector<std::string> keys;
   const Result<std::vector<TomlEntry>> entries = parse_toml(text);
-  return entries && std::any_of(entries->begin(), entries->end(),
-                                [key](const TomlEntry& entry) { return entry.key == key; });
+  if (!entries) return keys;
+  for (const TomlEntry& entry : *entries) keys.emplace_back(entry.key);
+  return keys;
+}
+
+// What was given is taken at its word. What was not is derived from it, or, where both would
+// contradict each other, named with its reason: nobody typed it.
+Status complete(const std::vector<std::string>& given, Options& options) {
+  const auto is_given = [&](std::string_view name) {
+    return std::find(given.begin(), given.end(), name) != given.end();
+  };
+  const auto refuse = [](std::string message) {
+    return Status(Error{ErrorCode::kInvalidArgument, std::move(message)});
+  };
+  StorageOptions& storage = options.storage;
+  const bool is_dirty_alone = is_given("dirty-budget") && !is_given("memory-budget");
+  if (is_given("memory-budget") && !is_given("dirty-budget")) {
+    storage.dirty_budget_bytes = storage.memory_budget_bytes / 4;
+  }
+  if (is_dirty_alone && storage.memory_budget_bytes < 2 * storage.dirty_budget_bytes) {
+    return refuse(base::format(
+        "--dirty-budget {} needs a --memory-budget of {} or more; not given, that is {}, a "
+        "quarter of this machine's memory",
+        size_text(storage.dirty_budget_bytes), size_text(2 * storage.dirty_budget_bytes),
+        size_text(storage.memory_budget_bytes)));
+  }
+  // What the machine gives may be less: a body that is larger is received with none beside it.
+  const ClientOptions& client = options.client;
+  if (is_given("request-memory") && client.request_memory_bytes < client.bulk_bytes_max) {
+    return refuse(base::format("--request-memory {} must be at least --proto-max-bulk-len {}",
+                               size_text(client.request_memory_bytes),
+                               size_text(client.bulk_bytes_max)));
+  }
+  return base::ok();
 }
 
 Status put_entries(std::string_view text, std::string_view path, Options& options) {
@@ -147,33 +178,28 @@ Status put_entries(std::string_view text, std::string_view path, Options& option
   return base::ok();
 }
 
-Result<ParsedCommandLine> parse_words(int argc, const char* const* argv) {
+Result<ParsedCommandLine> parse_words(int argc, const char* const* argv, uint64_t machine_bytes) {
   ALF_TRY(Given given, read_arguments(argc, argv));
   ParsedCommandLine parsed;
   parsed.print_and_exit = std::move(given.print_and_exit);
   if (!parsed.print_and_exit.empty()) return parsed;
   Options& options = parsed.options;
-  options = defaults_for(machine_memory_bytes());
-  bool is_dirty_budget_given = false;
-  bool is_memory_budget_given = false;
+  options = defaults_for(machine_bytes);
+  std::vector<std::string> names;
   if (!given.config_path.empty()) {
     options.config_path = given.config_path;
     ALF_TRY(const std::string text, read_file(given.config_path));
     ALF_TRY_STATUS(put_entries(text, given.config_path, options));
-    is_dirty_budget_given = has_key(text, kDirtyBudget);
-    is_memory_budget_given = has_key(text, kMemoryBudget);
+    names = keys_of(text);
   }
   for (const auto& [row, text] : given.values) {
-    is_dirty_budget_given = is_dirty_budget_given || row->name == kDirtyBudget;
-    is_memory_budget_given = is_memory_budget_given || row->name == kMemoryBudget;
+    names.emplace_back(row->name);
     if (const Status status = row->set(options, text); !status) {
       return Error{ErrorCode::kInvalidArgument,
                    base::format("--{}: {}", row->name, status.error().message)};
     }
   }
-  if (is_memory_budget_given && !is_dirty_budget_given) {
-    options.storage.dirty_budget_bytes = options.storage.memory_budget_bytes / 4;
-  }
+  ALF_TRY_STATUS(complete(names, options));
   ALF_TRY_STATUS(check_options(options));
   return parsed;
 }
@@ -187,7 +213,12 @@ Status apply_toml(std::string_view text, std::string_view path, Options& options
 }
 
 Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv) {
-  Result<ParsedCommandLine> parsed = parse_words(argc, argv);
+  return parse_command_line(argc, argv, machine_memory_bytes());
+}
+
+Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv,
+                                             uint64_t machine_memory_bytes) {
+  Result<ParsedCommandLine> parsed = parse_words(argc, argv, machine_memory_bytes);
   if (!parsed) return one_line_error(std::move(parsed).error());
   return parsed;
 }

@@ -24,6 +24,9 @@ struct ParsedCommandLine {
 // kInvalidArgument (or kIo, of the file) with one line that says what to do: main prints it
 // and exits with 1.
 base::Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv);
+// The same on a machine with so much memory.
+base::Result<ParsedCommandLine> parse_command_line(int argc, const char* const* argv,
+                                                   uint64_t machine_memory_bytes);
 
 // Puts the keys of a TOML text over `options`; `path` is for messages.
 base::Status apply_toml(std::string_view text, std::string_view path, Options& options);

@@ -17,6 +17,10 @@ base::Result<ParsedCommandLine> parse(std::vector<const char*> words) {
   words.insert(words.begin(), "alfheimdb");
   return parse_command_line(static_cast<int>(words.size()), words.data());
 }
+base::Result<ParsedCommandLine> parse_on(uint64_t machine_bytes, std::vector<const char*> words) {
+  words.insert(words.begin(), "alfheimdb");
+  return parse_command_line(static_cast<int>(words.size()), words.data(), machine_bytes);
+}
 
 std::string refusal(const std::vector<const char*>& words) {
   const base::Result<ParsedCommandLine> parsed = parse(words);
@@ -51,6 +55,26 @@ TEST(CommandLine, ADirtyBudgetThatIsNotGivenIsAQuarterOfAMemoryBudgetThatIs) {
   EXPECT_EQ(parse({"--memory-budget", "1gb", "--dirty-budget", "2mb"})
                 ->options.storage.dirty_budget_bytes,
             2 * base::kMiB);
+}
+
+TEST(CommandLine, ADirtyBudgetAloneThatDoesNotFitTheMachineIsRefusedInItsOwnWords) {
+  const auto refused = parse_on(base::kGiB, {"--dirty-budget", "200mb"});
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_EQ(refused.error().message,
+            "--dirty-budget 200mb needs a --memory-budget of 400mb or more; not given, that is "
+            "256mb, a quarter of this machine's memory");
+  const auto fits = parse_on(base::kGiB, {"--dirty-budget", "128mb"});
+  ASSERT_TRUE(fits.is_ok());
+  EXPECT_EQ(fits->options.storage.memory_budget_bytes, 256 * base::kMiB);
+  EXPECT_TRUE(
+      parse_on(base::kGiB, {"--dirty-budget", "200mb", "--memory-budget", "400mb"}).is_ok());
+}
+
+TEST(CommandLine, ASmallMachineStartsWithLittleMemoryForRequestsAndLongStrings) {
+  const auto small = parse_on(512 * base::kMiB, {});
+  ASSERT_TRUE(small.is_ok()) << small.error().message;
+  EXPECT_EQ(small->options.client.request_memory_bytes, 64 * base::kMiB);
+  EXPECT_EQ(small->options.client.bulk_bytes_max, base::kBulkBytesMax);
 }
 
 TEST(CommandLine, ASwitchIsOnOrOff) {

@@ -128,8 +128,7 @@ constexpr LiveRow kLiveRows[] = {
     {"proto-max-bulk-len",
      [](const Live& live) { return base::format("{}", live.client.bulk_bytes_max); },
      [](Live& live, Text text) {
-       const uint64_t max = std::min(base::kBulkBytesMax, live.client.request_memory_bytes);
-       return put_memory(text, base::kMiB, max, live.client.bulk_bytes_max);
+       return put_memory(text, base::kMiB, base::kBulkBytesMax, live.client.bulk_bytes_max);
      }},
     {"request-body-timeout",
      [](const Live& live) { return base::format("{}", live.client.body_timeout_s); },

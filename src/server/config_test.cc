@@ -38,6 +38,11 @@ TEST(Config, GetKnowsEveryOption) {
   }
 }
 
+TEST(Config, OnASmallMachineAStringMayBeLongerThanWhatManyShare) {
+  Config config{defaults_for(512 * base::kMiB)};
+  EXPECT_EQ(set(config, {{"proto-max-bulk-len", "512mb"}}), "OK");
+}
+
 TEST(Config, SetChangesTheLiveValueAndTellsTheListener) {
   Config config{Options{}};
   int told = 0;

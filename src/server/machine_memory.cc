@@ -43,7 +43,18 @@ uint64_t lowest_limit(const std::string& top, std::string group, std::string_vie
   }
 }
 
-// Lines of /proc/self/cgroup are "0::/group" (version 2) and "4:memory:/group" (version 1).
+bool has_memory(std::string_view controllers) {
+  while (!controllers.empty()) {
+    const size_t end = std::min(controllers.find(','), controllers.size());
+    if (controllers.substr(0, end) == "memory") return true;
+    controllers.remove_prefix(std::min(end + 1, controllers.size()));
+  }
+  return false;
+}
+
+// Lines of /proc/self/cgroup are "0::/group" (version 2) and "4:memory:/group" (version 1, where
+// several controllers may share a tree: "4:memory,cpu:/group"). Above memory.high the kernel takes
+// memory back by force and slows its users down, so it is a limit as memory.max is.
 uint64_t group_limit(const std::string& root) {
   std::ifstream file(root + "proc/self/cgroup");
   uint64_t limit = UINT64_MAX;
@@ -54,11 +65,18 @@ uint64_t group_limit(const std::string& root) {
     if (first == text.npos || second == text.npos) continue;
     const std::string_view controllers = text.substr(first + 1, second - first - 1);
     const std::string group(text.substr(second + 1));
+    const std::string top = root + "sys/fs/cgroup";
+    const auto note = [&](const std::string& tree, std::string_view name) {
+      limit = std::min(limit, lowest_limit(tree, group, name));
+    };
     if (controllers.empty()) {
-      limit = std::min(limit, lowest_limit(root + "sys/fs/cgroup", group, "memory.max"));
-    } else if (controllers == "memory") {
-      limit = std::min(limit,
-                       lowest_limit(root + "sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
+      note(top, "memory.max");
+      note(top, "memory.high");
+    } else if (has_memory(controllers)) {
+      note(top + "/memory", "memory.limit_in_bytes");
+      if (controllers != "memory") {
+        note(top + "/" + std::string(controllers), "memory.limit_in_bytes");
+      }
     }
   }
   return limit;

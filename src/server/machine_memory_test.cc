@@ -58,6 +58,27 @@ TEST(MachineMemory, KnowsGroupsOfTheFirstVersion) {
   EXPECT_EQ(machine.mib(), 1024u);
 }
 
+TEST(MachineMemory, KnowsATreeThatSeveralControllersShare) {
+  const Machine machine("machine-joint");
+  machine.put("proc/self/cgroup", "4:cpu,memory,pids:/docker/abc\n5:memoryless:/x\n");
+  machine.put("sys/fs/cgroup/memoryless/x/memory.limit_in_bytes", "1048576\n");
+  machine.put("sys/fs/cgroup/cpu,memory,pids/docker/abc/memory.limit_in_bytes", "1073741824\n");
+  EXPECT_EQ(machine.mib(), 1024u);
+  // Mostly each controller has a link of its own to it.
+  machine.put("sys/fs/cgroup/memory/docker/memory.limit_in_bytes", "536870912\n");
+  EXPECT_EQ(machine.mib(), 512u);
+}
+
+TEST(MachineMemory, CountsWhereAGroupIsSlowedDown) {
+  const Machine machine("machine-high");
+  machine.put("proc/self/cgroup", "0::/system.slice/db.service\n");
+  machine.put("sys/fs/cgroup/system.slice/db.service/memory.max", "2147483648\n");
+  machine.put("sys/fs/cgroup/system.slice/db.service/memory.high", "max\n");
+  EXPECT_EQ(machine.mib(), 2048u);
+  machine.put("sys/fs/cgroup/system.slice/memory.high", "1610612736\n");
+  EXPECT_EQ(machine.mib(), 1536u);
+}
+
 TEST(MachineMemory, AMachineThatSaysNothingIsASmallOne) {
   EXPECT_EQ(machine_memory_bytes(testing::TempDir() + "no-machine/"), base::kGiB);
 }
@@ -74,6 +95,18 @@ TEST(Defaults, AreSharesOfTheMachine) {
   const StorageOptions tiny = defaults_for(base::kMiB).storage;
   EXPECT_EQ(tiny.memory_budget_bytes, 32 * base::kMiB);
   EXPECT_EQ(tiny.block_cache_bytes, 8 * base::kMiB);
+}
+
+TEST(Defaults, ClientsHaveTheirShareOfASmallMachine) {
+  const ClientOptions large = defaults_for(24 * base::kGiB).client;
+  EXPECT_EQ(large.client_memory_bytes, 2 * base::kGiB);
+  EXPECT_EQ(large.request_memory_bytes, base::kGiB);
+  const ClientOptions small = defaults_for(512 * base::kMiB).client;
+  EXPECT_EQ(small.client_memory_bytes, 128 * base::kMiB);
+  EXPECT_EQ(small.request_memory_bytes, 64 * base::kMiB);
+  const ClientOptions tiny = defaults_for(base::kMiB).client;
+  EXPECT_EQ(tiny.client_memory_bytes, 32 * base::kMiB);
+  EXPECT_EQ(tiny.request_memory_bytes, 16 * base::kMiB);
 }
 
 }  // namespace

@@ -196,14 +196,17 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, 0, kBudgetBytesMax, o.storage.disk_reserve_bytes);
      },
      [](const Options& o) { return size_text(o.storage.disk_reserve_bytes); }},
-    {"request-memory", "SIZE", "request bodies being read, of all clients together",
+    {"request-memory", "SIZE",
+     "request bodies being read, of all clients together; unset: an eighth of the machine's "
+     "memory, "
+     "at most 1gb",
      [](Options& o, Text text) {
        return put_size(text, kBudgetBytesMin, kBudgetBytesMax, o.client.request_memory_bytes);
      },
      [](const Options& o) { return size_text(o.client.request_memory_bytes); }},
     {"client-memory", "SIZE",
      "all that clients hold (requests, queues, replies): above it the largest is closed; 0: no "
-     "limit",
+     "limit; unset: a quarter of the machine's memory, at most 2gb",
      [](Options& o, Text text) { return put_client_memory(text, o.client.client_memory_bytes); },
      [](const Options& o) { return number(o.client.client_memory_bytes); }},
     {"request-body-timeout", "SECONDS",
@@ -309,11 +312,6 @@ Status check_options(const Options& options) {
   if (options.storage.segment_bytes % kSegmentBlockBytes != 0) {
     return refuse(base::format("--segment-size {} must be a multiple of {}",
                                options.storage.segment_bytes, kSegmentBlockBytes));
-  }
-  if (options.client.request_memory_bytes < options.client.bulk_bytes_max) {
-    return refuse(base::format("--request-memory {} must be at least --proto-max-bulk-len {}",
-                               size_text(options.client.request_memory_bytes),
-                               size_text(options.client.bulk_bytes_max)));
   }
   if (!options.group.join.empty()) {
     return refuse("joining a cluster that runs is not in this release: leave out --join");

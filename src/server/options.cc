@@ -11,6 +11,8 @@ namespace {
 constexpr uint64_t kMemoryShare = 4;  // one of so many parts
 constexpr uint64_t kCacheShare = 16;
 constexpr uint64_t kDirtyShare = 4;  // of the memory budget
+constexpr uint64_t kClientShare = 4;
+constexpr uint64_t kRequestShare = 8;
 constexpr uint64_t kMachineBytesMin = 128 * base::kMiB;
 
 }  // namespace
@@ -25,6 +27,11 @@ Options defaults_for(uint64_t machine_memory_bytes) {
   // the default of options.h a larger machine has no use for more.
   storage.dirty_budget_bytes =
       std::min(storage.dirty_budget_bytes, storage.memory_budget_bytes / kDirtyShare);
+  ClientOptions& client = options.client;
+  client.client_memory_bytes =
+      std::min(client.client_memory_bytes, machine_mib / kClientShare * base::kMiB);
+  client.request_memory_bytes =
+      std::min(client.request_memory_bytes, machine_mib / kRequestShare * base::kMiB);
   return options;
 }
 

@@ -46,7 +46,7 @@ struct StorageOptions {
   uint64_t segment_bytes = 64 * base::kMiB;
   uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
   uint64_t log_bytes_per_freeze = 512 * base::kMiB;
-  uint64_t log_retain_bytes = 256 * base::kMiB;  // for members that lag
+  uint64_t log_retain_bytes = 256 * base::kMiB;    // for members that lag
   uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
 
@@ -94,7 +94,8 @@ struct Options {
 };
 
 // What a machine with so much memory gives unasked: a quarter for records, a sixteenth for the
-// store's blocks. The rest is the clients', the log's, and the kernel's cache of values.
+// store's blocks, and, up to the defaults above, a quarter for what clients hold, of which half for
+// bodies being read. The rest is the log's, and the kernel's cache of values.
 Options defaults_for(uint64_t machine_memory_bytes);
 
 // "host:port", "[v6]:port".
