@@ -165,6 +165,16 @@ base::Status ImageDisk::make_dir(const std::string& path) {
   return base::ok();
 }
 
+base::Status ImageDisk::remove_dir(const std::string& path) {
+  ALF_TRY(const std::vector<std::string> names, list(path));
+  if (!names.empty()) {
+    return base::Error{base::ErrorCode::kIo, "rmdir " + path + ": it is not empty"};
+  }
+  const std::lock_guard lock(mutex_);
+  directories_.erase(path);
+  return base::ok();
+}
+
 base::Result<std::vector<std::string>> ImageDisk::list(const std::string& given) {
   const std::lock_guard lock(mutex_);
   std::string path = given;

@@ -39,6 +39,7 @@ class ImageDisk final : public env::Disk {
   base::Result<uint64_t> link_count(const std::string& path) override;
   base::Result<bool> exists(const std::string& path) override;
   base::Status make_dir(const std::string& path) override;
+  base::Status remove_dir(const std::string& path) override;
   base::Status sync_dir(const std::string&) override { return base::ok(); }
   base::Result<std::vector<std::string>> list(const std::string& path) override;
   base::Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;

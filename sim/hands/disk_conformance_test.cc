@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 
+#include "env/file_tree.h"
 #include "env/posix/posix_disk.h"
 #include "sim/hands/sim_disk.h"
 
@@ -291,6 +292,32 @@ TEST_P(DiskConformance, make_dir_is_content_with_a_directory_but_not_with_a_file
   make("a");
   EXPECT_EQ(code_of(disk_->make_dir(at("a"))), ErrorCode::kAlreadyExists);
   EXPECT_EQ(code_of(disk_->make_dir(at("none/d"))), ErrorCode::kNotFound);
+}
+
+TEST_P(DiskConformance, remove_dir_takes_an_empty_directory_only) {
+  ASSERT_TRUE(disk_->make_dir(at("d")).is_ok());
+  make("d/a");
+  make("b");
+  EXPECT_EQ(code_of(disk_->remove_dir(at("d"))), ErrorCode::kIo);
+  EXPECT_EQ(code_of(disk_->remove_dir(at("b"))), ErrorCode::kIo);
+  EXPECT_EQ(code_of(disk_->remove_dir(at("none"))), ErrorCode::kNotFound);
+  ASSERT_TRUE(disk_->unlink(at("d/a")).is_ok());
+  EXPECT_TRUE(disk_->remove_dir(at("d")).is_ok());
+  EXPECT_FALSE(*disk_->exists(at("d")));
+}
+
+TEST_P(DiskConformance, a_tree_is_removed_with_all_below_it_and_links_elsewhere_stay) {
+  ASSERT_TRUE(disk_->make_dir(at("d")).is_ok());
+  ASSERT_TRUE(disk_->make_dir(at("d/e")).is_ok());
+  make("d/a");
+  make("d/e/b", "kept");
+  ASSERT_TRUE(disk_->link(at("d/e/b"), at("b")).is_ok());
+  ASSERT_TRUE(env::remove_tree(*disk_, at("d")).is_ok());
+  EXPECT_FALSE(*disk_->exists(at("d")));
+  EXPECT_EQ(*disk_->link_count(at("b")), 1u);
+  EXPECT_TRUE(env::remove_tree(*disk_, at("d")).is_ok()) << "nothing is there";
+  EXPECT_TRUE(env::remove_tree(*disk_, at("b")).is_ok()) << "a file alone";
+  EXPECT_FALSE(*disk_->exists(at("b")));
 }
 
 TEST_P(DiskConformance, list_is_sorted_and_names_directories_too) {

@@ -26,6 +26,7 @@ bool changes_disk(DiskOperationKind kind) {
     case Kind::kUnlink:
     case Kind::kLink:
     case Kind::kMakeDir:
+    case Kind::kRemoveDir:
     case Kind::kSyncDir:
     case Kind::kLock: return true;
   }
@@ -46,6 +47,7 @@ std::string_view disk_operation_name(DiskOperationKind kind) {
     case Kind::kUnlink: return "unlink";
     case Kind::kLink: return "link";
     case Kind::kMakeDir: return "make directory";
+    case Kind::kRemoveDir: return "remove directory";
     case Kind::kSyncDir: return "sync directory";
     case Kind::kLock: return "lock";
     case Kind::kInspect: return "inspect";
@@ -188,6 +190,11 @@ base::Status SimDisk::make_dir(const std::string& path) {
     ALF_TRY_STATUS(names_.create(path, true));
     return base::ok();
   });
+}
+
+base::Status SimDisk::remove_dir(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  return operate(Kind::kRemoveDir, path, [&] { return names_.remove_dir(path); });
 }
 
 base::Status SimDisk::sync_dir(const std::string& path) {

@@ -45,6 +45,7 @@ enum class DiskOperationKind : unsigned char {
   kUnlink,
   kLink,
   kMakeDir,
+  kRemoveDir,
   kSyncDir,
   kLock,
   kInspect,  // size, exists, link_count, list, free_bytes
@@ -97,6 +98,7 @@ class SimDisk final : public env::Disk {
   base::Result<uint64_t> link_count(const std::string& path) override;
   base::Result<bool> exists(const std::string& path) override;
   base::Status make_dir(const std::string& path) override;
+  base::Status remove_dir(const std::string& path) override;
   base::Status sync_dir(const std::string& path) override;
   base::Result<std::vector<std::string>> list(const std::string& path) override;
   base::Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;

@@ -127,6 +127,15 @@ base::Status NameTree::unlink(const std::string& path) {
   return base::ok();
 }
 
+base::Status NameTree::remove_dir(const std::string& path) {
+  ALF_TRY(Name name, resolve(path));
+  ALF_TRY(InodePtr inode, find(path));
+  if (!inode->is_directory) return failure(base::ErrorCode::kIo, "rmdir", path, "a file");
+  if (!inode->names.empty()) return failure(base::ErrorCode::kIo, "rmdir", path, "it is not empty");
+  apply({.removed = std::move(name), .inode = std::move(inode)});
+  return base::ok();
+}
+
 base::Status NameTree::link(const std::string& from, const std::string& to) {
   ALF_TRY(InodePtr inode, find(from));
   if (inode->is_directory) return failure(base::ErrorCode::kIo, "link", from, "a directory");

@@ -43,6 +43,7 @@ class NameTree {
   base::Result<InodePtr> create(const std::string& path, bool is_directory);
   base::Status rename(const std::string& from, const std::string& to);
   base::Status unlink(const std::string& path);
+  base::Status remove_dir(const std::string& path);
   base::Status link(const std::string& from, const std::string& to);
   base::Result<uint64_t> link_count(const std::string& path) const;
   base::Result<std::vector<std::string>> list(const std::string& path) const;

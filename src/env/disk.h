@@ -4,7 +4,7 @@
 // What is durable when:
 //   - bytes of write_at: after the next successful sync() of a File of that file;
 //   - bytes of write_at_durable, and the file's length with them: when it returns;
-//   - a name (create, rename, unlink, link, make_dir): after sync_dir of its directory.
+//   - a name (create, rename, unlink, link, make_dir, remove_dir): after sync_dir of its directory.
 // A failed sync or durable write finishes the File: nobody may retry it, because the page
 // cache may have dropped the bytes (promise 2). The owner stops the node.
 //
@@ -81,6 +81,7 @@ class Disk {
   virtual base::Result<uint64_t> link_count(const std::string& path) = 0;
   virtual base::Result<bool> exists(const std::string& path) = 0;
   virtual base::Status make_dir(const std::string& path) = 0;  // success where it is there already
+  virtual base::Status remove_dir(const std::string& path) = 0;  // an empty one; kIo for another
   virtual base::Status sync_dir(const std::string& path) = 0;
   // Names (not paths) of the entries of a directory, sorted.
   virtual base::Result<std::vector<std::string>> list(const std::string& path) = 0;

@@ -21,6 +21,9 @@ std::string_view directory_of(std::string_view path) {
   return path.substr(0, path.size() - name_of(path).size() - 1);
 }
 
+// As RocksDB calls the directory of a checkpoint that it is making.
+constexpr std::string_view kUnfinishedCheckpoint = ".tmp";
+
 bool waits_to_be_ingested(std::string_view path) {
   return path.find('/') != path.npos && name_of(directory_of(path)) == kIngestName;
 }
@@ -126,7 +129,9 @@ class CarefulFiles final : public rocksdb::FileSystemWrapper {
       *result = std::make_unique<NotesFile>(status.ok() ? std::move(file) : nullptr);
       return IOStatus::OK();
     }
-    if (status.ok() && name_of(path).starts_with("MANIFEST-")) {
+    // That of a checkpoint being made is nobody's yet.
+    const bool is_copy = directory_of(path).ends_with(kUnfinishedCheckpoint);
+    if (status.ok() && name_of(path).starts_with("MANIFEST-") && !is_copy) {
       file = std::make_unique<ManifestFile>(std::move(file), is_suspect_);
     }
     *result = std::move(file);

@@ -6,9 +6,11 @@
 #include <map>
 #include <random>
 
+#include "env/file_tree.h"
 #include "index/index.h"
 #include "index/rocks_store.h"
 #include "index/twin_store.h"
+#include "sim/hands/sim_disk.h"
 
 namespace alfheim::index {
 namespace {
@@ -27,6 +29,10 @@ class StoreMaker {
   virtual ~StoreMaker() = default;
   // Over what the last one left; the last one is gone by then.
   virtual std::unique_ptr<Store> open() = 0;
+  // Gives a checkpoint of `store` the number that it says.
+  virtual void make_checkpoint(Store& store, uint64_t& applied) = 0;
+  // Over the last checkpoint.
+  virtual std::unique_ptr<Store> open_checkpoint() = 0;
 };
 
 class TwinMaker final : public StoreMaker {
@@ -35,8 +41,22 @@ class TwinMaker final : public StoreMaker {
     return std::make_unique<TwinStore>(disk_,
                                        TwinStore::Options{.seed = 7, .would_block_per_1000 = 100});
   }
+  void make_checkpoint(Store& store, uint64_t& applied) override {
+    EXPECT_TRUE(env::remove_tree(files_, "/checkpoint").is_ok());
+    const auto made = store.checkpoint(files_, "/checkpoint");
+    ASSERT_TRUE(made.is_ok()) << made.error().message;
+    applied = *made;
+  }
+  std::unique_ptr<Store> open_checkpoint() override {
+    auto content = read_twin_checkpoint(files_, "/checkpoint");
+    EXPECT_TRUE(content.is_ok());
+    auto disk = std::make_shared<TwinDisk>();
+    disk->replace(std::move(content).value());
+    return std::make_unique<TwinStore>(std::move(disk));
+  }
 
  private:
+  sim::SimDisk files_;
   std::shared_ptr<TwinDisk> disk_ = std::make_shared<TwinDisk>();
 };
 
@@ -54,8 +74,23 @@ class RocksMaker final : public StoreMaker {
     EXPECT_TRUE(store.is_ok()) << (store.is_ok() ? "" : store.error().message);
     return std::move(store).value();
   }
+  void make_checkpoint(Store& store, uint64_t& applied) override {
+    std::filesystem::remove_all(dir_ + "/checkpoint");
+    const auto made = store.checkpoint(files_, dir_ + "/checkpoint");
+    ASSERT_TRUE(made.is_ok()) << made.error().message;
+    applied = *made;
+  }
+  std::unique_ptr<Store> open_checkpoint() override {
+    // On another node the files are copies.
+    std::filesystem::remove_all(dir_ + "/copied");
+    std::filesystem::copy(dir_ + "/checkpoint", dir_ + "/copied");
+    auto store = RocksStore::open({.dir = dir_ + "/copied"});
+    EXPECT_TRUE(store.is_ok()) << (store.is_ok() ? "" : store.error().message);
+    return std::move(store).value();
+  }
 
  private:
+  sim::SimDisk files_;
   std::string dir_;
 };
 
@@ -260,8 +295,30 @@ class Conformance : public testing::TestWithParam<Setting> {
     warmed_count_max_ = std::max(warmed_count_max_, index_->stats().warmed_count);
   }
 
+  // What was ingested after it was made is not in it.
+  void check_checkpoint() {
+    if (checkpoint_applied_ == 0) return;
+    const std::unique_ptr<Store> store = maker_->open_checkpoint();
+    ASSERT_EQ(store->persisted_applied(), checkpoint_applied_);
+    const auto snapshot = store->snapshot();
+    const auto cursor = snapshot->scan({});
+    cursor->seek({});
+    for (auto at = checkpointed_.begin(); at != checkpointed_.end(); ++at, cursor->next()) {
+      ASSERT_NO_FATAL_FAILURE(expect_at(*cursor, checkpointed_, at));
+    }
+    EXPECT_FALSE(cursor->is_valid());
+    ++checkpoint_count_;
+  }
+  void renew_checkpoint() {
+    ASSERT_NO_FATAL_FAILURE(check_checkpoint());
+    ASSERT_NO_FATAL_FAILURE(maker_->make_checkpoint(*store_, checkpoint_applied_));
+    ASSERT_EQ(checkpoint_applied_, persisted_applied_);
+    checkpointed_ = persisted_;
+  }
+
   void step() {
     if (pick(4) == 0) advance_warm_up();
+    if (pick(100) == 0) renew_checkpoint();
     const uint64_t dice = pick(100);
     if (dice < 40) {
       write();
@@ -296,7 +353,9 @@ class Conformance : public testing::TestWithParam<Setting> {
   uint64_t warmed_count_max_ = 0;  // of one life
   uint64_t life_ = 0;
   bool is_forward_ = true;
-  Model model_, frozen_model_, persisted_;
+  Model model_, frozen_model_, persisted_, checkpointed_;
+  uint64_t checkpoint_applied_ = 0;
+  uint64_t checkpoint_count_ = 0;  // of those that were opened
   uint64_t applied_ = 0;
   uint64_t persisted_applied_ = 0;
   std::vector<SeenState> views_;
@@ -311,6 +370,7 @@ TEST_P(Conformance, the_index_is_a_map_with_views_through_freezes_evictions_and_
   }
   for (const SeenState& seen : views_) ASSERT_NO_FATAL_FAILURE(check_whole_scan(seen));
   EXPECT_GT(warmed_count_max_, 0u);
+  EXPECT_GT(checkpoint_count_, 0u);
   // Without views everything superseded goes, after a few writes that have time for it.
   views_.clear();
   while (job_ != nullptr) advance_freeze();

@@ -12,10 +12,12 @@
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <vector>
 
 #include "base/check.h"
@@ -214,6 +216,7 @@ struct RocksStore::State {
   rocksdb::Options rocks;
   std::unique_ptr<rocksdb::DB> db;
   std::atomic<uint64_t> applied = 0;
+  std::mutex change_mutex;  // held over an ingest: a checkpoint's number is that of its content
 
   base::Status clear_ingest_dir();
   base::Status load_applied();
@@ -357,6 +360,7 @@ base::Result<rocksdb::IngestExternalFileArg> RocksStore::State::write_files(Sort
 
 base::Status RocksStore::ingest(SortedSource& records, uint64_t applied) {
   ALF_CHECK(!state_->options.is_read_only);
+  const std::lock_guard lock(state_->change_mutex);
   ALF_CHECK_MSG(applied >= state_->applied, "the persisted state never goes back");
   ALF_TRY_STATUS(state_->go_on());
   ALF_TRY_STATUS(state_->clear_ingest_dir());
@@ -391,6 +395,18 @@ bool RocksStore::can_ingest() const {
   // RocksDB 7.8 always knows this property; without an answer there is nothing to wait for.
   if (!state_->db->GetProperty("rocksdb.num-files-at-level0", &count)) return true;
   return std::atoi(count.c_str()) < state_->options.level0_files_max;
+}
+
+base::Result<uint64_t> RocksStore::checkpoint(env::Disk&, const std::string& dir) {
+  ALF_CHECK(!state_->options.is_read_only);
+  const std::lock_guard lock(state_->change_mutex);
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(state_->db.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  // Nothing is in the memtable or its log, ever: nothing is to be flushed.
+  if (status.ok()) status = checkpoint->CreateCheckpoint(dir, UINT64_MAX);
+  if (!status.ok()) return error_of(status, "make a checkpoint of the index's store", dir);
+  return state_->applied.load();
 }
 
 uint64_t RocksStore::approximate_bytes(ByteView lower, ByteView upper) const {

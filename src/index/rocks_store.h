@@ -50,6 +50,9 @@ class RocksStore final : public Store {
   base::Status ingest(SortedSource& records, uint64_t applied) override;
   uint64_t persisted_applied() const override;
   bool can_ingest() const override;
+  // Hard links of the tables; the manifest and some small files are copied, so it needs some
+  // hundred bytes of the disk for each table.
+  base::Result<uint64_t> checkpoint(env::Disk& disk, const std::string& dir) override;
   uint64_t approximate_bytes(ByteView lower, ByteView upper) const override;
 
   // Reads every byte of every file, and tells of each file that is bad, and where.

@@ -14,6 +14,7 @@
 #include <map>
 
 #include "index/careful_files.h"
+#include "sim/hands/sim_disk.h"
 
 namespace alfheim::index {
 namespace {
@@ -523,6 +524,33 @@ TEST_F(RocksStoreTest, an_ingest_that_could_not_read_its_files_changes_nothing) 
   EXPECT_EQ(get(*store, key), "old");
   ingest(*store, {{key, large}}, 2);
   EXPECT_EQ(get(*store, key), large);
+}
+
+// The tables are shared: a checkpoint of a large store takes no time and no room. And what goes
+// wrong with its own manifest is not the store's: it goes on, and its files are still cleaned up.
+TEST_F(RocksStoreTest, a_checkpoint_shares_the_tables_and_its_failure_is_not_the_stores) {
+  const auto store = open();
+  ingest(*store, many(1000, Bytes(50, 'v')), 7);
+  sim::SimDisk none;
+  EXPECT_FALSE(store->checkpoint(none, dir() + "/no/such/place").is_ok());
+  const auto made = store->checkpoint(none, dir() + ".checkpoint");
+  ASSERT_TRUE(made.is_ok()) << made.error().message;
+  EXPECT_EQ(*made, 7u);
+  size_t table_count = 0;
+  for (const auto& entry : fs::directory_iterator(dir() + ".checkpoint")) {
+    if (entry.path().extension() != ".sst") continue;
+    ++table_count;
+    EXPECT_EQ(fs::hard_link_count(entry.path()), 2u);
+  }
+  EXPECT_GT(table_count, 0u);
+  auto files = index::make_careful_files(std::make_shared<NoSyncFiles>());
+  fs::create_directories(dir() + ".tmp");
+  std::ofstream(dir() + ".tmp/000001.sst").put('x');
+  const rocksdb::IOOptions options;
+  std::unique_ptr<rocksdb::FSWritableFile> manifest;
+  ASSERT_TRUE(files->NewWritableFile(dir() + ".tmp/MANIFEST-000001", {}, &manifest, nullptr).ok());
+  EXPECT_FALSE(manifest->Sync(options, nullptr).ok());
+  EXPECT_TRUE(files->DeleteFile(dir() + ".tmp/000001.sst", options, nullptr).ok());
 }
 
 TEST_F(RocksStoreTest, a_directory_is_opened_once_at_a_time) {

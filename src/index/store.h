@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -97,6 +98,14 @@ class Store {
 
   // False while an ingest should wait for compaction (level 0 is full).
   virtual bool can_ingest() const = 0;
+
+  // Makes directory `dir` (its parent is there, it is not) with files that hold the persisted
+  // state, and nothing of what is ingested later; its number. Opening them gives a Store of that
+  // state, here or, when they were copied, on another node. The files may share their bytes with
+  // the Store's own (hard links): nobody may write them. Not durable. `disk` is for a Store that
+  // has no files of its own. Any thread; an ingest waits meanwhile. After an error `dir` may be
+  // there in part.
+  virtual base::Result<uint64_t> checkpoint(env::Disk& disk, const std::string& dir) = 0;
 
   // Roughly how many bytes the keys in [lower, upper) take on disk.
   virtual uint64_t approximate_bytes(ByteView lower, ByteView upper) const = 0;

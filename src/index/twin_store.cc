@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 
 namespace alfheim::index {
 namespace {
@@ -147,6 +148,51 @@ base::Status TwinStore::ingest(SortedSource& records, uint64_t applied) {
   }
   disk_->replace({std::move(copy), applied});
   return base::ok();
+}
+
+base::Result<uint64_t> TwinStore::checkpoint(env::Disk& disk, const std::string& dir) {
+  const TwinDisk::Content content = disk_->content();
+  Bytes bytes;
+  base::put_u64(bytes, content.applied);
+  for (const auto& [key, value] : *content.records) {
+    base::put_prefixed(bytes, key);
+    base::put_prefixed(bytes, value);
+  }
+  base::put_u32(bytes, base::crc32c(bytes));
+  ALF_TRY_STATUS(disk.make_dir(dir));
+  ALF_TRY(
+      const std::unique_ptr<env::File> file,
+      disk.open(dir + "/" + std::string(kTwinFileName), {.is_writable = true, .create_new = true}));
+  ALF_TRY_STATUS(file->write_at(0, bytes));
+  return content.applied;
+}
+
+base::Result<TwinDisk::Content> read_twin_checkpoint(env::Disk& disk, const std::string& dir) {
+  const std::string path = dir + "/" + std::string(kTwinFileName);
+  ALF_TRY(const std::unique_ptr<env::File> file, disk.open(path, {}));
+  ALF_TRY(const uint64_t size_bytes, file->size_bytes());
+  Bytes bytes(size_bytes, '\0');
+  ALF_TRY(const size_t length, file->read_at(0, bytes));
+  bytes.resize(length);
+  const base::Error damaged{base::ErrorCode::kCorruption, "read " + path + ": it is damaged"};
+  constexpr size_t kCrcBytes = sizeof(uint32_t);
+  if (bytes.size() < kCrcBytes) return damaged;
+  const ByteView content(bytes.data(), bytes.size() - kCrcBytes);
+  uint32_t crc = 0;
+  base::Reader trailer(ByteView(bytes).substr(content.size()));
+  TwinDisk::Content found;
+  base::Reader reader(content);
+  if (!trailer.get_u32(crc) || crc != base::crc32c(content)) return damaged;
+  if (!reader.get_u64(found.applied)) return damaged;
+  auto records = std::make_shared<Records>();
+  while (!reader.is_empty()) {
+    ByteView key;
+    ByteView value;
+    if (!reader.get_prefixed(key) || !reader.get_prefixed(value)) return damaged;
+    records->emplace_hint(records->end(), Bytes(key), Bytes(value));
+  }
+  found.records = std::move(records);
+  return found;
 }
 
 uint64_t TwinStore::approximate_bytes(ByteView lower, ByteView upper) const {

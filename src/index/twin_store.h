@@ -37,6 +37,14 @@ class TwinDisk {
   Content content_;
 };
 
+// The one file of a twin's checkpoint: `applied` u64, then key and value of each record, prefixed
+// with their lengths, then crc32c of all that u32. No format: a run of the simulator makes and
+// reads it.
+inline constexpr std::string_view kTwinFileName = "RECORDS";
+
+// What a checkpoint in `dir` holds. kNotFound where there is none, kCorruption where it is damaged.
+base::Result<TwinDisk::Content> read_twin_checkpoint(env::Disk& disk, const std::string& dir);
+
 class TwinStore final : public Store {
  public:
   struct Options {
@@ -53,6 +61,8 @@ class TwinStore final : public Store {
   base::Status ingest(SortedSource& records, uint64_t applied) override;
   uint64_t persisted_applied() const override { return disk_->content().applied; }
   bool can_ingest() const override { return !is_full_; }
+  // One file, kTwinFileName.
+  base::Result<uint64_t> checkpoint(env::Disk& disk, const std::string& dir) override;
   uint64_t approximate_bytes(ByteView lower, ByteView upper) const override;
 
   void set_full(bool is_full) { is_full_ = is_full; }

@@ -50,6 +50,7 @@ class NullDisk final : public env::Disk {
   base::Result<uint64_t> link_count(const std::string& p) override { return disk_.link_count(p); }
   base::Result<bool> exists(const std::string& path) override { return disk_.exists(path); }
   base::Status make_dir(const std::string& path) override { return disk_.make_dir(path); }
+  base::Status remove_dir(const std::string& path) override { return disk_.remove_dir(path); }
   base::Status sync_dir(const std::string& path) override { return disk_.sync_dir(path); }
   base::Result<std::vector<std::string>> list(const std::string& p) override {
     return disk_.list(p);

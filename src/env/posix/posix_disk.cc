@@ -78,6 +78,15 @@ base::Status PosixDisk::make_dir(const std::string& path) {
   return error_from_errno("mkdir", path, error);
 }
 
+base::Status PosixDisk::remove_dir(const std::string& path) {
+  if (rmdir(path.c_str()) == 0) return base::ok();
+  const int error = errno;
+  struct stat found {};
+  // For rmdir a file is nothing that can be found; for everybody else it is there.
+  const bool is_file = stat(path.c_str(), &found) == 0 && !S_ISDIR(found.st_mode);
+  return error_from_errno("rmdir", path, is_file || error == EEXIST ? ENOTEMPTY : error);
+}
+
 base::Status PosixDisk::sync_dir(const std::string& path) {
   const FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.is_open()) return error_from_errno("open directory", path, errno);

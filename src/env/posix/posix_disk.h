@@ -21,6 +21,7 @@ class PosixDisk final : public Disk {
   base::Result<uint64_t> link_count(const std::string& path) override;
   base::Result<bool> exists(const std::string& path) override;
   base::Status make_dir(const std::string& path) override;
+  base::Status remove_dir(const std::string& path) override;
   base::Status sync_dir(const std::string& path) override;
   base::Result<std::vector<std::string>> list(const std::string& path) override;
   base::Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
