@@ -94,7 +94,7 @@ class Verifier {
     auto opened = open_segment(disk_, path, id);
     if (!opened.is_ok()) return error(path, 0, opened.error().message);
     Segment& segment = *opened->segment;
-    if (meta_ && !(segment.header.identity == meta_->identity)) {
+    if (meta_ && !is_same_group(segment.header.identity, meta_->identity)) {
       error(path, 0, "the segment belongs to another log than META");
     }
     const SegmentTable listed = std::move(segment.table);

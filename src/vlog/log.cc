@@ -209,18 +209,21 @@ base::Status Log::close() {
 // dropped, META takes over its knowledge; else they would come back at the next open. What a
 // segment that stays tells needs no room in META, which is small. Dropped and retired files may be
 // there after a crash or not, so they are noted, but nothing is left for them to tell.
+bool LogState::is_trim_told(const Segment& trimmed, const std::vector<SegmentPtr>& segments,
+                            uint64_t without_id) {
+  const LogIndex last = trimmed.table.last_index();
+  return std::any_of(segments.begin(), segments.end(), [&](const SegmentPtr& later) {
+    return later->header.id > trimmed.header.id && later->header.id != without_id &&
+           later->header.first_index <= last.next();
+  });
+}
+
 std::vector<SegmentTrim> LogState::trims_without(uint64_t dropped_id) const {
   std::vector<SegmentTrim> trims;
   const auto note = [&](const SegmentPtr& trimmed) {
     if (!trimmed->is_trimmed()) return;
-    const LogIndex last = trimmed->table.last_index();
-    const auto tells = [&](const SegmentPtr& later) {
-      return later->header.id > trimmed->header.id && later->header.id != dropped_id &&
-             later->header.first_index <= last.next();
-    };
-    const std::vector<SegmentPtr>& all = shared.set->segments();
-    if (std::any_of(all.begin(), all.end(), tells)) return;
-    trims.push_back({trimmed->header.id, last});
+    if (is_trim_told(*trimmed, shared.set->segments(), dropped_id)) return;
+    trims.push_back({trimmed->header.id, trimmed->table.last_index()});
   };
   const std::shared_lock lock(mutex);
   for (const SegmentPtr& segment : shared.set->segments()) note(segment);

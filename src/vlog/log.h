@@ -55,6 +55,22 @@ struct SegmentInfo {
   uint64_t data_bytes = 0;  // of it, written by batches
 };
 
+// A log as its files hold it, all of them sealed: what another member of the group can be given.
+struct SealedLog {
+  struct File {
+    uint64_t id = 0;
+    std::string path;
+    uint64_t bytes = 0;
+  };
+  std::vector<Pin> pins;           // while they live the files stay as they are
+  std::vector<File> files;         // by first index
+  std::vector<SegmentTrim> trims;  // what the files' footers list, and was truncated
+  base::LogIndex first_index;
+  base::Term previous_term;  // of the entry before it
+  base::LogIndex last_index;
+  base::Term last_term;
+};
+
 struct LogStats {
   uint64_t batch_count = 0;
   uint64_t entry_count = 0;
@@ -102,6 +118,10 @@ class Log {
   // Entries below `first` are no longer log: they stay readable until their segment is dropped.
   // Beyond last_index() + 1 the log becomes empty (a snapshot replaced it). Never goes back.
   base::Status set_log_start(base::LogIndex first, base::Term previous_term);
+  // Seals the open segment, so that all that is held stands in sealed ones. What `earlier` holds is
+  // among the files, though it was dropped meanwhile: a view taken under that pin finds its values
+  // in them. Entries of the log are there from first_index() on, without a gap.
+  base::Result<SealedLog> seal(Pin earlier);
   // Leaves the clean marker; every later change fails with kUnavailable.
   base::Status close();
 

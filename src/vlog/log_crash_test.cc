@@ -67,12 +67,17 @@ class CrashLoop {
 
   void work() {
     for (int step = 0; step < 40 && !failed_; ++step) {
-      switch (chance_.below(12)) {
+      switch (chance_.below(13)) {
         case 0: save_hard_state(); break;
         case 1: set_log_start(); break;
         case 2: drop(); break;
         case 3: note(world_.log->replenish_spares()); break;
         case 4: truncate(); break;
+        case 5: {
+          const auto sealed = world_.log->seal(world_.log->pin());
+          note(sealed.is_ok() ? base::ok() : base::Status(sealed.error()));
+          break;
+        }
         default: append(truth_.last + 1, current_term()); break;
       }
       if (!failed_) world_.log->check_invariants();

@@ -113,6 +113,9 @@ struct LogState {
   Found find(const SegmentSet* pinned, base::LogIndex index) const;
   // How a value is read from a file: not everything that is fetched shall stay in memory.
   env::ReadMode mode_of_fetch(env::ReadMode mode);
+  // With the lock held: whether one of `segments` (but that one) shows where `trimmed` ends.
+  static bool is_trim_told(const Segment& trimmed, const std::vector<SegmentPtr>& segments,
+                           uint64_t without_id);
   std::vector<SegmentTrim> trims_without(uint64_t dropped_id) const;
   base::Status save_trims(uint64_t dropped_id);
 

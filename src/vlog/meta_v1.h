@@ -23,6 +23,12 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+// Segments go from one member of a group to another as they are, so they may bear the number of
+// any; they are never another cluster's or another group's.
+inline bool is_same_group(const Identity& a, const Identity& b) {
+  return a.cluster_uid == b.cluster_uid && a.group == b.group;
+}
+
 // The footer of sealed segment `segment_id` lists entries after `last_index` that a later segment
 // truncated; kept here because that later segment is gone.
 struct SegmentTrim {

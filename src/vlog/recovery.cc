@@ -163,7 +163,7 @@ base::Status Recovery::load_segments(const std::vector<std::string>& names) {
     if (!id) continue;
     const std::string path = path_in(options_.dir, name);
     ALF_TRY(OpenedSegment opened, open_segment(disk_, path, *id));
-    if (!(opened.segment->header.identity == meta_.identity)) {
+    if (!is_same_group(opened.segment->header.identity, meta_.identity)) {
       return corruption_at(path, 0, "the segment belongs to another log than META");
     }
     ALF_CHECK(opened_.empty() || opened_.back().segment->header.id < *id);
