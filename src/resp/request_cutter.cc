@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +16,9 @@ namespace {
 constexpr size_t kLineEndBytes = 2;
 // Between requests argv_ keeps room for this many arguments.
 constexpr size_t kArgumentsKept = 1024;
+// A request of more than these will have all that it announced, most likely: to go on doubling
+// would copy megabytes at a time. What does not come is never touched.
+constexpr size_t kArgumentsDoubled = 16 * 1024;
 // What the fast path of a number reads; so few digits cannot overflow.
 constexpr size_t kFastDigitsMax = 9;
 // A buffer this many times larger than what is needed is given back.
@@ -26,28 +30,30 @@ void RequestCutter::Free::operator()(char* memory) const { std::free(memory); }
 
 RequestCutter::RequestCutter(Options options) : options_(options) {}
 
-std::span<char> RequestCutter::room(size_t size_hint) {
+std::span<char> RequestCutter::room() {
   forget_given();
   if (begin_ == end_) begin_ = scan_ = end_ = 0;
-  const size_t ordinary = std::max(size_hint, kReadBytes);
-  const size_t kept = end_ - begin_;
   const size_t wanted = bytes_wanted();
-  const size_t needed = kept + (wanted > 0 ? wanted : kRoomBytesMin);
-  const bool is_oversized = capacity_ > ordinary && capacity_ / kShrinkFactor > needed;
-  if (capacity_ - begin_ < needed || is_oversized) {
-    size_t capacity = capacity_;
-    if (needed <= ordinary && (is_oversized || capacity_ < needed)) {
-      capacity = ordinary;
-    } else if (needed > capacity_ || is_oversized) {
-      // A large bulk gets what it announced, with room for the short arguments behind it. A
-      // request that grows piece by piece grows by half each time, which keeps the copies
-      // linear in its size.
-      capacity = std::max(needed + kReadBytes, kept + kept / 2);
-    }
-    if (!move_to_front(capacity)) return {};
-  }
+  if (!make_room(wanted > 0 ? wanted : room_bytes_min())) return {};
   ALF_CHECK(end_ < capacity_);
   return {buffer_.get() + end_, capacity_ - end_};
+}
+
+bool RequestCutter::make_room(size_t bytes_more) {
+  const size_t ordinary = options_.read_bytes;
+  const size_t kept = end_ - begin_;
+  const size_t needed = kept + bytes_more;
+  const bool is_short = capacity_ - begin_ < needed;
+  // Few bytes are rather brought to the front, with their arguments.
+  const bool is_part = arguments_left_ > 0 && (is_in_parts() || scan_ - begin_ > ordinary);
+  if (is_part) return !is_short || begin_part(bytes_more);
+  const bool is_oversized = capacity_ > ordinary && capacity_ / kShrinkFactor > needed;
+  if (!is_short && !is_oversized) return true;
+  if (needed <= ordinary && (is_oversized || capacity_ < needed)) return move_to_front(ordinary);
+  if (needed <= capacity_ && !is_oversized) return move_to_front(capacity_);
+  // A large bulk gets what it announced, with room for the short arguments behind it. What was
+  // not looked at grows by half each time, which keeps the copies linear in its size.
+  return move_to_front(std::max(needed + ordinary, kept + kept / 2));
 }
 
 void RequestCutter::commit(size_t count) {
@@ -58,7 +64,7 @@ void RequestCutter::commit(size_t count) {
 
 void RequestCutter::release_idle() {
   forget_given();
-  if (begin_ != end_) return;
+  if (bytes_unconsumed() > 0) return;
   buffer_.reset();
   argv_ = std::vector<std::string_view>();
   capacity_ = filled_bytes_ = begin_ = scan_ = end_ = 0;
@@ -73,16 +79,18 @@ size_t RequestCutter::bytes_wanted() const {
 std::optional<RequestCutter::Taken> RequestCutter::take_request() {
   ALF_CHECK(is_given_ && begin_ == scan_);
   const size_t rest = end_ - begin_;
-  std::unique_ptr<char, Free> fresh;
+  Buffer fresh;
   size_t fresh_capacity = 0;
   if (rest > 0) {
-    fresh_capacity = std::max(rest + kRoomBytesMin, kReadBytes);
+    fresh_capacity = std::max(rest + room_bytes_min(), options_.read_bytes);
     fresh.reset(static_cast<char*>(std::malloc(fresh_capacity)));
     if (fresh == nullptr) return std::nullopt;
     std::memcpy(fresh.get(), buffer_.get() + begin_, rest);
   }
-  Taken taken{std::exchange(buffer_, std::move(fresh)), filled_bytes_,
+  Taken taken{std::exchange(parts_.buffers, {}), parts_.filled + filled_bytes_,
               std::exchange(argv_, std::vector<std::string_view>())};
+  taken.buffers.push_back(std::exchange(buffer_, std::move(fresh)));
+  parts_ = {};
   is_given_ = false;
   capacity_ = fresh_capacity;
   begin_ = scan_ = 0;
@@ -94,6 +102,7 @@ void RequestCutter::forget_given() {
   if (!is_given_) return;
   is_given_ = false;
   argv_.clear();
+  if (is_in_parts()) parts_ = {};
   // Not "= {}", which empties a vector and keeps its memory.
   if (argv_.capacity() > kArgumentsKept) argv_ = std::vector<std::string_view>();
 }
@@ -102,13 +111,13 @@ bool RequestCutter::move_to_front(size_t capacity) {
   const size_t kept = end_ - begin_;
   ALF_CHECK(kept < capacity);
   const char* const old_front = buffer_.get() + begin_;
-  std::unique_ptr<char, Free> old_buffer;  // lives until nothing points into it any more
+  Buffer old_buffer;  // lives until nothing points into it any more
   if (capacity == capacity_) {
     std::memmove(buffer_.get(), old_front, kept);
   } else {
     // malloc, because memory for an announced bulk must not be touched before bytes arrive in
     // it, and because running out of it is the end of one connection, not of the process.
-    std::unique_ptr<char, Free> fresh(static_cast<char*>(std::malloc(capacity)));
+    Buffer fresh(static_cast<char*>(std::malloc(capacity)));
     if (fresh == nullptr) return false;
     if (kept > 0) std::memcpy(fresh.get(), old_front, kept);
     old_buffer = std::exchange(buffer_, std::move(fresh));
@@ -125,6 +134,30 @@ bool RequestCutter::move_to_front(size_t capacity) {
   return true;
 }
 
+bool RequestCutter::begin_part(size_t bytes_more) {
+  const size_t moved = end_ - scan_;  // of one argument: all of it has room where it goes
+  const size_t most = options_.read_bytes * (kPartBytesMax / kReadBytes);
+  const size_t share = std::clamp(bytes_unconsumed() / 2, options_.read_bytes, most);
+  const size_t capacity = std::max(moved + bytes_more + options_.read_bytes, share);
+  Buffer fresh(static_cast<char*>(std::malloc(capacity)));
+  if (fresh == nullptr) return false;
+  if (moved > 0) std::memcpy(fresh.get(), buffer_.get() + scan_, moved);
+  parts_.unconsumed += scan_ - begin_;
+  const char* const last = argv_.empty() ? nullptr : argv_.back().data();
+  const bool is_used =
+      std::less_equal<>()(buffer_.get(), last) && std::less<>()(last, buffer_.get() + capacity_);
+  if (is_used) {
+    parts_.capacity += capacity_;
+    parts_.filled += filled_bytes_;
+    parts_.buffers.push_back(std::move(buffer_));
+  }
+  buffer_ = std::move(fresh);
+  capacity_ = capacity;
+  begin_ = scan_ = 0;
+  end_ = filled_bytes_ = moved;
+  return true;
+}
+
 Cut RequestCutter::next() {
   if (!error_.empty()) return Cut::kProtocolError;
   for (;;) {
@@ -137,6 +170,7 @@ Cut RequestCutter::next() {
       case Progress::kDone: break;
     }
     begin_ = scan_;
+    parts_.unconsumed = 0;
     is_given_ = true;
     if (!argv_.empty()) return Cut::kRequest;
   }
@@ -153,6 +187,9 @@ RequestCutter::Progress RequestCutter::cut_multibulk() {
       if (progress != Progress::kDone) return progress;
     }
     if (end_ - scan_ < bulk_bytes_ + kLineEndBytes) return Progress::kNeedMore;
+    if (argv_.size() == argv_.capacity() && argv_.size() >= kArgumentsDoubled) {
+      argv_.reserve(argv_.size() + arguments_left_);
+    }
     argv_.emplace_back(buffer_.get() + scan_, bulk_bytes_);
     // What the line end consists of is not looked at; Redis does not either.
     scan_ += bulk_bytes_ + kLineEndBytes;
@@ -252,6 +289,7 @@ RequestCutter::Progress RequestCutter::cut_inline() {
 RequestCutter::Progress RequestCutter::fail(std::string text) {
   error_ = std::move(text);
   argv_.clear();
+  parts_ = {};
   bulk_bytes_ = kNoBulk;  // nothing is wanted any more
   return Progress::kError;
 }

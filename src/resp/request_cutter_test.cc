@@ -112,8 +112,11 @@ TEST(RequestCutter, EveryDivisionIntoTwoReadsGivesTheSame) {
   const CutResult whole = cut_whole(all);
   ASSERT_EQ(whole.error, "");
   for (size_t first = 1; first < all.size(); ++first) {
-    size_t reads = 0;
-    EXPECT_EQ(cut_all(all, {}, [&] { return reads++ == 0 ? first : all.size(); }), whole) << first;
+    for (const size_t read_bytes : {size_t{16}, RequestCutter::kReadBytes}) {
+      size_t reads = 0;
+      const auto next_piece = [&] { return reads++ == 0 ? first : all.size(); };
+      EXPECT_EQ(cut_all(all, {.read_bytes = read_bytes}, next_piece), whole) << first;
+    }
   }
 }
 
@@ -146,10 +149,13 @@ TEST(RequestCutter, RandomPipelinesComeOutAsTheyWentInWhateverTheReads) {
     }
     for (const size_t piece_max : {3, 100, 5000, 20'000, 1'000'000}) {
       if (piece_max < 100 && input.size() > 100'000) continue;
-      const CutResult result = cut_all(input, {}, [&] { return 1 + random() % piece_max; });
-      ASSERT_EQ(result.error, "");
-      ASSERT_EQ(result.requests, expected);
-      ASSERT_EQ(result.bytes_unconsumed, 0u);
+      for (const size_t read_bytes : {size_t{64}, RequestCutter::kReadBytes}) {
+        const CutResult result =
+            cut_all(input, {.read_bytes = read_bytes}, [&] { return 1 + random() % piece_max; });
+        ASSERT_EQ(result.error, "");
+        ASSERT_EQ(result.requests, expected);
+        ASSERT_EQ(result.bytes_unconsumed, 0u);
+      }
     }
   }
 }
@@ -272,6 +278,103 @@ TEST(RequestCutter, AMillionArgumentsAndManyLargeOnesAreCutInLinearTime) {
   result = cut_all(input, {}, [] { return 16'384; });
   ASSERT_EQ(result.requests.size(), 1u);
   EXPECT_EQ(result.requests[0].back(), large);
+}
+
+// As a session reads: at most so much a turn, and all that is whole is cut.
+void read_and_cut(RequestCutter& cutter, std::string_view& input, size_t bytes_max) {
+  const std::span<char> room = cutter.room();
+  ASSERT_FALSE(room.empty());
+  const size_t count = std::min({room.size(), input.size(), bytes_max});
+  std::memcpy(room.data(), input.data(), count);
+  cutter.commit(count);
+  input.remove_prefix(count);
+}
+
+TEST(RequestCutter, WhatHasComeOfALargeRequestStaysWhereItIs) {
+  constexpr size_t kReadMax = 256 * base::kKiB;
+  std::vector<std::string> words{"MSET"};
+  for (size_t i = 0; i < 400'000; ++i) {
+    words.push_back(i % 50'000 == 1 ? std::string(300'000, 'v') : "word" + std::to_string(i));
+  }
+  std::string input;
+  append_request(input, {words.begin(), words.end()});
+  const std::string behind = "PING\r\n*2\r\n$4\r\nEC";
+  input += behind;
+  RequestCutter cutter({});
+  std::string_view left = input;
+  std::vector<const char*> places;
+  const std::string_view* list = nullptr;
+  for (Cut cut = Cut::kNeedMore; cut == Cut::kNeedMore;) {
+    ASSERT_FALSE(left.empty());
+    read_and_cut(cutter, left, kReadMax);
+    cut = cutter.next();
+    const size_t arrived = input.size() - left.size();
+    ASSERT_TRUE(cut == Cut::kRequest || cutter.bytes_unconsumed() == arrived);
+    ASSERT_GE(cutter.capacity_bytes(), cutter.bytes_unconsumed());
+    const Arguments argv = cutter.argv();
+    ASSERT_GE(cutter.memory_bytes(), cutter.bytes_unconsumed() + argv.size() * sizeof(argv[0]));
+    for (size_t i = 0; i < places.size(); i += 97) ASSERT_EQ(argv[i].data(), places[i]) << i;
+    // The list grows by doubling only while it is short.
+    ASSERT_TRUE(places.size() <= 20'000 || argv.data() == list);
+    list = argv.data();
+    // Before it is large it may still move.
+    if (arrived < 2 * kReadMax) continue;
+    for (size_t i = places.size(); i < argv.size(); ++i) places.push_back(argv[i].data());
+  }
+  EXPECT_GT(places.size(), 300'000u);
+  EXPECT_TRUE(std::equal(words.begin(), words.end(), cutter.argv().begin(), cutter.argv().end()));
+  EXPECT_EQ(cutter.bytes_unconsumed(), behind.size() - left.size());
+  EXPECT_LT(cutter.memory_bytes(), input.size() * 5 / 4 + words.size() * sizeof(std::string_view));
+
+  auto taken = cutter.take_request();
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_GT(taken->buffers.size(), 5u);
+  EXPECT_GE(taken->buffer_bytes, input.size() - behind.size());
+  EXPECT_LE(cutter.memory_bytes(), RequestCutter::kReadBytes);
+  put(cutter, left);
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  EXPECT_THAT(cutter.argv(), ElementsAre("PING"));
+  put(cutter, "HO\r\n$1\r\na\r\n");
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  EXPECT_THAT(cutter.argv(), ElementsAre("ECHO", "a"));
+  EXPECT_TRUE(std::equal(words.begin(), words.end(), taken->words.begin(), taken->words.end()));
+}
+
+TEST(RequestCutter, ALargeRequestThatWasGivenOutLeavesAnOrdinaryBuffer) {
+  std::string input;
+  append_request(input, std::vector<base::ByteView>(100'000, "a word of it"));
+  RequestCutter cutter({});
+  for (int round = 0; round < 2; ++round) {
+    std::string_view left = input;
+    while (!left.empty()) {
+      cutter.release_idle();  // not while bytes of it wait
+      read_and_cut(cutter, left, 100'000);
+      ASSERT_EQ(cutter.next(), left.empty() ? Cut::kRequest : Cut::kNeedMore);
+    }
+    EXPECT_EQ(cutter.argv().size(), 100'000u);
+    EXPECT_EQ(cutter.argv().back(), "a word of it");
+  }
+  EXPECT_EQ(cutter.bytes_unconsumed(), 0u);
+  EXPECT_FALSE(cutter.room().empty());
+  EXPECT_EQ(cutter.capacity_bytes(), RequestCutter::kReadBytes);
+  EXPECT_LE(cutter.memory_bytes(), RequestCutter::kReadBytes);
+  cutter.release_idle();
+  EXPECT_EQ(cutter.capacity_bytes(), 0u);
+}
+
+TEST(RequestCutter, AnErrorInALargeRequestForgetsItsParts) {
+  std::string input = "*1000000\r\n";
+  for (int i = 0; i < 20'000; ++i) input += "$3\r\nabc\r\n";
+  RequestCutter cutter({});
+  std::string_view left = input;
+  while (!left.empty()) {
+    read_and_cut(cutter, left, 20'000);
+    ASSERT_EQ(cutter.next(), Cut::kNeedMore);
+  }
+  put(cutter, "x\r\n");
+  EXPECT_EQ(cutter.next(), Cut::kProtocolError);
+  EXPECT_THAT(cutter.argv(), IsEmpty());
+  EXPECT_LT(cutter.capacity_bytes(), input.size());
 }
 
 TEST(RequestCutter, AnIdleConnectionHoldsNoMemoryUnlessBytesWait) {

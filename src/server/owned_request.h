@@ -1,7 +1,8 @@
 // server/owned_request: a request that outlives its turn in the read buffer.
 //
 // For what runs later or elsewhere: queued by MULTI, stalled behind earlier writes, read or
-// encoded on the pool. A copy of the words, or the very buffer that they were read into.
+// encoded on the pool. A copy of the words, or the very buffers that they were
+// read into.
 #pragma once
 
 #include <cstdlib>
@@ -33,7 +34,7 @@ class OwnedRequest {
     }
   }
   explicit OwnedRequest(resp::RequestCutter::Taken taken)
-      : bytes_(std::move(taken.buffer)),
+      : buffers_(std::move(taken.buffers)),
         bytes_count_(taken.buffer_bytes),
         words_(std::move(taken.words)) {}
 
@@ -41,9 +42,10 @@ class OwnedRequest {
   size_t size_bytes() const { return bytes_count_ + words_.size() * sizeof(base::ByteView); }
 
  private:
-  std::unique_ptr<char, resp::RequestCutter::Free> bytes_;
+  resp::RequestCutter::Buffer bytes_;                 // of a copy
+  std::vector<resp::RequestCutter::Buffer> buffers_;  // of what was taken
   size_t bytes_count_ = 0;
-  std::vector<base::ByteView> words_;  // into bytes_, which stays put when this moves
+  std::vector<base::ByteView> words_;  // into either, which stay put when this moves
 };
 
 }  // namespace alfheim::server

@@ -204,6 +204,10 @@ void write_requests(const std::filesystem::path& corpus) {
   add("bad_count", 0, "*1x\r\n");
   add("bad_length", 0, "*1\r\n$-5\r\n");
   add("bad_quotes", 0, "SET \"a\"b\r\n");
+  Bytes many_words = "*40\r\n";
+  for (int i = 0; i < 40; ++i)
+    many_words += i % 8 == 7 ? "$20\r\na word of many\r\n...\r\n" : "$1\r\na\r\n";
+  add("many_buffers", 8, many_words + many_words + "PING\r\n");
 }
 
 void write_links(const std::filesystem::path& corpus) {
