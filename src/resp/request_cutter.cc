@@ -98,6 +98,18 @@ std::optional<RequestCutter::Taken> RequestCutter::take_request() {
   return taken;
 }
 
+RequestCutter::Taken RequestCutter::take_all() {
+  Taken taken{std::exchange(parts_.buffers, {}), parts_.filled + filled_bytes_,
+              std::exchange(argv_, std::vector<std::string_view>())};
+  if (buffer_ != nullptr) taken.buffers.push_back(std::move(buffer_));
+  parts_ = {};
+  is_given_ = false;
+  capacity_ = filled_bytes_ = begin_ = scan_ = end_ = 0;
+  arguments_left_ = 0;
+  bulk_bytes_ = kNoBulk;
+  return taken;
+}
+
 void RequestCutter::forget_given() {
   if (!is_given_) return;
   is_given_ = false;

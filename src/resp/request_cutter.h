@@ -89,6 +89,9 @@ class RequestCutter {
     std::vector<std::string_view> words;  // into them
   };
   std::optional<Taken> take_request();
+  bool is_request_given() const { return is_given_; }  // and not taken
+  // All that is held, for whom nothing of it matters any more.
+  Taken take_all();
   std::string_view error() const { return error_; }
 
   // Bytes of the announced bulk (with its line end) that have not arrived; 0 if none is open.

@@ -39,7 +39,10 @@ class OwnedRequest {
         words_(std::move(taken.words)) {}
 
   std::span<const base::ByteView> words() const { return words_; }
-  size_t size_bytes() const { return bytes_count_ + words_.size() * sizeof(base::ByteView); }
+  // 0 once it was moved from.
+  size_t size_bytes() const {
+    return words_.empty() ? 0 : bytes_count_ + words_.size() * sizeof(base::ByteView);
+  }
 
  private:
   resp::RequestCutter::Buffer bytes_;                 // of a copy

@@ -1,5 +1,7 @@
 #include "server/reply_queue.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "base/mutant.h"
 
@@ -23,11 +25,7 @@ void ReplyQueue::add_ready(base::ByteView reply, bool is_muted) {
 }
 
 void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
-  ALF_CHECK(number >= first_slot_);
-  ALF_CHECK(number - first_slot_ < slots_.size());
-  Slot& slot = slots_[number - first_slot_];
-  ALF_CHECK(!slot.is_ready);
-  --pending_count_;
+  Slot& slot = take_pending(number);
   if (number == first_slot_ || ALF_MUTANT(ReplySlotsSwapped)) {
     if (!slot.is_muted) output_.append(reply);
     pop();
@@ -37,11 +35,41 @@ void ReplyQueue::fill(uint64_t number, base::ByteView reply) {
   if (!slot.is_muted) hold(number, reply);
 }
 
-void ReplyQueue::fill_whole(uint64_t number, base::Bytes reply) {
-  const bool is_next = number == first_slot_ && !slots_.empty() && output_.empty();
-  if (!is_next || slots_.front().is_muted) return fill(number, reply);
-  output_ = std::move(reply);
-  fill(number, {});
+void ReplyQueue::fill_whole(uint64_t number, Whole reply) {
+  Slot& slot = take_pending(number);
+  if (number == first_slot_) {
+    if (!slot.is_muted) add_whole(std::move(reply));
+    pop();
+    return drain();
+  }
+  slot.is_ready = true;
+  if (slot.is_muted) return;
+  held_bytes_ += reply->size();
+  ALF_CHECK(held_.emplace(number, std::move(reply)).second);
+}
+
+ReplyQueue::Slot& ReplyQueue::take_pending(uint64_t number) {
+  ALF_CHECK(number >= first_slot_);
+  ALF_CHECK(number - first_slot_ < slots_.size());
+  Slot& slot = slots_[number - first_slot_];
+  ALF_CHECK(!slot.is_ready);
+  --pending_count_;
+  return slot;
+}
+
+void ReplyQueue::add_whole(Whole reply) {
+  if (!output_.empty()) {
+    piece_bytes_ += output_.size();
+    pieces_.push_back(std::make_shared<const base::Bytes>(std::move(output_)));
+    output_.clear();
+  }
+  piece_bytes_ += reply->size();
+  pieces_.push_back(std::move(reply));
+}
+
+std::vector<ReplyQueue::Whole> ReplyQueue::take_pieces() {
+  piece_bytes_ = 0;
+  return std::exchange(pieces_, {});
 }
 
 void ReplyQueue::fill_run(uint64_t first, base::ByteView bytes, size_t begin,
@@ -64,7 +92,7 @@ void ReplyQueue::fill_run(uint64_t first, base::ByteView bytes, size_t begin,
 
 void ReplyQueue::hold(uint64_t slot, base::ByteView reply) {
   held_bytes_ += reply.size();
-  ALF_CHECK(held_.emplace(slot, reply).second);
+  ALF_CHECK(held_.emplace(slot, base::Bytes(reply)).second);
 }
 
 void ReplyQueue::pop() {
@@ -75,10 +103,10 @@ void ReplyQueue::pop() {
 
 void ReplyQueue::release_idle() {
   ALF_CHECK(slots_.empty());
-  ALF_CHECK(output_.empty());
+  ALF_CHECK(ready_bytes() == 0);
   // Not "= {}", which empties some of them and keeps their memory.
   slots_ = std::deque<Slot>();
-  held_ = absl::flat_hash_map<uint64_t, base::Bytes>();
+  held_ = absl::flat_hash_map<uint64_t, Held>();
   base::Bytes().swap(output_);  // a string that is assigned an empty one keeps its memory
 }
 
@@ -87,9 +115,16 @@ void ReplyQueue::drain() {
     if (!slots_.front().is_muted) {
       const auto reply = held_.find(first_slot_);
       ALF_CHECK(reply != held_.end());
-      held_bytes_ -= reply->second.size();
-      output_.append(reply->second);
+      Held ready = std::move(reply->second);
       held_.erase(reply);
+      if (auto* const whole = std::get_if<Whole>(&ready)) {
+        held_bytes_ -= (*whole)->size();
+        add_whole(std::move(*whole));
+      } else {
+        const base::Bytes& bytes = std::get<base::Bytes>(ready);
+        held_bytes_ -= bytes.size();
+        output_.append(bytes);
+      }
     }
     pop();
   }

@@ -144,11 +144,26 @@ TEST(ReplyQueue, AWholeReplyKeepsItsPlace) {
         const uint64_t first = queue.add_pending(false);
         const uint64_t second = queue.add_pending(is_muted);
         queue.add_ready("+ready\r\n", false);
-        if (is_first) queue.fill_whole(first, "+1\r\n");
-        queue.fill_whole(second, "+2\r\n");
-        if (!is_first) queue.fill_whole(first, "+1\r\n");
+        const auto one = std::make_shared<const base::Bytes>("+1\r\n");
+        const auto two = std::make_shared<const base::Bytes>("+2\r\n");
+        if (is_first) queue.fill_whole(first, one);
+        queue.fill_whole(second, two);
+        if (!is_first) {
+          EXPECT_EQ(queue.ready_bytes(), expected.size());
+          queue.fill_whole(first, one);
+        }
         expected += is_muted ? "+1\r\n+ready\r\n" : "+1\r\n+2\r\n+ready\r\n";
-        EXPECT_EQ(queue.output(), expected) << is_first << is_muted << has_output;
+        EXPECT_EQ(queue.ready_bytes(), expected.size());
+        std::string sent;
+        std::vector<ReplyQueue::Whole> pieces = queue.take_pieces();
+        for (const ReplyQueue::Whole& piece : pieces) sent += *piece;
+        EXPECT_EQ(sent + queue.output(), expected) << is_first << is_muted << has_output;
+        // Not copied.
+        const size_t one_at = has_output ? 1 : 0;
+        ASSERT_EQ(pieces.size(), one_at + (is_muted ? 1 : 2));
+        EXPECT_EQ(pieces[one_at], one);
+        EXPECT_TRUE(is_muted || pieces.back() == two);
+        EXPECT_EQ(queue.ready_bytes(), queue.output().size());
         EXPECT_TRUE(queue.is_direct());
         EXPECT_EQ(queue.held_bytes(), 0u);
         EXPECT_EQ(queue.pending_count(), 0u);

@@ -87,6 +87,7 @@ void Session::on_closed() {
   transaction_.discard();
   host_.destroy_watches(transaction_.take_watches());
   release_body();
+  reclaim_all();
   memory_.account.close();
   drop_early_view();
   host_.on_session_closed(id());
@@ -140,9 +141,10 @@ void Session::cut_requests() {
     ++turn_.cut;
     execute(cutter_.argv());
     drop_early_view();
+    reclaim_request();
     if (memory_.body.bytes > 0 && cutter_.bytes_wanted() == 0) release_body();
     const bool is_long = turn_.cut >= kTurnRequestsMax && cutter_.bytes_unconsumed() > 0;
-    if (is_long || replies_.output().size() >= kTurnBytesMax) return end_turn();
+    if (is_long || replies_.ready_bytes() >= kTurnBytesMax) return end_turn();
   }
 }
 
@@ -159,7 +161,7 @@ bool Session::may_cut() {
   if (writes_pending_ >= kSharedWritesMax && writes_pending_ >= writes_max()) return false;
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
   if (must_wait_for_memory()) return false;
-  const size_t unsent = connection_.unsent_bytes() + replies_.output().size() +
+  const size_t unsent = connection_.unsent_bytes() + replies_.ready_bytes() +
                         replies_.held_bytes() + pool_reads_.count * pool_reads_.reply_bytes;
   return unsent <= kUnsentBytesMax;
 }
@@ -440,6 +442,9 @@ void Session::end_stall() {
     }
     resumed_ = nullptr;
     ticked_clock_.reset();
+    if (over.request->size_bytes() >= Reclaimer::kLargeBytes) {
+      host_.reclaimer().destroy(std::move(*over.request));
+    }
   }
 }
 
@@ -456,9 +461,15 @@ void Session::flush_counts() {
 }
 
 void Session::flush() {
+  const size_t ready_bytes = replies_.ready_bytes();
+  if (ready_bytes == 0) return;
+  host_.services().counters.output_bytes.fetch_add(ready_bytes, std::memory_order_relaxed);
+  if (ready_bytes > replies_.output().size()) {
+    for (ReplyQueue::Whole& piece : replies_.take_pieces()) {
+      connection_.send_shared(std::move(piece));
+    }
+  }
   base::Bytes& output = replies_.output();
-  if (output.empty()) return;
-  host_.services().counters.output_bytes.fetch_add(output.size(), std::memory_order_relaxed);
   connection_.send(std::move(output));
   output.clear();
   check_output_limit();

@@ -52,7 +52,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
 
   // A reply that came out of apply (or its loss).
   void on_reply(const replica::Reply& reply, const replica::ReplyBatch& batch);
-  void on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply);
+  void on_pool_reply(SessionHost::PoolReply reply);
   // A WATCH comes back from the pool; early: a key was written by an entry that is not wholly
   // applied, and it runs again behind that.
   void on_watched(SessionHost::LongWatch watch);
@@ -222,6 +222,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   bool must_wait_for_memory() const;
   void release_large_input();
   void note_pace(uint64_t now_ms);
+  // What was executed and is not needed any more; what is large of a closed session.
+  void reclaim_request();
+  void reclaim_all();
   bool is_above_query_limit(std::string_view held, uint64_t bytes);
   bool admit_body();
   void release_body();

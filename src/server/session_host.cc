@@ -24,6 +24,8 @@ constexpr uint64_t kCheckRounds = 10;
 constexpr uint64_t kRestMs = 1000;
 // A body that comes more slowly gives way to those that wait.
 constexpr uint64_t kBodyBytesPerSecondMin = 64 * base::kKiB;
+// Larger replies of the pool are sent from where they lie.
+constexpr size_t kWholeReplyBytesMin = 16 * base::kKiB;
 // Between two times that the largest clients are looked for.
 constexpr uint64_t kReliefMs = 2;
 
@@ -33,7 +35,7 @@ std::string client_name(const ClientInfo& info) {
 
 }  // namespace
 
-SessionHost::SessionHost(const Hands& hands) : hands_(hands) {
+SessionHost::SessionHost(const Hands& hands) : hands_(hands), reclaimer_(hands.executor) {
   hands_.loop.post_after(kCheckMs, [this] { check_sessions(); });
 }
 
@@ -91,7 +93,7 @@ Session* SessionHost::find(uint64_t session) {
 }
 
 void SessionHost::deliver(replica::ReplyBatch batch) {
-  hands_.loop.post([this, batch = std::move(batch)] {
+  hands_.loop.post([this, batch = std::move(batch)]() mutable {
     std::vector<uint64_t> touched;
     touched.reserve(batch.replies.size());
     for (const replica::Reply& reply : batch.replies) {
@@ -106,6 +108,7 @@ void SessionHost::deliver(replica::ReplyBatch batch) {
       if (Session* session = find(id)) session->resume();
     }
     run_resumes();
+    if (batch.bytes.size() >= Reclaimer::kLargeBytes) reclaimer_.destroy(std::move(batch.bytes));
   });
 }
 
@@ -174,10 +177,15 @@ void SessionHost::read_on_pool(PoolRead read) {
     Counters& counters = hands_.services.counters;
     counters.keyspace_hits.fetch_add(lookups.hits, std::memory_order_relaxed);
     counters.keyspace_misses.fetch_add(lookups.misses, std::memory_order_relaxed);
-    hands_.loop.post([this, read = std::move(read), bytes = std::move(bytes)]() mutable {
-      if (Session* session = find(read.to.session)) {
-        session->on_pool_reply(read, std::move(bytes));
-      }
+    PoolReply done{read.to, read.lane, read.request.size_bytes(), {}, {}};
+    if (bytes.size() >= kWholeReplyBytesMin) {
+      done.whole = reclaimer_.share(std::move(bytes));
+    } else {
+      done.bytes = std::move(bytes);
+    }
+    hands_.loop.post([this, done = std::move(done)]() mutable {
+      Session* session = find(done.to.session);
+      if (session != nullptr) session->on_pool_reply(std::move(done));
     });
   });
 }

@@ -18,6 +18,8 @@
 #include "machine/read_context.h"
 #include "replica/reply.h"
 #include "server/owned_request.h"
+#include "server/reclaimer.h"
+#include "server/reply_queue.h"
 #include "server/services.h"
 #include "server/watch_set.h"
 
@@ -55,6 +57,14 @@ class SessionHost {
     base::Status run(const machine::ReadRequest& again, resp::ReplyWriter& reply) const {
       return begun ? begun->run(again, reply) : view->run(again, reply);
     }
+  };
+  // What comes back from it: nothing else, so that all the rest ends on the pool.
+  struct PoolReply {
+    replica::ReplyTo to;
+    env::Lane lane = env::Lane::kShort;
+    uint64_t request_bytes = 0;
+    base::Bytes bytes;
+    ReplyQueue::Whole whole;  // instead, where it is large
   };
   // A write that is too long for a turn of the loop: put into an entry's bytes on the pool.
   struct LongWrite {
@@ -99,6 +109,7 @@ class SessionHost {
   // ---- for sessions, on the loop ----
   Services& services() { return hands_.services; }
   const Hands& hands() const { return hands_; }
+  Reclaimer& reclaimer() { return reclaimer_; }
   // Work was added to the batcher in this turn.
   void submit();
   // The session is paused for want of room: looked at again when there may be some.
@@ -141,6 +152,7 @@ class SessionHost {
   void maybe_drained();
 
   Hands hands_;
+  Reclaimer reclaimer_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<uint64_t> paused_;
   std::function<void()> on_drained_;

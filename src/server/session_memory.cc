@@ -1,6 +1,8 @@
 // What a session holds in memory, and when it gives it back (server/session.h,
 // server/client_memory.h).
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "server/session.h"
 #include "server/session_host.h"
@@ -61,6 +63,17 @@ void Session::note_pace(uint64_t now_ms) {
 void Session::release_large_input() {
   if (cutter_.capacity_bytes() <= resp::RequestCutter::kReadBytes) return;
   cutter_.release_idle();
+}
+
+void Session::reclaim_request() {
+  if (!cutter_.is_request_given() || cutter_.memory_bytes() < Reclaimer::kLargeBytes) return;
+  if (auto taken = cutter_.take_request()) host_.reclaimer().destroy(std::move(*taken));
+}
+
+void Session::reclaim_all() {
+  if (held_bytes() < Reclaimer::kLargeBytes) return;
+  host_.reclaimer().destroy(
+      std::tuple(cutter_.take_all(), std::move(stalled_), std::move(block_), std::move(replies_)));
 }
 
 void Session::release_idle() {

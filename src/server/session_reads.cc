@@ -117,15 +117,20 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   note_memory();  // what it will bring counts before the next request is cut
 }
 
-void Session::on_pool_reply(const SessionHost::PoolRead& read, base::Bytes reply) {
+void Session::on_pool_reply(SessionHost::PoolReply reply) {
   if (stream_ == Stream::kClosed) return;
   ALF_CHECK(pool_reads_.count > 0);
   --pool_reads_.count;
-  if (read.lane == env::Lane::kLong) --pool_reads_.long_count;
-  pool_reads_.request_bytes -= read.request.size_bytes();
-  pool_reads_.reply_bytes = reply.size();
-  pool_reads_.count_max = std::clamp(kPoolBytesMax / (reply.size() + 1), size_t{1}, kPoolReadsMax);
-  replies_.fill_whole(read.to.slot, std::move(reply));
+  if (reply.lane == env::Lane::kLong) --pool_reads_.long_count;
+  pool_reads_.request_bytes -= reply.request_bytes;
+  const size_t bytes = reply.whole != nullptr ? reply.whole->size() : reply.bytes.size();
+  pool_reads_.reply_bytes = bytes;
+  pool_reads_.count_max = std::clamp(kPoolBytesMax / (bytes + 1), size_t{1}, kPoolReadsMax);
+  if (reply.whole != nullptr) {
+    replies_.fill_whole(reply.to.slot, std::move(reply.whole));
+  } else {
+    replies_.fill(reply.to.slot, reply.bytes);
+  }
   resume();
 }
 

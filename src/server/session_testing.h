@@ -60,6 +60,20 @@ struct TestSetup {
   sim::SimExecutor::Options executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = 0};
 };
 
+// What is posted to the pool, counted.
+class CountingExecutor final : public env::Executor {
+ public:
+  explicit CountingExecutor(env::Executor& executor) : executor_(executor) {}
+  void post_to_pool(env::Lane lane, env::Task task) override {
+    ++post_count;
+    executor_.post_to_pool(lane, std::move(task));
+  }
+  int post_count = 0;
+
+ private:
+  env::Executor& executor_;
+};
+
 class TestNode {
  public:
   explicit TestNode(Options options = {}) : TestNode(TestSetup{.options = std::move(options)}) {}
@@ -84,14 +98,14 @@ class TestNode {
       closed_ids.push_back(id);
       host_->close_client(id);
     });
-    host_ =
-        std::make_unique<SessionHost>(SessionHost::Hands{*services_, *loop_, executor_, watches_, 0,
-                                                         [this](const std::string& line) {
-                                                           if (!setup_.expects_trouble)
-                                                             ADD_FAILURE() << "trouble: " << line;
-                                                           troubles.push_back(line);
-                                                         },
-                                                         [this] { ++memory_return_count; }});
+    host_ = std::make_unique<SessionHost>(SessionHost::Hands{*services_, *loop_, pool_, watches_, 0,
+                                                             [this](const std::string& line) {
+                                                               if (!setup_.expects_trouble)
+                                                                 ADD_FAILURE()
+                                                                     << "trouble: " << line;
+                                                               troubles.push_back(line);
+                                                             },
+                                                             [this] { ++memory_return_count; }});
     machine_->set_observer(&watches_);
     session = add_session(40001);
   }
@@ -141,6 +155,7 @@ class TestNode {
   ClientMemory& memory() { return memory_; }
   WatchTable& watches() { return watches_; }
   env::Strand& loop() { return *loop_; }
+  int pool_post_count() const { return pool_.post_count; }  // of its sessions
   Config& config() { return config_; }
   SlowLog& slow_log() { return slow_log_; }
   Counters& counters() { return counters_; }
@@ -250,6 +265,7 @@ class TestNode {
   sim::SimClock clock_;
   sim::SimScheduler scheduler_{clock_, 1};
   sim::SimExecutor executor_;
+  CountingExecutor pool_{executor_};
   env::Strand* loop_ = nullptr;
   sim::SimRandom random_{7};
   std::unique_ptr<SessionHost> host_;

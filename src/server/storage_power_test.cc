@@ -1,10 +1,9 @@
-#include "server/storage.h"
-
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
 
+#include "server/storage.h"
 #include "sim/hands/sim_clock.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_random.h"
