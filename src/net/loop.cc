@@ -61,6 +61,7 @@ void Loop::post(env::Task task) {
 }
 
 void Loop::run_posted() {
+  meter_.begin_turn();
   std::vector<env::Task> tasks;
   {
     const std::lock_guard lock(mutex_);
@@ -98,6 +99,7 @@ void Loop::start_timer(uint64_t id, uint64_t delay_ms, env::Task task) {
   timer->async_wait([this, id, task = std::move(task)](const asio::error_code&) mutable {
     // Cancelled timers are no longer in the table, whatever the error code says.
     if (timers_.erase(id) == 0) return;
+    meter_.begin_turn();
     task();
   });
   timers_.emplace(id, std::move(timer));
@@ -128,6 +130,7 @@ void Loop::at_turn_end(env::Task task) {
 }
 
 void Loop::run_turn_end() {
+  meter_.begin_turn();
   is_turn_end_posted_ = false;
   std::vector<env::Task> tasks = std::move(turn_end_);
   turn_end_.clear();

@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "env/executor.h"
 #include "net/readiness.h"
+#include "net/turn_meter.h"
 
 namespace alfheim::net {
 
@@ -34,6 +35,10 @@ class Loop final : public env::Strand {
   // Takes from the system what the loop needs, once, before anything else is asked of it:
   // Asio would take it at the first use, and throw on a thread where nobody can answer.
   base::Status open();
+  // Before run(): the CPU time of its turns (net/turn_meter.h).
+  void measure_turns(const env::Clock& clock, std::atomic<uint64_t>& longest_ns) {
+    meter_.start(clock, longest_ns);
+  }
   void run();
   void request_stop();
   // Destroys tasks that have not run; after run() returned.
@@ -62,7 +67,8 @@ class Loop final : public env::Strand {
   void run_posted();
 
   asio::io_context context_{1};
-  Readiness readiness_{context_};
+  TurnMeter meter_;
+  Readiness readiness_{context_, meter_};
   std::mutex mutex_;  // guards posted_, is_posted_ and awaited_timers_
   std::vector<env::Task> posted_;
   bool is_posted_ = false;

@@ -51,6 +51,7 @@ void Readiness::wait() {
 }
 
 void Readiness::tell() {
+  meter_.begin_turn();
   std::array<epoll_event, kStreamsPerTurn> events;
   const int count =
       ::epoll_wait(set_.native_handle(), events.data(), static_cast<int>(events.size()), 0);

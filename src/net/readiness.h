@@ -12,6 +12,8 @@
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 
+#include "net/turn_meter.h"
+
 namespace alfheim::net {
 
 class Readiness {
@@ -27,7 +29,7 @@ class Readiness {
     virtual void on_ready(Events events) = 0;
   };
 
-  explicit Readiness(asio::io_context& context) : set_(context) {}
+  Readiness(asio::io_context& context, TurnMeter& meter) : meter_(meter), set_(context) {}
 
   // Why the system gives no descriptor.
   asio::error_code open();
@@ -40,6 +42,7 @@ class Readiness {
   void wait();
   void tell();
 
+  TurnMeter& meter_;
   asio::posix::stream_descriptor set_;
 };
 

@@ -154,6 +154,7 @@ base::Status Node::start_engine() {
   for (uint32_t i = 0; i < threads.loop_count; ++i) {
     engine_.loops.push_back(std::make_unique<net::Loop>());
     ALF_TRY_STATUS(engine_.loops.back()->open());
+    engine_.loops.back()->measure_turns(clock_, clients_.counters.loop_turn_ns_max);
     loops.push_back(engine_.loops.back().get());
   }
   net::TcpNetwork::Options network;

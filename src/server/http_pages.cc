@@ -92,6 +92,9 @@ void add_clients(Metrics& metrics, const Services& services) {
                 number(services.bodies.taken_bytes()));
   metrics.gauge("alfheimdb_request_memory_budget_bytes", "What they may take",
                 number(services.bodies.bytes_max()));
+  metrics.gauge("alfheimdb_loop_turn_max_seconds",
+                "CPU time of the longest turn of an event loop; everybody else of it waits",
+                number(counters.loop_turn_ns_max) / 1e9);
   metrics.counter("alfheimdb_commands_total", "Commands executed", number(counters.commands));
   metrics.counter("alfheimdb_reads_total", "Data commands that read", number(counters.reads));
   metrics.counter("alfheimdb_writes_total", "Data commands that write", number(counters.writes));

@@ -177,6 +177,7 @@ std::string stats_section(const Services& services) {
   lines.add("pubsub_channels", 0);
   lines.add("pubsub_patterns", 0);
   lines.add("total_error_replies", counters.error_replies.load());
+  lines.add("loop_turn_max_us", counters.loop_turn_ns_max.load() / 1000);
   return lines.take();
 }
 

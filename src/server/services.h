@@ -50,6 +50,7 @@ struct Counters {
   std::atomic<uint64_t> pool_reads{0};      // reads that did not find all in memory
   std::atomic<uint64_t> keyspace_hits{0};
   std::atomic<uint64_t> keyspace_misses{0};
+  std::atomic<uint64_t> loop_turn_ns_max{0};  // CPU time of the longest turn of a loop
 };
 
 struct Identity {

@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import resp, suite  # noqa: E402
 from harness.server import Server, is_redis  # noqa: E402
 from harness.suite import check, check_equal, poll  # noqa: E402
-from load_fairness import (BIG, PAIRS, VALUE, Disturber, Probes, command, fairness, glimpse, largest_output,  # noqa: E402
+from load_fairness import (BIG, PAIRS, VALUE, Disturber, Probes, Turns, command, fairness, glimpse, largest_output,  # noqa: E402
                            measure_redis, open_socket, prepare, push, take)
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -210,10 +210,11 @@ def main(options, directory):
         if {"fairness", "glimpse"} & set(wanted):
             probes = Probes(server.port, active_count, 3000 if options.full else 1500)
             probes.round(0.5)
+            turns = None if server.is_redis else Turns(server)
             if "glimpse" in wanted:
-                glimpse(disturber, probes, options)
+                glimpse(disturber, probes, options, turns)
             if "fairness" in wanted:
-                fairness(disturber, probes, options, reference)
+                fairness(disturber, probes, options, reference, turns)
         disturber.stop()
         if "output" in wanted:
             output_limits(server)

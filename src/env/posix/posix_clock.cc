@@ -18,4 +18,10 @@ uint64_t PosixClock::wall_us() const {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
+uint64_t PosixClock::thread_cpu_ns() const {
+  timespec used{};
+  ALF_CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
+  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+}
+
 }  // namespace alfheim::env

@@ -14,6 +14,7 @@ class PosixClock final : public Clock {
  public:
   uint64_t monotonic_ns() const override;
   uint64_t wall_us() const override;
+  uint64_t thread_cpu_ns() const override;
 };
 
 }  // namespace alfheim::env
