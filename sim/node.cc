@@ -147,7 +147,11 @@ base::Status SimNode::open_replica() {
   }
   replica::Replica::Options replica;
   replica.id = hands_.id;
-  replica.founders = hands_.founders;
+  for (const base::NodeId id : hands_.founders) {
+    replica.founders.push_back({.id = id,
+                                .name = base::format("n{}", id.value),
+                                .address = base::format("10.0.0.{}:7379", id.value)});
+  }
   replica.log_retain_bytes = options_.log_retain_bytes;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
   replica.applier.log_bytes_per_freeze = options_.log_bytes_per_freeze;

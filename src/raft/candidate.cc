@@ -21,7 +21,7 @@ void Node::start_election(bool is_pre_vote, bool is_transfer) {
                             .last = log_.last(),
                             .last_term = log_.last_term()};
   if (!is_pre_vote) set_hard_state({next_term, options_.id});
-  for (const NodeId id : configuration_.members()) {
+  for (const NodeId id : configuration_.everybody()) {
     if (id == options_.id || !configuration_.is_voter(id)) continue;
     if (is_pre_vote) {
       send_in_term(id, next_term, request);  // promises nothing, so nothing must be durable

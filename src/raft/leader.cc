@@ -26,7 +26,7 @@ void Node::become_leader() {
   ALF_CHECK(std::holds_alternative<Candidate>(role_));
   ALF_CHECK_MSG(durability_.hard_state() == hard_state_, "led before the term was durable");
   Leader leader;
-  for (const NodeId id : configuration_.members()) {
+  for (const NodeId id : configuration_.everybody()) {
     if (id == options_.id) continue;
     leader.peers.emplace(id, Progress(log_.last().next(), options_.inflight_messages_max,
                                       options_.inflight_bytes_max));

@@ -20,37 +20,7 @@ Configuration voters(std::vector<uint64_t> incoming, std::vector<uint64_t> outgo
   Configuration configuration;
   for (const uint64_t id : incoming) configuration.voters.push_back(NodeId{id});
   for (const uint64_t id : outgoing) configuration.outgoing.push_back(NodeId{id});
-  return configuration;
-}
-
-TEST(Configuration, SurvivesItsBytes) {
-  Configuration configuration = voters({1, 2, 300}, {2, 7});
-  configuration.learners = {NodeId{9}};
-  const base::Bytes bytes = encode_configuration(configuration);
-  EXPECT_EQ(bytes, base::Bytes("\x01\x03\x01\x02\xac\x02\x02\x02\x07\x01\x09", 11));
-  const auto decoded = decode_configuration(bytes);
-  ASSERT_TRUE(decoded.is_ok());
-  EXPECT_EQ(*decoded, configuration);
-  for (size_t length = 0; length < bytes.size(); ++length) {
-    EXPECT_FALSE(decode_configuration(bytes.substr(0, length)).is_ok()) << length;
-  }
-  EXPECT_FALSE(decode_configuration(bytes + "x").is_ok());
-  EXPECT_FALSE(decode_configuration("\x02\x01\x01\x01\x01").is_ok());
-  EXPECT_FALSE(decode_configuration(base::Bytes("\x01\x01\x00\x00\x00", 5)).is_ok());
-}
-
-TEST(Configuration, RefusesWhatCannotDecide) {
-  EXPECT_TRUE(check_configuration(voters({1})).is_ok());
-  EXPECT_FALSE(check_configuration(voters({})).is_ok());
-  EXPECT_FALSE(check_configuration(voters({2, 1})).is_ok());
-  EXPECT_FALSE(check_configuration(voters({1, 1})).is_ok());
-  EXPECT_FALSE(check_configuration(voters({0, 1})).is_ok());
-  Configuration both = voters({1, 2});
-  both.learners = {NodeId{2}};
-  EXPECT_FALSE(check_configuration(both).is_ok());
-  EXPECT_EQ(make_configuration({NodeId{3}, NodeId{1}, NodeId{3}}), voters({1, 3}));
-  EXPECT_TRUE(voters({1}).is_sole_voter(NodeId{1}));
-  EXPECT_FALSE(voters({1}, {1, 2}).is_sole_voter(NodeId{1}));
+  return with_unnamed_members(configuration);
 }
 
 struct QuorumCase {
@@ -295,6 +265,7 @@ TEST(RestoredState, ContradictionsAreCorruption) {
   EXPECT_TRUE(broken([](RestoredState& state) { state.previous_term = Term{3}; }));
   EXPECT_TRUE(broken([](RestoredState& state) { state.hard_state.term = Term{6}; }));
   EXPECT_TRUE(broken([](RestoredState& state) { state.configuration.voters.clear(); }));
+  EXPECT_TRUE(broken([](RestoredState& state) { state.configuration.members.clear(); }));
 }
 
 }  // namespace

@@ -34,7 +34,9 @@ RestoredState restored(const Shape& shape) {
     const Term term{shape.terms[i]};
     if (i == 0 || state.runs.back().term != term) state.runs.push_back({LogIndex{i + 1}, term});
   }
-  for (uint64_t id = 1; id <= shape.nodes; ++id) state.configuration.voters.push_back(NodeId{id});
+  std::vector<NodeId> voters;
+  for (uint64_t id = 1; id <= shape.nodes; ++id) voters.push_back(NodeId{id});
+  state.configuration = make_configuration(voters);
   return state;
 }
 
@@ -187,8 +189,9 @@ TEST(NodeOfOne, RefusesProposalsItCannotTake_UncommittedEntryLimit) {
   EXPECT_EQ(node.status().uncommitted_bytes, 0u);
   const Proposal huge = proposal(std::string(1000, 'x'));
   EXPECT_TRUE(node.propose({&huge, 1}).is_ok());  // alone, anything fits
-  EXPECT_EQ(node.propose_configuration_change(make_configuration({NodeId{2}})).error().code,
-            ErrorCode::kUnavailable);
+  EXPECT_EQ(
+      node.propose_configuration_change(make_configuration(std::vector{NodeId{2}})).error().code,
+      ErrorCode::kUnavailable);
 }
 
 TEST(NodeOfOne, ReadsWaitForItsNoop_ReadOnlyForNewLeader) {

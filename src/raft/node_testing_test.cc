@@ -81,6 +81,7 @@ TestGroup::TestGroup(Options options) : options_(std::move(options)), chaos_(opt
     (options_.learners.contains(id) ? configuration_.learners : configuration_.voters)
         .push_back(NodeId{id});
   }
+  configuration_ = with_unnamed_members(configuration_);
   for (uint64_t id = 1; id <= options_.node_count; ++id) start(id);
 }
 

@@ -9,8 +9,7 @@ namespace {
 // One of three voters, which follows nobody.
 raft::Node lone_voter() {
   raft::RestoredState state;
-  state.configuration =
-      raft::make_configuration({base::NodeId{1}, base::NodeId{2}, base::NodeId{3}});
+  state.configuration = raft::make_configuration(std::vector<base::NodeId>{{1}, {2}, {3}});
   return raft::Node({.id = base::NodeId{1}, .group = base::GroupId{1}, .seed = 1}, state);
 }
 

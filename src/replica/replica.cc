@@ -43,7 +43,9 @@ base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
   const base::Bytes& stored = hands.machine.state().configuration;
   if (stored.empty()) {
     state.configuration = raft::make_configuration(
-        options.founders.empty() ? std::vector{options.id} : options.founders);
+        options.founders.empty()
+            ? std::vector{raft::Member{.id = options.id, .name = {}, .address = {}}}
+            : options.founders);
   } else {
     ALF_TRY(state.configuration, raft::decode_configuration(stored));
   }

@@ -66,7 +66,7 @@ class Replica {
     uint64_t tick_ms = 100;
     uint32_t election_ticks = 10;
     // Who founds the group where the directory is empty; empty: this node alone.
-    std::vector<base::NodeId> founders;
+    std::vector<raft::Member> founders;
     // Log that is kept for peers that lag, though the index no longer needs it.
     uint64_t log_retain_bytes = 256 * base::kMiB;
     machine::PayloadHeader payload;

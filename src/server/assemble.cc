@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "machine/read_context.h"
+#include "server/option_text.h"
 #include "server/process_figures.h"
 
 namespace alfheim::server {
@@ -217,7 +218,11 @@ base::Status Node::open_replica() {
   if (engine_.loops.size() == 1) hands.near_apply = engine_.loops[0].get();
   replica::Replica::Options replica;
   replica.id = node_id_of(options.group.id);
-  for (const Founder& founder : founders_) replica.founders.push_back(node_id_of(founder.name));
+  for (const Founder& founder : founders_) {
+    replica.founders.push_back({.id = node_id_of(founder.name),
+                                .name = founder.name,
+                                .address = address_text(founder.address)});
+  }
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};

@@ -5,6 +5,7 @@
 #include "base/crc32c.h"
 #include "base/format.h"
 #include "base/hash.h"
+#include "raft/configuration.h"
 #include "server/layout.h"
 #include "server/option_text.h"
 #include "server/options.h"
@@ -60,6 +61,11 @@ base::Result<std::vector<Founder>> parse_founders(std::string_view text) {
     }
     const auto address = parse_address(member.substr(equals + 1));
     if (!address) return refuse("expected ID=HOST:PORT, and more of them behind commas");
+    if (equals > raft::kMemberNameBytesMax ||
+        address_text(*address).size() > raft::kMemberAddressBytesMax) {
+      return refuse(base::format("expected at most {} bytes of an id and {} of its address",
+                                 raft::kMemberNameBytesMax, raft::kMemberAddressBytesMax));
+    }
     founders.push_back(Founder{std::string(member.substr(0, equals)), *address});
     begin = end + 1;
   }

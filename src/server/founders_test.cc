@@ -42,9 +42,12 @@ TEST(Founders, AreSortedWhateverTheirOrder) {
 }
 
 TEST(Founders, WhatIsNoListIsRefused) {
+  const std::string long_name = std::string(65, 'n') + "=127.0.0.1:1";
+  const std::string long_host = "n1=" + std::string(254, 'h') + ":1";
   for (const char* text :
-       {"", "n1", "n1=", "=127.0.0.1:1", "n1=127.0.0.1:1,", "n1=127.0.0.1:1,,n2=127.0.0.1:2",
-        "n1=127.0.0.1:1,n1=127.0.0.1:2", "n1=127.0.0.1:1,n2=127.0.0.1:1", "n1=nowhere",
+       {long_name.c_str(), long_host.c_str(), "", "n1", "n1=", "=127.0.0.1:1", "n1=127.0.0.1:1,",
+        "n1=127.0.0.1:1,,n2=127.0.0.1:2", "n1=127.0.0.1:1,n1=127.0.0.1:2",
+        "n1=127.0.0.1:1,n2=127.0.0.1:1", "n1=nowhere",
         "a=h:1,b=h:2,c=h:3,d=h:4,e=h:5,f=h:6,g=h:7,h=h:8,i=h:9,j=h:10"}) {
     const auto founders = parse_founders(text);
     ASSERT_FALSE(founders.is_ok()) << text;

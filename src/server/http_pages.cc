@@ -120,7 +120,7 @@ void add_raft(Metrics& metrics, const Services& services) {
                 raft.soft_state.role == raft::RoleKind::kLeader ? 1 : 0);
   metrics.gauge("alfheimdb_raft_term", "Raft term", number(raft.soft_state.term.value));
   metrics.gauge("alfheimdb_raft_members", "Members of the group",
-                number(raft.configuration.members().size()));
+                number(raft.configuration.members.size()));
   metrics.gauge("alfheimdb_raft_log_first_index", "First entry of the log",
                 number(raft.log_first.value));
   metrics.gauge("alfheimdb_raft_log_last_index", "Last entry of the log", number(raft.last.value));

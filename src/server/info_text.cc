@@ -274,7 +274,7 @@ std::string alfheimdb_section(const Services& services) {
   lines.add("raft_serving", services.replica.is_serving() ? 1 : 0);
   lines.add("raft_term", raft.soft_state.term.value);
   lines.add("raft_leader", node_text(raft.soft_state.leader));
-  lines.add("raft_members", raft.configuration.members().size());
+  lines.add("raft_members", raft.configuration.members.size());
   lines.add("raft_log_first", raft.log_first.value);
   lines.add("raft_log_last", raft.last.value);
   lines.add("raft_durable", raft.durable.value);

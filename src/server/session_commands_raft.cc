@@ -90,7 +90,7 @@ void raft_info_command(const SessionCall& call) {
 void raft_members_command(const SessionCall& call) {
   const replica::ReplicaStatus status = call.services.replica.status_snapshot();
   const raft::NodeStatus& raft = status.raft;
-  const std::vector<base::NodeId> members = raft.configuration.members();
+  const std::vector<base::NodeId> members = raft.configuration.everybody();
   call.reply.array_header(members.size());
   for (const base::NodeId member : members) {
     const auto peer =

@@ -30,7 +30,7 @@ Topology topology_of(const Services& services, const SessionState& session) {
   topology.term = status.raft.soft_state.term.value;
   const base::NodeId leader = services.replica.leader();
   topology.has_leader = leader != base::NodeId{};
-  for (const base::NodeId id : status.raft.configuration.members()) {
+  for (const base::NodeId id : status.raft.configuration.everybody()) {
     TopologyNode node;
     if (id == services.replica.id()) {
       node = self_of(services, session);

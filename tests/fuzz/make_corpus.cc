@@ -181,12 +181,18 @@ void write_records(const std::filesystem::path& golden, const std::filesystem::p
   records.add("golden_machine_state", read_file(golden / "machine/v1/machine_state"));
   records.add("state_new", machine::MachineState{}.encode());
   records.add("configuration_one",
-              raft::encode_configuration(raft::make_configuration({base::NodeId{1}})));
+              raft::encode_configuration(raft::make_configuration(std::vector{base::NodeId{1}})));
   raft::Configuration joint;
   joint.voters = {base::NodeId{1}, base::NodeId{2}, base::NodeId{300}};
-  joint.outgoing = {base::NodeId{1}};
+  joint.outgoing = {base::NodeId{1}, base::NodeId{5}};
   joint.learners = {base::NodeId{4}};
+  joint.learners_next = {base::NodeId{5}};
+  joint.retired = {base::NodeId{6}};
+  joint = raft::with_unnamed_members(joint);
+  joint.members[0] = {base::NodeId{1}, "n1", "10.0.0.1:7379", 0xd1};
   records.add("configuration_joint", raft::encode_configuration(joint));
+  records.add("golden_configuration_1", read_file(golden / "raft/v1/configuration"));
+  records.add("golden_configuration_2", read_file(golden / "raft/v2/configuration"));
 }
 
 void write_requests(const std::filesystem::path& corpus) {

@@ -108,7 +108,7 @@ void decode_configuration(ByteView bytes) {
   const auto second = raft::decode_configuration(raft::encode_configuration(*configuration));
   ALF_CHECK(second.is_ok());
   ALF_CHECK(*second == *configuration);
-  for (const base::NodeId id : configuration->members()) ALF_CHECK(configuration->is_member(id));
+  for (const base::NodeId id : configuration->everybody()) ALF_CHECK(configuration->is_member(id));
 }
 
 }  // namespace
