@@ -1,7 +1,8 @@
 // server/client_memory: how much memory client connections hold together, and who gives way.
 //
 // ClientMemory is the node's ledger. What each session holds (bytes read and not executed,
-// requests that wait, blocks of MULTI, replies that were not taken) stands in its account and
+// requests that wait, blocks of MULTI and long writes until they are answered, replies that were
+// not taken) stands in its account and
 // is summed here. The sum has a budget, --client-memory:
 //   above three quarters of it (is_tight), a session that still has replies to get rid of, and
 //   holds more than its share, is not read any further until they are out: who reads their

@@ -366,6 +366,46 @@ TEST(SessionMemory, AByteNowAndThenDoesNotKeepOthersWaiting) {
   EXPECT_EQ(waiting.connection().take(), "+OK\r\n");
 }
 
+// What a block or a long write holds, in the queue, on the pool, in the batcher or on its way
+// through the log, stands in its client's account, and once.
+TEST(SessionMemory, ABlockAndALongWriteCountUntilTheirReplies) {
+  TestSetup setup = with_data(64 * base::kMiB);
+  // Each step from one strand to another takes its time.
+  setup.executor = {.post_delay_ns_max = 20'000'000, .pool_delay_ns_max = 20'000'000};
+  using Requests = std::vector<std::vector<std::string>>;
+  const std::string inline_value(200'000, 'v');
+  const std::string large_value(900'000, 'v');
+  for (const auto& [requests, bytes] : std::vector<std::pair<Requests, uint64_t>>{
+           {{{"MULTI"}, {"SET", "a", inline_value}, {"SET", "b", inline_value}, {"EXEC"}}, 400'000},
+           {{{"MULTI"}, {"SET", "a", large_value}, {"SET", "b", large_value}, {"EXEC"}}, 1'800'000},
+           {{{"MULTI"}, {"PING"}, {"SET", "a", large_value}, {"EXEC"}}, 900'000},
+           {{{"MSET", "a", large_value, "b", large_value}}, 1'800'000}}) {
+    TestNode node(setup);
+    node.serve();
+    TestClient client(node);
+    node.run_for_ms(1000);
+    Session* session = node.host().find(node.registry().all().back()->id);
+    ASSERT_NE(session, nullptr);
+    for (size_t i = 0; i + 1 < requests.size(); ++i) {
+      client.call(requests[i]);
+      node.run_for_ms(1000);
+    }
+    const size_t sent_before = client.connection().sent_bytes();
+    node.memory().reset_peak();
+    const uint64_t held_bytes = std::max(bytes, node.memory().used_bytes());
+    client.connection().client_send(request_of(requests.back()));
+    while (node.memory().used_bytes() < bytes) node.run_for_ms(1);
+    while (node.memory().used_bytes() >= bytes) {
+      node.run_for_ms(1);
+      session->note_memory();  // as the check does that comes once a second
+    }
+    EXPECT_GT(client.connection().sent_bytes(), sent_before) << "counted nowhere";
+    EXPECT_LT(node.memory().peak_bytes(), held_bytes * 3 / 2) << "counted twice";
+    node.run_for_ms(1000);
+    EXPECT_LT(node.memory().used_bytes(), bytes / 2);
+  }
+}
+
 // A body of which a part has come, others that wait for room, and memory that is tight: the node
 // reads no further until the reply before it is out.
 class PausedBody : public testing::Test {

@@ -299,7 +299,7 @@ void Session::encode_on_pool(const command::Row& row, std::span<const base::Byte
   const uint64_t slot = add_pending_write();
   SessionHost::LongWrite write{reply_to(slot), own(words), state_.database,
                                (row.flags & command::kDenyOom) != 0};
-  encoding_bytes_ = write.request.size_bytes();
+  note_sent(slot, write.request.size_bytes());
   stall(Stall::kDrain, slot, {});
   host_.encode_on_pool(std::move(write));
 }
@@ -347,6 +347,7 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
   const size_t count = reply.is_block ? 1 : ends.size();
   ALF_CHECK(writes_pending_ >= count);
   writes_pending_ -= count;
+  if (!sent_.parts.empty()) note_answered(reply.to.slot, count);
   if (travelling_.count > 0) note_travelled(reply, ends);
   if (reply.is_block) return finish_block(reply, batch);
   replies_.fill_run(reply.to.slot, batch.bytes, reply.begin, ends);
@@ -356,6 +357,7 @@ void Session::on_reply(const replica::Reply& reply, const replica::ReplyBatch& b
 void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatch& batch) {
   ALF_CHECK(writes_pending_ > 0);
   --writes_pending_;
+  note_answered(reply.to.slot, 1);
   Counters& counters = host_.services().counters;
   const auto words = base::ByteView(batch.bytes).substr(reply.begin, reply.end - reply.begin);
   if (words.find(replica::kRefusedByFullDisk) != base::ByteView::npos) {

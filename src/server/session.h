@@ -12,9 +12,11 @@
 // Thread: its loop. Lifetime: owned by SessionHost; the connection outlives on_closed.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/mutant.h"
@@ -56,8 +58,6 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // A WATCH comes back from the pool; early: a key was written by an entry that is not wholly
   // applied, and it runs again behind that.
   void on_watched(SessionHost::LongWatch watch);
-  // A long write of it stands in the batcher now.
-  void on_encoded() { encoding_bytes_ = 0; }
   // Nothing more of the connection is executed or sent.
   void abort();
   // What stopped the session may be over: looks again.
@@ -221,6 +221,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   uint64_t held_bytes() const;
   bool must_wait_for_memory() const;
   void release_large_input();
+  void note_sent(uint64_t slot, uint64_t bytes);
+  void note_answered(uint64_t first_slot, size_t count);
   void note_pace(uint64_t now_ms);
   // What was executed and is not needed any more; what is large of a closed session.
   void reclaim_request();
@@ -272,7 +274,11 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t passed_bytes = 0;  // requests that end here, or before, may be read
     bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
   } leadership_;
-  uint64_t encoding_bytes_ = 0;              // of a long write that is on the pool
+  // Blocks and long writes that have no reply yet: what they hold elsewhere counts here. By slot.
+  struct {
+    std::deque<std::pair<uint64_t, uint64_t>> parts;  // slot, bytes
+    uint64_t bytes = 0;                               // of all
+  } sent_;
   uint64_t watching_bytes_ = 0;              // of a WATCH that is there, and its set
   OwnedRequest* resumed_ = nullptr;          // the request that runs again at the end of a stall
   uint64_t over_soft_limit_ms_ = 0;          // since when, 0: it is not

@@ -233,10 +233,8 @@ void SessionHost::add_large(replica::LargeOperation large) {
 
 void SessionHost::add_encoded(const replica::ReplyTo& to, AddToBatch add) {
   hands_.loop.post([this, id = to.session, add = std::move(add)]() mutable {
-    Session* session = find(id);
-    if (session == nullptr) return;  // it was not proposed, and never will be
+    if (find(id) == nullptr) return;  // it was not proposed, and never will be
     add(hands_.services.replica.batcher());
-    session->on_encoded();
     submit();
   });
 }

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/check.h"
 #include "server/session.h"
 #include "server/session_host.h"
 
@@ -11,7 +12,7 @@ namespace alfheim::server {
 
 uint64_t Session::held_bytes() const {
   uint64_t bytes = cutter_.memory_bytes() + replies_.memory_bytes() + connection_.unsent_bytes() +
-                   transaction_.memory_bytes() + pool_reads_.request_bytes + encoding_bytes_ +
+                   transaction_.memory_bytes() + pool_reads_.request_bytes + sent_.bytes +
                    watching_bytes_ + pool_reads_.count * pool_reads_.reply_bytes;
   if (scratch_.capacity() > sizeof(scratch_)) bytes += scratch_.capacity();  // else it is inside
   if (stalled_ && stalled_->request) bytes += stalled_->request->size_bytes();
@@ -44,6 +45,22 @@ std::span<char> Session::read_buffer() {
   const bool is_large = memory_.account.bytes() > ClientMemory::kFreeBytes;
   if (!is_large || !memory.is_over()) return room;
   return room.first(std::min(room.size(), resp::RequestCutter::kRoomBytesMin));
+}
+
+void Session::note_sent(uint64_t slot, uint64_t bytes) {
+  ALF_CHECK(sent_.parts.empty() || sent_.parts.back().first < slot);
+  sent_.parts.emplace_back(slot, bytes);
+  sent_.bytes += bytes;
+}
+
+// Mostly of the oldest; what the core refused may be answered before it.
+void Session::note_answered(uint64_t first_slot, size_t count) {
+  const auto is_before = [](const auto& part, uint64_t slot) { return part.first < slot; };
+  const auto begin =
+      std::lower_bound(sent_.parts.begin(), sent_.parts.end(), first_slot, is_before);
+  const auto end = std::lower_bound(begin, sent_.parts.end(), first_slot + count, is_before);
+  for (auto part = begin; part != end; ++part) sent_.bytes -= part->second;
+  sent_.parts.erase(begin, end);
 }
 
 // Called before and after what may change it. Where the client does not take its replies, not

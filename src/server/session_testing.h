@@ -316,11 +316,13 @@ class FakeConnection final : public env::Connection,
   bool is_closed() const { return is_closed_; }
   bool is_reading() const { return is_reading_; }
   size_t inbox_bytes() const { return inbox_.size(); }
+  size_t sent_bytes() const { return sent_bytes_; }          // by the server
   size_t sent_bytes_max() const { return sent_bytes_max_; }  // of one call of send
 
   // ---- env::Connection ----
   void send(base::Bytes bytes) override {
     if (is_closed_ || bytes.empty()) return;
+    sent_bytes_ += bytes.size();
     sent_bytes_max_ = std::max(sent_bytes_max_, bytes.size());
     unsent_.append(bytes);
     flush_later();
@@ -387,6 +389,7 @@ class FakeConnection final : public env::Connection,
   base::Bytes inbox_;                                // sent by the client, not read
   base::Bytes unsent_;                               // sent by the server, not taken
   base::Bytes received_;                             // by the client
+  size_t sent_bytes_ = 0;
   size_t sent_bytes_max_ = 0;
   bool is_client_reading_ = true;
   bool is_input_ended_ = false;

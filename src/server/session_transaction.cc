@@ -115,11 +115,12 @@ void Session::propose_block(QueuedBlock block, std::unique_ptr<WatchSet> watches
   const size_t command_count = block.command_count();
   const bool has_calls = block.calls.count > 0;
   if (is_for_pool) {
-    encoding_bytes_ = block.calls.bytes.size() + (watches ? watches->memory_bytes() : 0);
+    note_sent(slot, block.calls.bytes.capacity() + (watches ? watches->memory_bytes() : 0));
     host_.encode_block_on_pool({to, std::move(watches), std::move(block.calls), is_growth});
   } else {
     base::Bytes body;
     machine::put_block(body, watched, block.calls);
+    note_sent(slot, body.size());
     host_.services().replica.batcher().add_body(machine::OperationKind::kBlock, body, to);
   }
   if (!block.session_commands.empty() || !has_calls) {

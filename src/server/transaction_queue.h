@@ -49,9 +49,12 @@ class TransactionQueue {
   size_t count() const { return block_.command_count(); }
   uint32_t flags() const { return flags_; }  // of the rows of all that is queued, together
   size_t queued_bytes() const { return block_.calls.bytes.size() + session_command_bytes_; }
-  // With what is watched.
+  // With what is watched, and with room that was made for more.
   size_t memory_bytes() const {
-    return queued_bytes() + block_.session_commands.capacity() * sizeof(QueuedCommand) +
+    const base::Bytes& calls = block_.calls.bytes;
+    const size_t call_bytes = calls.capacity() > sizeof(calls) ? calls.capacity() : 0;
+    return call_bytes + session_command_bytes_ +
+           block_.session_commands.capacity() * sizeof(QueuedCommand) +
            (watches_ ? watches_->memory_bytes() : 0);
   }
   // Which database the next queued command runs in (SELECT within the block moves it).
