@@ -2,8 +2,7 @@
 //
 // ClientMemory is the node's ledger. What each session holds (bytes read and not executed,
 // requests that wait, blocks of MULTI and long writes until they are answered, replies that were
-// not taken) stands in its account and
-// is summed here. The sum has a budget, --client-memory:
+// not taken) stands in its account and is summed here. The sum has a budget, --client-memory:
 //   above three quarters of it (is_tight), a session that still has replies to get rid of, and
 //   holds more than its share, is not read any further until they are out: who reads their
 //   replies goes on by themselves, who does not stays as large as they are;

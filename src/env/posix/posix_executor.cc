@@ -97,11 +97,21 @@ size_t PosixExecutor::room_in(Lane lane) const {
   return std::min(reads_room, long_max - running(Lane::kLong));
 }
 
+// Ten thousand connections may have two long reads each in the line: behind all of them a short
+// one would wait for minutes.
+Lane PosixExecutor::next_of_one_thread() {
+  if (state_of(Lane::kLong).queue.empty()) return Lane::kShort;
+  if (state_of(Lane::kShort).queue.empty()) return Lane::kLong;
+  return short_turn_ < kShortTurn ? Lane::kShort : Lane::kLong;
+}
+
 PosixExecutor::LaneState* PosixExecutor::next_lane() {
   LaneState* next = nullptr;
+  const bool is_one_thread = options_.pool_threads_max == 1;
   for (const Lane lane : {Lane::kUpkeep, Lane::kShort, Lane::kLong}) {
     LaneState& state = state_of(lane);
     if (state.queue.empty() || room_in(lane) == 0) continue;
+    if (is_one_thread && lane != Lane::kUpkeep && lane != next_of_one_thread()) continue;
     if (next == nullptr || state.queue.front().number < next->queue.front().number) next = &state;
   }
   return next;
@@ -129,6 +139,8 @@ void PosixExecutor::run_pool() {
     Task task = std::move(lane->queue.front().task);
     lane->queue.pop_front();
     ++lane->running_count;
+    if (lane == &state_of(Lane::kLong)) short_turn_ = 0;
+    if (lane == &state_of(Lane::kShort) && !state_of(Lane::kLong).queue.empty()) ++short_turn_;
     const bool shall_wake = wakes_one();
     lock.unlock();
     if (shall_wake) pool_has_work_.notify_one();

@@ -6,9 +6,14 @@
 // The pool starts with one thread and grows while tasks that may run find none idle. Reads have up
 // to `pool_threads_max` threads, long ones half of them (one at least); upkeep has kUpkeepTasksMax
 // besides, so it runs whatever reads wait for. What finds its lane full waits, the oldest goes
-// first, and runs later. The waiting lines are not bounded here, because post_to_pool must neither
-// block a loop nor drop a task that owes somebody a reply: whoever posts bounds its own tasks under
-// way (say, one read per connection) and may look at pool_queued_count to refuse work early.
+// first, and runs later. Where reads have one thread, both lanes share it: between two long tasks
+// the short ones that wait go first, kShortTurn of them at most, so neither lane starves. What is
+// not promised then: a short task waits as long as the long one that runs takes, for nothing
+// interrupts a task. From two threads on half of them are never a long one's.
+//
+// The waiting lines are not bounded here, because post_to_pool must neither block a loop nor drop a
+// task that owes somebody a reply: whoever posts bounds its own tasks under way (say, one read per
+// connection) and may look at pool_queued_count to refuse work early.
 //
 // stop (also the destructor): asks every loop to end, lets running tasks end, destroys tasks that
 // have not begun, joins all threads; afterwards posts are dropped and nothing can be started.
@@ -41,6 +46,8 @@ class PosixExecutor final : public Executor {
   };
   // A part of the index is stored while segments are swept.
   static constexpr size_t kUpkeepTasksMax = 2;
+  // Of one thread for reads: short tasks that go before a long one, however old that is.
+  static constexpr size_t kShortTurn = 64;
   static base::Result<std::unique_ptr<PosixExecutor>> create(const Clock& clock, Options options);
   ~PosixExecutor() override;
 
@@ -80,6 +87,7 @@ class PosixExecutor final : public Executor {
   LaneState& state_of(Lane lane) { return lanes_[static_cast<size_t>(lane)]; }
   size_t room_in(Lane lane) const;
   LaneState* next_lane();  // whose front may run now; null: none
+  Lane next_of_one_thread();
   size_t runnable_count() const;
   bool wakes_one();  // then notify, without the mutex
 
@@ -90,6 +98,7 @@ class PosixExecutor final : public Executor {
   std::condition_variable pool_has_work_;
   std::array<LaneState, kLaneCount> lanes_;
   uint64_t post_count_ = 0;
+  size_t short_turn_ = 0;  // short tasks that went before a long one that waits
   std::vector<std::thread> pool_threads_;
   size_t pool_idle_count_ = 0;
   bool is_waking_ = false;  // a thread was notified and has not looked yet

@@ -184,6 +184,40 @@ TEST_F(PosixExecutorTest, long_tasks_hold_up_neither_short_ones_nor_upkeep) {
   executor.stop();
 }
 
+// What one thread for reads does, in order, once the long task that holds it ends.
+std::string order_of_one_thread(const Clock& clock, const std::string& posted) {
+  auto made = PosixExecutor::create(clock, {.pool_threads_max = 1});
+  EXPECT_TRUE(made.is_ok());
+  PosixExecutor& executor = **made;
+  std::latch is_busy(1);
+  std::latch may_go_on(1);
+  std::latch done(static_cast<std::ptrdiff_t>(posted.size()));
+  std::string order;  // of the one thread, until it is done
+  executor.post_to_pool(Lane::kLong, [&] {
+    is_busy.count_down();
+    may_go_on.wait();
+  });
+  is_busy.wait();
+  for (const char letter : posted) {
+    executor.post_to_pool(letter == 'L' ? Lane::kLong : Lane::kShort, [&, letter] {
+      order.push_back(letter);
+      done.count_down();
+    });
+  }
+  may_go_on.count_down();
+  done.wait();
+  executor.stop();
+  return order;
+}
+
+TEST_F(PosixExecutorTest, one_thread_runs_short_tasks_between_long_ones) {
+  EXPECT_EQ(order_of_one_thread(clock_, "LLLSSS"), "SSSLLL");
+  // Neither do those that come without end hold up the long ones.
+  const std::string turn(PosixExecutor::kShortTurn, 'S');
+  EXPECT_EQ(order_of_one_thread(clock_, "LL" + turn + turn + "SS"), turn + "L" + turn + "L" + "SS");
+  EXPECT_EQ(order_of_one_thread(clock_, "LLL"), "LLL");
+}
+
 TEST_F(PosixExecutorTest, upkeep_runs_where_reads_hold_every_thread_of_theirs) {
   std::latch are_busy(3);
   std::latch may_go_on(1);
