@@ -15,6 +15,8 @@ constexpr uint64_t kDowntimeNsMax = 2'000 * kMsNs;
 constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
 constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
 constexpr uint64_t kCutNsMax = 10'000 * kMsNs;
+constexpr uint64_t kNoticeNs = 500 * kMsNs;
+constexpr uint64_t kHandOverNsMax = 3'000 * kMsNs;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
 constexpr uint64_t kCrashChangesMax = 60;
 constexpr uint64_t kEventCountMax = 20'000'000;
@@ -39,6 +41,7 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kAllDown: return "all down";
     case ClusterFault::kCrashAtWrite: return "crash at a write";
     case ClusterFault::kPause: return "pause";
+    case ClusterFault::kHangingDisk: return "disk hangs";
     case ClusterFault::kWallJump: return "wall clock jump";
     case ClusterFault::kDisconnect: return "disconnect";
     case ClusterFault::kCutOff: return "cut off";
@@ -131,9 +134,9 @@ void Cluster::make_disk(Member& member) {
 void Cluster::draw_faults() {
   static constexpr ClusterFault kAll[] = {
       ClusterFault::kPowerLoss,    ClusterFault::kKill,       ClusterFault::kAllDown,
-      ClusterFault::kCrashAtWrite, ClusterFault::kPause,      ClusterFault::kWallJump,
-      ClusterFault::kDisconnect,   ClusterFault::kCutOff,     ClusterFault::kCutOneWay,
-      ClusterFault::kSplit,        ClusterFault::kHealNetwork};
+      ClusterFault::kCrashAtWrite, ClusterFault::kPause,      ClusterFault::kHangingDisk,
+      ClusterFault::kWallJump,     ClusterFault::kDisconnect, ClusterFault::kCutOff,
+      ClusterFault::kCutOneWay,    ClusterFault::kSplit,      ClusterFault::kHealNetwork};
   for (const ClusterFault fault : kAll) {
     if (random_.coin()) faults_.kinds.push_back(fault);
   }
@@ -422,16 +425,11 @@ void Cluster::strike(ClusterFault fault) {
     case ClusterFault::kCrashAtWrite:
       member.crash_at_change = member.disk->change_count() + random_.between(1, kCrashChangesMax);
       return;
-    case ClusterFault::kPause: {
-      if (member.node == nullptr) return;
-      member.node->executor().set_paused(true);
-      const uint64_t life = member.node->life();
-      const uint64_t most_ns = chance(random_, 4) ? kLongPauseNsMax : kPauseNsMax;
-      return scheduler_.post_world(random_.below(most_ns), [&member, life] {
-        if (member.node == nullptr || member.node->life() != life) return;
-        member.node->executor().set_paused(false);
-      });
-    }
+    case ClusterFault::kPause:
+      return suspend(member, [](SimNode& node, bool is_on) { node.executor().set_paused(is_on); });
+    case ClusterFault::kHangingDisk:
+      expect_hand_over(member);
+      return suspend(member, [](SimNode& node, bool is_on) { node.set_disk_hanging(is_on); });
     case ClusterFault::kWallJump: {
       const int64_t jump_us =
           static_cast<int64_t>(random_.below(2 * kWallJumpUsMax)) - kWallJumpUsMax;
@@ -459,6 +457,47 @@ void Cluster::heal_network_later() {
   scheduler_.post_world(random_.between(kMsNs, kCutNsMax), [this] { network_.heal(); });
 }
 
+// A leader whose disk hangs gives up leadership, where nothing else is wrong meanwhile.
+void Cluster::expect_hand_over(const Member& member) {
+  const PeerNetworkOptions& network = network_.options();
+  const bool is_network_sound =
+      network.loss_per_1000 == 0 && network.late_per_1000 == 0 && !network_.has_cuts();
+  const auto is_well = [](const Member& each) {
+    return each.node != nullptr && !each.node->executor().is_disturbed();
+  };
+  if (!is_network_sound || !std::all_of(members_.begin(), members_.end(), is_well)) return;
+  if (!member.node->replica().is_serving()) return;
+  const auto still_leads = [this, &member, life_count = life_count_, faults_left = faults_.left,
+                            term = member.node->replica().role().term] {
+    // Another fault may have come between, or the disk have gone on.
+    const bool is_same = life_count == life_count_ && faults_left == faults_.left &&
+                         member.node != nullptr && member.node->executor().is_disturbed();
+    if (!is_same) return false;
+    const raft::SoftState& role = member.node->replica().role();
+    return role.role == raft::RoleKind::kLeader && role.term == term;
+  };
+  scheduler_.post_world(kNoticeNs, [this, &member, still_leads] {
+    if (!still_leads()) return;
+    const raft::NodeStatus raft = member.node->replica().status_snapshot().raft;
+    if (raft.durable == raft.last) return;  // nothing is asked of the disk
+    scheduler_.post_world(kHandOverNsMax, [this, &member, still_leads] {
+      if (!still_leads()) return;
+      oracle_.fail(base::format("node {} still leads with a disk that hangs", member.id.value));
+    });
+  });
+}
+
+// For a while, or as long as this life of the node lasts.
+void Cluster::suspend(Member& member, void (*set)(SimNode& node, bool is_on)) {
+  if (member.node == nullptr) return;
+  set(*member.node, true);
+  const uint64_t life = member.node->life();
+  const uint64_t most_ns = chance(random_, 4) ? kLongPauseNsMax : kPauseNsMax;
+  scheduler_.post_world(random_.below(most_ns), [&member, life, set] {
+    if (member.node != nullptr && member.node->life() == life) set(*member.node, false);
+  });
+}
+
 void Cluster::split() {
   std::vector<bool> is_left;
   for (size_t i = 0; i < members_.size(); ++i) is_left.push_back(random_.coin());
@@ -479,7 +518,9 @@ void Cluster::heal() {
   network_.set_options(network);
   for (Member& member : members_) {
     member.crash_at_change = 0;
-    if (member.node != nullptr) member.node->executor().set_paused(false);
+    if (member.node == nullptr) continue;
+    member.node->executor().set_paused(false);
+    member.node->set_disk_hanging(false);
   }
   for (const std::unique_ptr<Client>& client : clients_) client->become_patient();
 }

@@ -35,6 +35,7 @@ enum class ClusterFault : uint8_t {
   kAllDown,
   kCrashAtWrite,
   kPause,
+  kHangingDisk,
   kWallJump,
   kDisconnect,
   kCutOff,     // one node, both ways
@@ -84,6 +85,8 @@ class Cluster {
   void schedule_fault();
   void strike(ClusterFault fault);
   void split();
+  void expect_hand_over(const Member& member);
+  void suspend(Member& member, void (*set)(SimNode& node, bool is_on));
   void heal_network_later();
   void heal();
   Member& a_member();

@@ -98,6 +98,10 @@ class SimNode {
   const index::Index& index() const { return *index_; }
   SimNodeClock& clock() { return clock_; }
   SimExecutor& executor() { return executor_; }
+  // Its disk finishes nothing that the log asks for, until this is over.
+  void set_disk_hanging(bool is_hanging) {
+    executor_.set_hanging(is_hanging ? log_strand_ : nullptr);
+  }
   index::TwinStore& store() { return *store_; }
   bool is_disk_full() const { return replica_->refuses_growth(); }
   const replica::Replica& replica() const { return *replica_; }

@@ -39,6 +39,7 @@ class PeerNetwork {
   net::PeerTransport& transport(base::NodeId from);
   void cut(base::NodeId from, base::NodeId to) { cuts_.insert({from, to}); }
   void heal() { cuts_.clear(); }
+  bool has_cuts() const { return !cuts_.empty(); }
 
  private:
   class Transport;

@@ -31,7 +31,16 @@ void SimExecutor::drop_all() {
 
 void SimExecutor::set_paused(bool is_paused) {
   is_paused_ = is_paused;
-  if (is_paused_) return;
+  put_back_held();
+}
+
+void SimExecutor::set_hanging(const env::Strand* strand) {
+  hanging_ = strand;
+  put_back_held();
+}
+
+// What still has to wait is held back again when its turn comes.
+void SimExecutor::put_back_held() {
   std::vector<SimScheduler::Event> held;
   held.swap(held_back_);
   // With their old times and sequences they run before anything that is due later.

@@ -39,6 +39,9 @@ class SimExecutor final : public env::Executor {
   // A paused node runs nothing; time passes. Its tasks run, in order, once it goes on.
   void set_paused(bool is_paused);
   bool is_paused() const { return is_paused_; }
+  bool is_disturbed() const { return is_paused_ || hanging_ != nullptr; }
+  // The same of one strand: the disk, or whatever else it waits for, hangs. Null: of none any more.
+  void set_hanging(const env::Strand* strand);
 
   SimScheduler& scheduler() { return scheduler_; }
 
@@ -46,11 +49,17 @@ class SimExecutor final : public env::Executor {
   friend class SimScheduler;
   friend class SimStrand;
 
+  bool holds_back(const SimScheduler::Event& event) const {
+    return is_paused_ || (hanging_ != nullptr && event.strand == hanging_);
+  }
+  void put_back_held();
+
   SimScheduler& scheduler_;
   const Options options_;
   SimRandom random_;
   std::vector<std::unique_ptr<SimStrand>> strands_;
-  std::vector<SimScheduler::Event> held_back_;  // due while paused, in order
+  std::vector<SimScheduler::Event> held_back_;  // due meanwhile, in order
+  const env::Strand* hanging_ = nullptr;
   bool is_paused_ = false;
 };
 

@@ -20,7 +20,7 @@ bool SimScheduler::run_one() {
     if (event.kind == SimEventKind::kTimer) waiting_timers_.erase(event.sequence);
     // Events that a pause held back are due in the past: they run now.
     clock_.advance_to_ns(std::max(event.time_ns, now_ns()));
-    if (event.owner != nullptr && event.owner->is_paused_) {
+    if (event.owner != nullptr && event.owner->holds_back(event)) {
       if (event.kind == SimEventKind::kTimer) waiting_timers_.insert(event.sequence);
       event.owner->held_back_.push_back(std::move(event));
       continue;
@@ -49,7 +49,8 @@ uint64_t SimScheduler::run_until_ns(uint64_t time_ns) {
   while (!events_.empty()) {
     if (discard_if_cancelled()) continue;
     if (events_.front().time_ns > time_ns) break;
-    if (events_.front().owner != nullptr && events_.front().owner->is_paused_) {
+    const SimExecutor* owner = events_.front().owner;
+    if (owner != nullptr && owner->holds_back(events_.front())) {
       // Holds it back without running a later event that might lie beyond `time_ns`.
       Event event = take_first();
       event.owner->held_back_.push_back(std::move(event));

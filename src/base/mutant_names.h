@@ -81,6 +81,7 @@
   X(GetSeesLaterSet, "A pipelined GET that goes to the pool sees the SET behind it.") \
   X(ReplySlotsSwapped, "Replies leave in the order in which they are ready.") \
   /* a group of several */ \
+  X(HangingLeaderStays, "A leader whose disk hangs goes on leading; its clients hang with it.") \
   X(ReadWithoutBarrier, "A leader answers reads without proof that nobody else leads by now.") \
   X(AckOvertakesAWrite, \
     "What wants nothing durable is acknowledged while a write before it is under way.") \

@@ -123,6 +123,8 @@ class Node {
   bool is_leader_established() const;
   // The log is on stable storage here up to this entry.
   base::LogIndex durable() const { return durability_.last(); }
+  // Of entries that are appended and not known to be committed.
+  uint64_t uncommitted_bytes() const { return log_.uncommitted_bytes(); }
   NodeStatus status() const;
   // Aborts where an invariant is broken; the simulator calls it after every step.
   void check_invariants() const;

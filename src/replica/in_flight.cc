@@ -80,6 +80,18 @@ std::vector<ReplyTo> InFlight::take_followers() {
   return all;
 }
 
+std::vector<ReplyTo> InFlight::all_waiters() const {
+  std::vector<ReplyTo> all;
+  const auto note = [&all](const auto& item) {
+    all.insert(all.end(), item.waiters.begin(), item.waiters.end());
+    all.insert(all.end(), item.followers.begin(), item.followers.end());
+  };
+  std::for_each(entries_.begin(), entries_.end(), note);
+  std::for_each(displaced_.begin(), displaced_.end(), note);
+  std::for_each(proposed_.begin(), proposed_.end(), note);
+  return all;
+}
+
 std::vector<CommittedEntry> InFlight::take_all() {
   std::vector<CommittedEntry> all(std::make_move_iterator(entries_.begin()),
                                   std::make_move_iterator(entries_.end()));

@@ -30,6 +30,8 @@ class InFlight {
   bool is_empty() const { return entries_.empty() && proposed_.empty() && displaced_.empty(); }
   // Everybody who waits for log time only.
   std::vector<ReplyTo> take_followers();
+  // Everybody; they go on waiting.
+  std::vector<ReplyTo> all_waiters() const;
   // All of it: the node gives up.
   std::vector<CommittedEntry> take_all();
 

@@ -110,6 +110,16 @@ TEST_F(InFlightTest, TakingAllLeavesNobody) {
   EXPECT_TRUE(in_flight.is_empty());
 }
 
+TEST_F(InFlightTest, AllWhoWaitAreTold) {
+  propose(1, 2, 1);
+  in_flight.take_up({entry_of(2, 2)});
+  Batch batch = batch_of(3);
+  batch.followers.push_back(ReplyTo{.session = 1, .slot = 4});
+  in_flight.proposed(base::LogIndex{3}, base::Term{2}, batch);
+  EXPECT_EQ(in_flight.all_waiters().size(), 4u);
+  EXPECT_EQ(in_flight.all_waiters().size(), 4u);
+}
+
 using InFlightDeathTest = InFlightTest;
 
 TEST_F(InFlightDeathTest, AProposalThatRaftPutElsewhereIsABug) {

@@ -1,5 +1,6 @@
 #include "replica/read_barriers.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -9,6 +10,8 @@ namespace {
 
 // A forwarded question, or its answer, may be lost on the way.
 constexpr uint64_t kAnswerMs = 1000;
+// Entries that a read needs are on their way here, or already here: so long and no longer.
+constexpr uint64_t kApplyMs = 3000;
 
 }  // namespace
 
@@ -34,10 +37,11 @@ void ReadBarriers::ask(raft::Node& node, uint64_t now_ms) {
   asked_.emplace(id, std::move(asked));
 }
 
-void ReadBarriers::granted(const raft::ReadState& read) {
+void ReadBarriers::granted(const raft::ReadState& read, uint64_t now_ms) {
   const auto found = asked_.find(read.id);
   if (found == asked_.end()) return;  // it took too long, and was asked again
-  granted_.emplace(read.index, std::move(found->second.readers));
+  found->second.since_ms = now_ms;
+  granted_.emplace(read.index, std::move(found->second));
   asked_.erase(found);
 }
 
@@ -54,6 +58,11 @@ void ReadBarriers::expire(uint64_t now_ms) {
     put_refused(asked_.begin()->second.readers);
     asked_.erase(asked_.begin());
   }
+  for (auto granted = granted_.begin(); granted != granted_.end();) {
+    const bool is_old = granted->second.since_ms + kApplyMs <= now_ms;
+    if (is_old) put_refused(granted->second.readers);
+    granted = is_old ? granted_.erase(granted) : std::next(granted);
+  }
 }
 
 void ReadBarriers::refuse_all() {
@@ -68,7 +77,7 @@ void ReadBarriers::refuse_all() {
 std::vector<ReplyTo> ReadBarriers::take_passed(base::LogIndex applied) {
   std::vector<ReplyTo> passed;
   while (!granted_.empty() && granted_.begin()->first <= applied) {
-    std::vector<ReplyTo>& readers = granted_.begin()->second;
+    std::vector<ReplyTo>& readers = granted_.begin()->second.readers;
     passed.insert(passed.end(), readers.begin(), readers.end());
     granted_.erase(granted_.begin());
   }

@@ -28,9 +28,10 @@ class ReadBarriers {
   // ---- core strand ----
   // Gives all that wait one id, and asks raft for it.
   void ask(raft::Node& node, uint64_t now_ms);
-  void granted(const raft::ReadState& read);
+  void granted(const raft::ReadState& read, uint64_t now_ms);
   void refused(raft::ReadId id);
-  // Forwarded reads whose answer was lost: asked again, by their sessions.
+  // Forwarded reads whose answer was lost, and those whose entries are not applied here for long
+  // (this node may be cut off, or its disk hang): asked again, by their sessions.
   void expire(uint64_t now_ms);
   void refuse_all();
   // Those who may read now, entries up to `applied` being applied; those who must ask again.
@@ -49,7 +50,7 @@ class ReadBarriers {
   std::vector<ReplyTo> waiting_;
   std::atomic<bool> is_asked_{false};
   std::map<raft::ReadId, Asked> asked_;
-  std::multimap<base::LogIndex, std::vector<ReplyTo>> granted_;  // by the index they need applied
+  std::multimap<base::LogIndex, Asked> granted_;  // by the index they need applied
   std::vector<ReplyTo> refused_;
   uint64_t last_id_ = 0;
   uint64_t round_count_ = 0;

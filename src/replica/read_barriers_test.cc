@@ -39,7 +39,7 @@ TEST(ReadBarriers, AllThatWaitShareOneQuestion) {
   EXPECT_FALSE(barriers.is_asked());
   EXPECT_EQ(barriers.round_count(), 1u);
   barriers.add(reader(3));  // too late for that one
-  barriers.granted({raft::ReadId{1}, base::LogIndex{5}});
+  barriers.granted({raft::ReadId{1}, base::LogIndex{5}}, 0);
   EXPECT_TRUE(barriers.take_passed(base::LogIndex{4}).empty());
   EXPECT_THAT(slots_of(barriers.take_passed(base::LogIndex{5})), testing::ElementsAre(1, 2));
   EXPECT_TRUE(barriers.take_passed(base::LogIndex{9}).empty());
@@ -64,7 +64,21 @@ TEST(ReadBarriers, AnAnswerThatIsLostIsNotWaitedForForEver) {
   barriers.expire(2000);
   EXPECT_THAT(slots_of(barriers.take_refused()), testing::ElementsAre(1));
   // It comes after all: it was for a question that nobody asks any more.
-  barriers.granted({raft::ReadId{1}, base::LogIndex{1}});
+  barriers.granted({raft::ReadId{1}, base::LogIndex{1}}, 0);
+  EXPECT_TRUE(barriers.take_passed(base::LogIndex{9}).empty());
+}
+
+// A node that was cut off after the answer, or whose disk hangs, does not keep its readers.
+TEST(ReadBarriers, EntriesThatAreNotAppliedForLongAreNotWaitedFor) {
+  raft::Node node = follower();
+  ReadBarriers barriers;
+  barriers.add(reader(1));
+  barriers.ask(node, 1000);
+  barriers.granted({raft::ReadId{1}, base::LogIndex{5}}, 1500);
+  barriers.expire(4499);
+  EXPECT_TRUE(barriers.take_refused().empty());
+  barriers.expire(4500);
+  EXPECT_THAT(slots_of(barriers.take_refused()), testing::ElementsAre(1));
   EXPECT_TRUE(barriers.take_passed(base::LogIndex{9}).empty());
 }
 

@@ -15,6 +15,10 @@ constexpr size_t kBytesPerWriteMax = 4 * base::kMiB;
 constexpr size_t kFragmentsPerWriteMax = 4;
 // Applied this far behind, nothing new is proposed.
 constexpr uint64_t kBacklogBytesMax = 64 * base::kMiB;
+// With so much that no majority holds yet, nothing new is proposed.
+constexpr uint64_t kUncommittedBytesMax = 64 * base::kMiB;
+// A follower whose apply is this far behind takes no entries: the leader sends them again.
+constexpr uint64_t kFollowerBacklogBytesMax = 256 * base::kMiB;
 
 base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
                                           const Replica::Options& options) {
@@ -132,6 +136,7 @@ void Replica::on_tick() {
   raft_.tick();
   handle_ready();
   barriers_.expire(hands_.clock.monotonic_ms());
+  look_at_health();
   redirect_queued();
   tell_readers();
   look_at_disk();
@@ -158,19 +163,23 @@ void Replica::submit() {
 }
 
 bool Replica::is_overloaded() const {
-  return batcher_.is_full() || applier_.backlog_bytes() > kBacklogBytesMax;
+  return batcher_.is_full() || applier_.backlog_bytes() > kBacklogBytesMax ||
+         is_backed_up_.load(std::memory_order_relaxed);
 }
 
 void Replica::step(const raft::Message& message) {
   if (has_failed_ || is_closing_) return;
   // A follower that stops takes no more: its log would never be done.
   if (on_stopped_ && !raft_.is_leader()) return;
+  const auto* append = std::get_if<raft::Append>(&message.body);
+  const bool brings_entries = append != nullptr && !append->entries.empty();
+  if (brings_entries && applier_.backlog_bytes() > kFollowerBacklogBytesMax) return;
   raft_.step(message);
   handle_ready();
 }
 
 void Replica::pump() {
-  if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop before it served
+  if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop, and does not serve
   if (has_failed_) return;
   if (barriers_.is_asked()) {
     barriers_.ask(raft_, hands_.clock.monotonic_ms());
@@ -179,13 +188,21 @@ void Replica::pump() {
   }
   redirect_queued();
   if (writes_.is_writing() || !raft_.is_leader_established()) return;
-  if (gathering_.is_on()) return;                           // gather() pumps
-  if (applier_.backlog_bytes() > kBacklogBytesMax) return;  // on_applied pumps again
+  if (gathering_.is_on()) return;  // gather() pumps
+  // on_applied pumps again
+  if (applier_.backlog_bytes() > kBacklogBytesMax || is_backed_up()) return;
   if (!is_serving()) return;
   propose_large();
   propose_batches(kBytesPerWriteMax);
   handle_ready();
   if (on_stopped_) finish_stop();
+}
+
+// Followers are slow, or gone: what comes waits in the batcher, and then at its connections.
+bool Replica::is_backed_up() {
+  const bool is_full = raft_.uncommitted_bytes() > kUncommittedBytesMax;
+  is_backed_up_.store(is_full, std::memory_order_relaxed);
+  return is_full;
 }
 
 void Replica::propose_batches(size_t bytes_max) {
@@ -295,7 +312,8 @@ void Replica::handle_ready() {
     take_up(ready);
     // Ahead of the own disk: the peers write while this node does.
     for (raft::Message& message : ready.messages) outbox_.send(std::move(message));
-    for (const raft::ReadState& read : ready.reads) barriers_.granted(read);
+    for (const raft::ReadState& read : ready.reads)
+      barriers_.granted(read, hands_.clock.monotonic_ms());
     for (const raft::ReadId id : ready.reads_refused) barriers_.refused(id);
     const bool has_reads = !ready.reads.empty() || !ready.reads_refused.empty();
     hand_to_apply(ready.applicable);
@@ -430,6 +448,7 @@ void Replica::stop(std::function<void(base::Status)> done) {
 }
 
 void Replica::finish_stop() {
+  if (!is_serving() && !has_failed_) redirect_queued(true);
   // Where another leads, what is not committed here may never be.
   const bool is_done = in_flight_.is_empty() || !raft_.is_leader();
   const bool is_idle = !writes_.is_writing() && !large_ && batcher_.is_empty() && is_done;

@@ -30,6 +30,7 @@
 #include "replica/read_barriers.h"
 #include "replica/stamp_clock.h"
 #include "replica/write_queue.h"
+#include "replica/write_watch.h"
 #include "upkeep/segment_keeper.h"
 
 namespace alfheim::replica {
@@ -152,6 +153,7 @@ class Replica {
   void propose_large();
   void propose_commands(Batch& batch);
   bool propose(raft::EntryKind kind, raft::Payload payload, Batch& batch);
+  bool is_backed_up();
   void handle_ready();
   void take_up(const raft::Ready& ready);
   void note_role(const raft::SoftState& now);
@@ -166,11 +168,17 @@ class Replica {
   void tell_readers();
 
   // replica_role.cc: what a node does that does not lead.
-  void redirect_queued();
+  void redirect_queued(bool is_last = false);
   void redirect(Batch& batch);
   void redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters);
   std::string redirection(const machine::Operation* operation) const;
   base::LogIndex log_start_for(base::LogIndex needed_from) const;
+
+  // replica_health.cc: what a node does that is sick.
+  void look_at_health();
+  void hand_over_to_best();
+  void close_waiters();
+
   void deliver(std::vector<ReplyBatch> batches);  // by loop
   void lose_large();
   void fail(base::Error error);
@@ -201,6 +209,7 @@ class Replica {
   Gathering gathering_;
   Applier applier_;
   WriteQueue writes_;
+  WriteWatch write_watch_;
   PeerOutbox outbox_;
   ReadBarriers barriers_;
   InFlight in_flight_;
@@ -219,6 +228,7 @@ class Replica {
   ReplicaStatus snapshot_;
   std::atomic<bool> is_serving_{false};
   std::atomic<bool> needs_barrier_{false};
+  std::atomic<bool> is_backed_up_{false};  // by entries that no majority holds
   std::atomic<uint64_t> leader_{0};
   std::atomic<bool> is_pump_posted_{false};
 };

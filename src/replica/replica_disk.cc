@@ -77,7 +77,8 @@ void Replica::look_at_disk() {
   if (now_ms < look_ms_ || is_closing_) return;
   look_ms_ = now_ms + kLookEveryMs;
   hands_.log_strand.post([this] { guard_.look(); });
-  if (!is_serving()) return;
+  // A follower's disk fills, too.
+  if (!is_serving() && !needs_barrier()) return;
   const bool is_full = guard_.is_full();
   // What was deleted gives its segments back once the index says so on disk.
   if (is_full) applier_.freeze_for_room();

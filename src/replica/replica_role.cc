@@ -47,13 +47,14 @@ void Replica::tell_readers() {
 }
 
 // What was left in the open batches while this node led, or seemed to: it was not proposed, so
-// whoever asked is told where to ask. While no leader is known it waits a while for one.
-void Replica::redirect_queued() {
+// whoever asked is told where to ask. While no leader is known it waits a while for one, unless
+// the node stops.
+void Replica::redirect_queued(bool is_last) {
   if (raft_.is_leader() || batcher_.is_empty()) return;
   const bool is_known = role_.leader != base::NodeId{};
   const bool is_late =
       leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
-  if (!is_known && !is_late) return;
+  if (!is_known && !is_late && !is_last) return;
   for (LargeInFlight next; batcher_.take_large(next.operation); next = {}) {
     std::vector<ReplyBatch> batches(hands_.router.loop_count());
     add_refusal(batches, next.operation.waiter, "", redirection(nullptr));

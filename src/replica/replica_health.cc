@@ -1,0 +1,47 @@
+// What a replica does that is sick: a leader whose disk hangs, or has no room for the log, gives up
+// leadership, so that a slow minority stays invisible.
+#include "base/check.h"
+#include "base/mutant.h"
+#include "replica/replica.h"
+
+namespace alfheim::replica {
+namespace {
+
+// A disk that finishes nothing for so long hangs; healthy ones stall for a second now and then.
+constexpr uint64_t kHangingMs = 1500;
+
+}  // namespace
+
+// On each tick. What is under way stays with raft: whoever leads next decides about it, and most
+// likely holds it. Their clients are not kept waiting for this disk: nobody knows how long.
+void Replica::look_at_health() {
+  if (!needs_barrier() || has_failed_) return;
+  const uint64_t waiting_ms = write_watch_.waiting_ms(writes_.write_count(), writes_.is_writing(),
+                                                      hands_.clock.monotonic_ms());
+  if (waiting_ms < kHangingMs) return;
+  if (raft_.is_leader() && !ALF_MUTANT(HangingLeaderStays)) return hand_over_to_best();
+  if (write_watch_.is_first_asked()) close_waiters();
+}
+
+// Raft gives up after an election timeout where that one does not take over: asked again then.
+void Replica::hand_over_to_best() {
+  const raft::NodeStatus status = raft_.status();
+  const raft::PeerStatus* best = nullptr;
+  for (const raft::PeerStatus& peer : status.peers) {
+    if (!status.configuration.is_voter(peer.id)) continue;
+    if (best == nullptr || peer.match > best->match) best = &peer;
+  }
+  if (best == nullptr) return;
+  [[maybe_unused]] const base::Status begun = raft_.transfer_leadership(best->id);
+  ALF_CHECK_MSG(begun.is_ok(), "a leader, and a voter");
+  handle_ready();
+}
+
+// They may still be answered, by nobody who listens.
+void Replica::close_waiters() {
+  tell(in_flight_.all_waiters(), ReplyKind::kLost);
+  barriers_.refuse_all();
+  tell_readers();
+}
+
+}  // namespace alfheim::replica
