@@ -74,6 +74,19 @@
   X(CountedBeforeDurable, \
     "An entry counts, is applied and answered while its write is under way.") \
   X(StopDoesNotWait, "A clean stop does not wait for writes that are under way.") \
+  /* raft: who decides, and what a leader may believe */ \
+  X(BlankNodeCampaigns, "A node that belongs to no group yet stands for election.") \
+  X(RetiredIdTaken, "The id of a removed node is given to a new one.") \
+  X(ConfigurationNotRolledBack, \
+    "A configuration stays in force though its entry was truncated.") \
+  X(ChangeBeforeOwnTermCommitted, \
+    "A new leader changes the membership before it knows what is committed.") \
+  X(TwoChangesAtOnce, "A change begins though the one before is not committed.") \
+  X(AutoLeaveForgotten, "A joint configuration that is committed is never left.") \
+  X(JointCountsNewOnly, "In joint consensus a majority of the incoming voters decides alone.") \
+  X(LearnerCounted, "What learners hold counts for what is committed.") \
+  X(RemovedStillCounted, \
+    "Commits are counted by the applied configuration, in which a removed node votes.") \
   /* server: order and replies */ \
   X(DeletesRefused, "A full disk refuses every write, also what would give room.") \
   X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \

@@ -1,6 +1,7 @@
 // The candidate, and the pre-candidate that asks first whether it would win: an election is
 // begun only by a node that a majority would elect, so a node that was cut off disturbs nobody.
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 #include "raft/quorum.h"
 
@@ -9,9 +10,18 @@ namespace alfheim::raft {
 using base::NodeId;
 using base::Term;
 
+// A node without a vote stands only while the configuration that takes it may not be committed: by
+// the one before, the others may need its vote, and get it from nobody whose log is shorter than
+// its own (dissertation §4.2.2). Nor does one stand that has not applied a configuration that it
+// knows to be committed: only then it is known whether there is still one before.
+bool Node::may_campaign() const {
+  if (ALF_MUTANT(BlankNodeCampaigns) && configuration().is_blank()) return true;
+  return membership_.may_be_needed(options_.id) && !membership_.has_unapplied(commit_);
+}
+
 void Node::start_election(bool is_pre_vote, bool is_transfer) {
   ALF_CHECK(!is_leader());
-  ALF_CHECK(configuration_.is_voter(options_.id));
+  ALF_CHECK(may_campaign());
   leave_role();
   role_ = Candidate{.is_pre_vote = is_pre_vote, .votes = {}};
   reset_timer();
@@ -21,8 +31,8 @@ void Node::start_election(bool is_pre_vote, bool is_transfer) {
                             .last = log_.last(),
                             .last_term = log_.last_term()};
   if (!is_pre_vote) set_hard_state({next_term, options_.id});
-  for (const NodeId id : configuration_.everybody()) {
-    if (id == options_.id || !configuration_.is_voter(id)) continue;
+  for (const NodeId id : membership_.current().everybody()) {
+    if (id == options_.id || !membership_.current().is_voter(id)) continue;
     if (is_pre_vote) {
       send_in_term(id, next_term, request);  // promises nothing, so nothing must be durable
     } else {
@@ -44,7 +54,7 @@ void Node::on_vote_response(const Message& message, const VoteResponse& response
   const bool is_granted_early = response.is_pre_vote && response.is_granted;
   const uint64_t wanted_term = hard_state_.term.value + (is_granted_early ? 1 : 0);
   if (message.term.value != wanted_term) return;
-  if (!configuration_.is_voter(message.from)) return;
+  if (!membership_.current().is_voter(message.from)) return;
   count_vote(message.from, response.is_granted);
 }
 
@@ -59,7 +69,7 @@ void Node::count_own_vote() {
 void Node::count_vote(NodeId from, bool is_granted) {
   auto& candidate = std::get<Candidate>(role_);
   candidate.votes.emplace(from, is_granted);  // the first answer stands
-  const VoteResult result = count_votes(configuration_, [&](NodeId id) {
+  const VoteResult result = count_votes(membership_.current(), [&](NodeId id) {
     const auto found = candidate.votes.find(id);
     if (found == candidate.votes.end()) return Vote::kMissing;
     return found->second ? Vote::kGranted : Vote::kRefused;

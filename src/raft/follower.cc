@@ -43,7 +43,7 @@ void Node::follow(NodeId leader) {
 }
 
 void Node::tick_follower() {
-  if (configuration_.is_sole_voter(options_.id)) return campaign();  // nobody to wait for
+  if (membership_.current().is_sole_voter(options_.id)) return campaign();  // nobody to wait for
   if (elapsed_ticks_ >= timeout_ticks_) campaign();
 }
 
@@ -65,18 +65,27 @@ void Node::on_append(const Message& message, const Append& append) {
     truncate_after(LogIndex{entry->index.value - 1});
   }
   for (; entry != append.entries.end(); ++entry) {
-    const LogIndex index = log_.append(entry->term, entry->bytes().size());
-    ALF_CHECK(index == entry->index);
-    pending_.entries.push_back(*entry);
+    take_entry(*entry);
   }
   // Behind `end` our log may hold entries that the leader does not have.
   commit_to(std::min(append.commit, end));
   send_after_persist(message.from, AppendResponse{.match = end});
 }
 
+void Node::take_entry(const Entry& entry) {
+  const LogIndex index = log_.append(entry.term, entry.bytes().size());
+  ALF_CHECK(index == entry.index);
+  pending_.entries.push_back(entry);
+  if (entry.kind != EntryKind::kConfiguration) return;
+  base::Result<Configuration> configuration = decode_configuration(entry.bytes());
+  ALF_CHECK_MSG(configuration.is_ok(), "is_well_formed() has decoded it");
+  membership_.append(index, std::move(*configuration));
+}
+
 void Node::truncate_after(LogIndex index) {
   log_.truncate_after(index);
   durability_.truncated_after(index);
+  membership_.truncate_after(index);
   while (!pending_.entries.empty() && pending_.entries.back().index > index) {
     pending_.entries.pop_back();
   }
@@ -132,7 +141,7 @@ void Node::on_read_response(const Message& message, const ReadResponse& response
 void Node::on_transfer_now(const Message& message) {
   const auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != message.from) return;
-  if (!configuration_.is_voter(options_.id)) return;
+  if (!may_campaign()) return;
   start_election(false, true);
 }
 

@@ -35,8 +35,10 @@ bool is_well_formed(const Append& append, Term term) {
   Term last_term = append.previous_term;
   for (const Entry& entry : append.entries) {
     if (entry.index != index.next() || entry.term < last_term) return false;
-    if (entry.kind == EntryKind::kConfiguration) return false;  // memberships do not change yet
     if (entry.bytes().size() > base::kEntryBytesMax) return false;
+    if (entry.kind == EntryKind::kConfiguration && !decode_configuration(entry.bytes()).is_ok()) {
+      return false;
+    }
     index = entry.index;
     last_term = entry.term;
   }
@@ -47,7 +49,7 @@ bool is_well_formed(const Append& append, Term term) {
 
 Node::Node(Options options, const RestoredState& state)
     : options_(options),
-      configuration_(state.configuration),
+      membership_(state.configuration, state.configurations_behind),
       hard_state_(state.hard_state),
       log_(state),
       commit_(state.applied),
@@ -77,11 +79,11 @@ void Node::tick() {
 }
 
 void Node::campaign() {
-  if (is_leader() || !configuration_.is_voter(options_.id)) return;
+  if (is_leader() || !may_campaign()) return;
   // The own vote is still on its way to the disk: another term would only send it there again,
   // and on a slow disk for ever.
   if (durability_.hard_state() != hard_state_) return;
-  const bool is_alone = configuration_.is_sole_voter(options_.id);
+  const bool is_alone = configuration().is_sole_voter(options_.id);
   start_election(options_.has_pre_vote && !is_alone, false);
 }
 
@@ -145,13 +147,6 @@ base::Status Node::read_index(ReadId id) {
   return base::ok();
 }
 
-base::Result<LogIndex> Node::propose_configuration_change(const Configuration& target) {
-  return Error{ErrorCode::kUnavailable,
-               fmt::format("change the membership from {} to {} voters: memberships do not change "
-                           "in this version",
-                           configuration_.voters.size(), target.voters.size())};
-}
-
 void Node::persisted(uint64_t ready_number) {
   ALF_CHECK_MSG(ready_number <= emitted_.number, "a Ready that was never handed out");
   durability_.finished(ready_number);
@@ -165,6 +160,7 @@ void Node::applied(LogIndex index) {
   ALF_CHECK_MSG(index <= commit_, "only what is committed may be applied");
   ALF_CHECK_MSG(index <= durability_.last(), "only what is durable here may be applied");
   applied_ = index;
+  membership_.applied_to(index);
 }
 
 void Node::log_starts_at(LogIndex first) {
@@ -204,7 +200,8 @@ Ready Node::take_ready() {
 }
 
 SoftState Node::soft_state() const {
-  SoftState state{.term = hard_state_.term};
+  SoftState state{.term = hard_state_.term,
+                  .is_removed = membership_.applied().is_retired(options_.id)};
   if (const auto* follower = std::get_if<Follower>(&role_)) {
     state.leader = follower->leader;
   } else if (const auto* candidate = std::get_if<Candidate>(&role_)) {
@@ -232,10 +229,12 @@ NodeStatus Node::status() const {
                     .durable = durability_.last(),
                     .uncommitted_bytes = log_.uncommitted_bytes(),
                     .messages_ignored = messages_ignored_,
-                    .configuration = configuration_,
+                    .configuration = configuration(),
+                    .configuration_index = membership_.index(),
                     .peers = {}};
   if (const auto* leader = std::get_if<Leader>(&role_)) {
     for (const auto& [id, progress] : leader->peers) {
+      if (leader->leaving_ticks.contains(id)) continue;
       status.peers.push_back({id, progress.match(), progress.next(), progress.state()});
     }
   }
@@ -245,6 +244,7 @@ NodeStatus Node::status() const {
 void Node::check_invariants() const {
   log_.check_invariants();
   durability_.check_invariants(log_.last());
+  membership_.check_invariants(applied_, log_.last());
   ALF_CHECK(applied_ <= commit_);
   ALF_CHECK(applied_ <= durability_.last());
   ALF_CHECK(commit_ <= log_.last());
@@ -263,6 +263,10 @@ void Node::check_invariants() const {
     ALF_CHECK_MSG(durability_.hard_state() == hard_state_, "led before the term was durable");
     ALF_CHECK(log_.last_term() == hard_state_.term);
     ALF_CHECK(!leader->peers.contains(options_.id));
+    for (const NodeId id : configuration().everybody()) {
+      ALF_CHECK(id == options_.id || leader->peers.contains(id));
+      ALF_CHECK(!leader->leaving_ticks.contains(id));
+    }
     ALF_CHECK(leader->reads.is_under_way || leader->reads.current.empty());
     for (const auto& [id, progress] : leader->peers) progress.check_invariants(log_.last());
   }

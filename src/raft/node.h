@@ -22,6 +22,7 @@
 #include "raft/configuration.h"
 #include "raft/durability.h"
 #include "raft/log_shape.h"
+#include "raft/membership.h"
 #include "raft/message.h"
 #include "raft/ready.h"
 #include "raft/roles.h"
@@ -53,9 +54,10 @@ struct NodeStatus {
   base::LogIndex applied;
   base::LogIndex durable;
   uint64_t uncommitted_bytes = 0;
-  uint64_t messages_ignored = 0;  // malformed, foreign, or of a kind that is not built
-  Configuration configuration;
-  std::vector<PeerStatus> peers;  // of a leader, sorted by id
+  uint64_t messages_ignored = 0;       // malformed, foreign, or of a kind that is not built
+  Configuration configuration;         // in force, committed or not
+  base::LogIndex configuration_index;  // the entry that brought it; 0: it is applied
+  std::vector<PeerStatus> peers;       // of a leader, the other members, sorted by id
 };
 
 class Node {
@@ -73,6 +75,7 @@ class Node {
     uint64_t append_bytes_max = 4 << 20;     // per message (one entry always fits)
     uint64_t uncommitted_bytes_max = 256ull << 20;
     uint32_t reads_waiting_max = 65536;
+    uint32_t promotion_lag_entries_max = 64;  // a learner further behind is not promoted
   };
 
   // `state` must have passed check_restored().
@@ -95,12 +98,16 @@ class Node {
   // while. kUnavailable: no leader known. kLimit: too many wait.
   base::Status read_index(ReadId id);
 
-  // kUnavailable: memberships do not change yet.
-  base::Result<base::LogIndex> propose_configuration_change(const Configuration& target);
+  // Begins a change of the membership and returns the index of its (first) entry; where votes
+  // change, the leader itself proposes the second one. The change has happened when a committed
+  // configuration says so. kUnavailable, nothing was proposed: not the leader, handing over, no
+  // entry of the own term committed yet, another change under way, a learner too far behind to be
+  // promoted. kInvalidArgument: it makes no sense.
+  base::Result<base::LogIndex> propose_configuration_change(const Change& change);
 
   // Hands leadership to `target` once its log is complete; proposals are refused until it has
   // happened or an election timeout has passed. kUnavailable: not the leader.
-  // kInvalidArgument: no voter.
+  // kInvalidArgument: it does not vote, or will not for long.
   base::Status transfer_leadership(base::NodeId target);
 
   // Everything that the Readies up to `number` wanted durable is durable. Numbers may be skipped
@@ -126,6 +133,8 @@ class Node {
   // Of entries that are appended and not known to be committed.
   uint64_t uncommitted_bytes() const { return log_.uncommitted_bytes(); }
   NodeStatus status() const;
+  // In force, committed or not.
+  const Configuration& configuration() const { return membership_.current(); }
   // Aborts where an invariant is broken; the simulator calls it after every step.
   void check_invariants() const;
 
@@ -156,10 +165,12 @@ class Node {
   void on_read_response(const Message& message, const ReadResponse& response);
   void on_transfer_now(const Message& message);
   base::Status forward_read(ReadId id);
+  void take_entry(const Entry& entry);
   void truncate_after(base::LogIndex index);
   void reject_append(base::NodeId leader, const Append& append);
 
   // candidate.cc
+  bool may_campaign() const;
   void start_election(bool is_pre_vote, bool is_transfer);
   void tick_candidate();
   void on_vote_response(const Message& message, const VoteResponse& response);
@@ -181,10 +192,20 @@ class Node {
   void broadcast_heartbeat();
   void send_appends();
   bool send_append(base::NodeId to, Progress& progress);
+
+  // leader_membership.cc
+  base::Status check_promotion(const Change& change) const;
+  base::LogIndex append_configuration(const Configuration& configuration);
+  void update_peers();
+  void tick_leaving();
+  void settle_membership();
+  bool has_left() const;
+  void begin_transfer(base::NodeId target);
   void continue_transfer();
+  void end_transfer();
 
   const Options options_;
-  Configuration configuration_;
+  Membership membership_;
   HardState hard_state_;
   LogShape log_;
   base::LogIndex commit_;

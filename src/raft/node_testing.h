@@ -24,6 +24,14 @@ namespace alfheim::raft {
 
 std::string describe(const Message& message);
 std::string describe(const NodeStatus& status);
+std::string describe(const Configuration& configuration);
+
+// Which seeds Group.SurvivesEverythingAtOnce runs; `raft_tests --chaos FIRST COUNT` sets it.
+struct ChaosSeeds {
+  uint64_t first = 1;
+  uint64_t count = 300;
+};
+extern ChaosSeeds chaos_seeds;
 
 class TestGroup {
  public:
@@ -43,7 +51,8 @@ class TestGroup {
   const NodeStatus status(uint64_t id) const { return members_.at(id).node->status(); }
   const std::vector<std::string>& trace() const { return trace_; }
   void clear_trace() { trace_.clear(); }
-  // The payloads that a node has applied, no-ops left out.
+  std::vector<uint64_t> nodes() const;
+  // The commands that a node has applied.
   std::vector<std::string> applied(uint64_t id) const;
   uint64_t history_end() const { return history_.empty() ? 0 : history_.rbegin()->first; }
   bool is_idle() const { return network_.empty(); }
@@ -56,6 +65,9 @@ class TestGroup {
   base::Result<base::LogIndex> propose(uint64_t id, const std::string& payload);
   base::Status read(uint64_t id, uint64_t read);
   base::Status transfer(uint64_t id, uint64_t target);
+  // kAddLearner of a node that is not there starts it, blank.
+  void start_blank(uint64_t id) { start(id); }
+  base::Status change(uint64_t id, ChangeKind kind, uint64_t target);
   void deliver(const Message& message);
   void settle();
 
@@ -70,7 +82,7 @@ class TestGroup {
   void start_log_at(uint64_t id, uint64_t first);
 
  private:
-  struct Member {
+  struct Seat {
     std::unique_ptr<Node> node;
     std::map<uint64_t, Entry> log;      // as the node believes it
     std::map<uint64_t, Entry> durable;  // as the disk has it
@@ -78,11 +90,19 @@ class TestGroup {
     base::LogIndex log_first{1};
     base::Term previous_term;
     base::LogIndex applied;
+    Configuration configuration;  // before the log's start; blank where it joins
     bool is_disk_held = false;
     std::deque<Ready> writes;
     uint64_t lives = 0;
   };
+  struct Event {
+    uint64_t term;
+    EntryKind kind;
+    std::string payload;
+    friend bool operator==(const Event&, const Event&) = default;
+  };
   void start(uint64_t id);
+  void restore_configurations(const Seat& member, RestoredState& state) const;
   void carry_out(uint64_t id, Ready ready);
   void finish_write(uint64_t id);
   void apply(uint64_t id);
@@ -90,11 +110,11 @@ class TestGroup {
   bool settle_nodes();
 
   Options options_;
-  Configuration configuration_;
-  std::map<uint64_t, Member> members_;
+  std::map<uint64_t, Seat> members_;
   std::deque<Message> network_;
+  std::deque<Message> delayed_;
   std::set<std::pair<uint64_t, uint64_t>> cuts_;
-  std::map<uint64_t, std::pair<uint64_t, std::string>> history_;  // index: term, payload
+  std::map<uint64_t, Event> history_;  // by index
   std::map<uint64_t, uint64_t> leader_of_term_;
   std::map<uint64_t, std::string> reads_;
   std::map<uint64_t, uint64_t> read_floors_;  // what was applied somewhere when the read began

@@ -69,31 +69,72 @@ std::string describe(const Message& message) {
 }
 
 std::string describe(const NodeStatus& status) {
-  return fmt::format("{} term={} leader={} last={} commit={} durable={} applied={}",
+  return fmt::format("{}{} term={} leader={} last={} commit={} durable={} applied={}",
+                     status.soft_state.is_removed ? "removed " : "",
                      role_name(status.soft_state.role), status.soft_state.term.value,
                      status.soft_state.leader.value, status.last.value, status.commit.value,
                      status.durable.value, status.applied.value);
 }
 
+std::string describe(const Configuration& configuration) {
+  const auto list = [](const std::vector<NodeId>& ids) {
+    std::vector<uint64_t> values;
+    for (const NodeId id : ids) values.push_back(id.value);
+    return fmt::format("{}", fmt::join(values, ","));
+  };
+  std::string text = fmt::format("voters={}", list(configuration.voters));
+  const auto add = [&](const char* name, const std::vector<NodeId>& ids) {
+    if (!ids.empty()) text += fmt::format(" {}={}", name, list(ids));
+  };
+  add("outgoing", configuration.outgoing);
+  add("learners", configuration.learners);
+  add("learners_next", configuration.learners_next);
+  add("retired", configuration.retired);
+  return text;
+}
+
 TestGroup::TestGroup(Options options) : options_(std::move(options)), chaos_(options_.chaos_seed) {
-  std::vector<NodeId> voters;
+  Configuration founders;
   for (uint64_t id = 1; id <= options_.node_count; ++id) {
-    (options_.learners.contains(id) ? configuration_.learners : configuration_.voters)
-        .push_back(NodeId{id});
+    (options_.learners.contains(id) ? founders.learners : founders.voters).push_back(NodeId{id});
   }
-  configuration_ = with_unnamed_members(configuration_);
-  for (uint64_t id = 1; id <= options_.node_count; ++id) start(id);
+  founders = with_unnamed_members(founders);
+  for (uint64_t id = 1; id <= options_.node_count; ++id) {
+    members_[id].configuration = founders;
+    start(id);
+  }
+}
+
+std::vector<uint64_t> TestGroup::nodes() const {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, member] : members_) ids.push_back(id);
+  return ids;
+}
+
+void TestGroup::restore_configurations(const Seat& member, RestoredState& state) const {
+  state.configuration = member.configuration;
+  for (const auto& [index, entry] : member.durable) {
+    if (entry.kind != EntryKind::kConfiguration) continue;
+    auto configuration = decode_configuration(entry.bytes());
+    ASSERT_TRUE(configuration.is_ok());
+    if (entry.index <= member.applied) {
+      state.configuration = *configuration;
+    } else {
+      state.configurations_behind.push_back({entry.index, *configuration});
+    }
+  }
 }
 
 void TestGroup::start(uint64_t id) {
-  Member& member = members_[id];
+  Seat& member = members_[id];
   RestoredState state{.hard_state = member.hard_state,
                       .log_first = member.log_first,
                       .previous_term = member.previous_term,
                       .last = LogIndex{member.log_first.value - 1},
                       .runs = {},
                       .applied = member.applied,
-                      .configuration = configuration_};
+                      .configuration = {},
+                      .configurations_behind = {}};
   for (const auto& [index, entry] : member.durable) {
     if (index < member.log_first.value) continue;
     state.last = entry.index;
@@ -101,6 +142,7 @@ void TestGroup::start(uint64_t id) {
       state.runs.push_back({entry.index, entry.term});
     }
   }
+  restore_configurations(member, state);
   ASSERT_TRUE(check_restored(state).is_ok()) << check_restored(state).error().message;
   member.log = member.durable;
   member.node =
@@ -116,9 +158,9 @@ void TestGroup::start(uint64_t id) {
 
 std::vector<std::string> TestGroup::applied(uint64_t id) const {
   std::vector<std::string> payloads;
-  for (const auto& [index, entry] : history_) {
-    if (index <= members_.at(id).applied.value && !entry.second.empty()) {
-      payloads.push_back(entry.second);
+  for (const auto& [index, event] : history_) {
+    if (index <= members_.at(id).applied.value && event.kind == EntryKind::kCommands) {
+      payloads.push_back(event.payload);
     }
   }
   return payloads;
@@ -140,7 +182,11 @@ void TestGroup::tick(uint64_t id, int count) {
 
 void TestGroup::tick_all(int count) {
   for (int i = 0; i < count; ++i) {
-    for (auto& [id, member] : members_) tick(id);
+    if (!delayed_.empty() && chaos_() % 4 == 0) {
+      network_.push_back(delayed_.front());
+      delayed_.pop_front();
+    }
+    for (const uint64_t id : nodes()) tick(id);
   }
 }
 
@@ -165,6 +211,19 @@ base::Status TestGroup::transfer(uint64_t id, uint64_t target) {
   return status;
 }
 
+base::Status TestGroup::change(uint64_t id, ChangeKind kind, uint64_t target) {
+  const Member member{.id = NodeId{target},
+                      .name = fmt::format("n{}", target),
+                      .address = fmt::format("10.0.0.{}:7379", target)};
+  const base::Result<LogIndex> result =
+      node(id).propose_configuration_change({.kind = kind, .member = member});
+  if (result.is_ok() && kind == ChangeKind::kAddLearner && !members_.contains(target)) {
+    start(target);
+  }
+  settle();
+  return result.is_ok() ? base::ok() : base::Status(result.error());
+}
+
 void TestGroup::deliver(const Message& message) {
   node(message.to.value).step(message);
   settle();
@@ -178,6 +237,11 @@ void TestGroup::settle() {
     const uint64_t fate = options_.chaos_seed == 0 ? 1 : chaos_() % 16;
     if (fate != 2) network_.pop_front();  // else it comes twice
     if (fate == 0) continue;              // lost
+    if (fate == 3) {                      // comes much later
+      delayed_.push_back(message);
+      continue;
+    }
+    if (!members_.contains(message.to.value)) continue;
     trace_.push_back(describe(message));
     node(message.to.value).step(message);
   }
@@ -198,7 +262,7 @@ bool TestGroup::settle_nodes() {
 }
 
 void TestGroup::carry_out(uint64_t id, Ready ready) {
-  Member& member = members_.at(id);
+  Seat& member = members_.at(id);
   if (ready.soft_state.role == RoleKind::kLeader) {
     const auto [known, is_new] = leader_of_term_.emplace(ready.soft_state.term.value, id);
     EXPECT_EQ(known->second, id) << "two leaders in term " << ready.soft_state.term.value;
@@ -219,7 +283,7 @@ void TestGroup::carry_out(uint64_t id, Ready ready) {
 }
 
 void TestGroup::finish_write(uint64_t id) {
-  Member& member = members_.at(id);
+  Seat& member = members_.at(id);
   const Ready ready = std::move(member.writes.front());
   member.writes.pop_front();
   if (ready.hard_state) member.hard_state = *ready.hard_state;
@@ -232,15 +296,15 @@ void TestGroup::finish_write(uint64_t id) {
 }
 
 void TestGroup::apply(uint64_t id) {
-  Member& member = members_.at(id);
+  Seat& member = members_.at(id);
   const NodeStatus status = member.node->status();
   const LogIndex end = std::min(status.commit, status.durable);
   for (uint64_t index = member.applied.value + 1; index <= end.value; ++index) {
     ASSERT_TRUE(member.durable.contains(index)) << "applied what is not on disk";
     const Entry& entry = member.durable.at(index);
-    const std::pair<uint64_t, std::string> is{entry.term.value, std::string(entry.bytes())};
+    const Event is{entry.term.value, entry.kind, std::string(entry.bytes())};
     const auto [was, is_new] = history_.emplace(index, is);
-    EXPECT_EQ(was->second, is) << "two nodes applied different entries at " << index;
+    EXPECT_TRUE(was->second == is) << "two nodes applied different entries at " << index;
   }
   member.applied = std::max(member.applied, end);
   member.node->applied(member.applied);
@@ -275,23 +339,30 @@ void TestGroup::release_disk(uint64_t id) {
 }
 
 void TestGroup::finish_writes(uint64_t id, size_t count) {
+  ASSERT_LE(count, members_.at(id).writes.size());
   for (size_t i = 0; i < count; ++i) finish_write(id);
   apply(id);
   settle();
 }
 
 void TestGroup::crash(uint64_t id) {
-  Member& member = members_.at(id);
+  Seat& member = members_.at(id);
   member.writes.clear();
   member.is_disk_held = false;
+  // Connections end with the process, and what was on its way with them; what is late is another's.
   std::erase_if(network_, [&](const Message& message) { return message.to == NodeId{id}; });
   start(id);
   settle();
 }
 
 void TestGroup::start_log_at(uint64_t id, uint64_t first) {
-  Member& member = members_.at(id);
+  Seat& member = members_.at(id);
   member.previous_term = member.log.at(first - 1).term;
+  for (uint64_t index = member.log_first.value; index < first; ++index) {
+    const Entry& entry = member.durable.at(index);
+    if (entry.kind != EntryKind::kConfiguration) continue;
+    member.configuration = *decode_configuration(entry.bytes());
+  }
   member.log_first = LogIndex{first};
   member.log.erase(member.log.begin(), member.log.lower_bound(first));
   member.durable.erase(member.durable.begin(), member.durable.lower_bound(first));

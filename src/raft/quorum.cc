@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::raft {
 namespace {
@@ -46,7 +47,7 @@ LogIndex index_in(const std::vector<NodeId>& voters,
 VoteResult count_votes(const Configuration& configuration,
                        const std::function<Vote(NodeId)>& vote_of) {
   const VoteResult incoming = count_in(configuration.voters, vote_of);
-  if (!configuration.is_joint()) return incoming;
+  if (!configuration.is_joint() || ALF_MUTANT(JointCountsNewOnly)) return incoming;
   const VoteResult outgoing = count_in(configuration.outgoing, vote_of);
   if (incoming == VoteResult::kLost || outgoing == VoteResult::kLost) return VoteResult::kLost;
   return incoming == outgoing ? incoming : VoteResult::kPending;
@@ -54,8 +55,12 @@ VoteResult count_votes(const Configuration& configuration,
 
 LogIndex quorum_index(const Configuration& configuration,
                       const std::function<LogIndex(NodeId)>& match_of) {
-  const LogIndex incoming = index_in(configuration.voters, match_of);
-  if (!configuration.is_joint()) return incoming;
+  std::vector<NodeId> voters = configuration.voters;
+  if (ALF_MUTANT(LearnerCounted)) {
+    voters.insert(voters.end(), configuration.learners.begin(), configuration.learners.end());
+  }
+  const LogIndex incoming = index_in(voters, match_of);
+  if (!configuration.is_joint() || ALF_MUTANT(JointCountsNewOnly)) return incoming;
   return std::min(incoming, index_in(configuration.outgoing, match_of));
 }
 

@@ -32,8 +32,17 @@ base::Status check_restored(const RestoredState& state) {
     term = run.term;
   }
   if (state.hard_state.term < term) return refuse("an entry's term is above the durable term");
-  if (const base::Status status = check_configuration(state.configuration); !status.is_ok()) {
-    return refuse(status.error().message.c_str());
+  if (state.configuration != Configuration{}) {
+    const base::Status status = check_configuration(state.configuration);
+    if (!status.is_ok()) return refuse(status.error().message.c_str());
+  }
+  base::LogIndex before = state.applied;
+  for (const ConfigurationAt& each : state.configurations_behind) {
+    if (each.index <= before) return refuse("the configurations are not in order");
+    if (each.index > state.last) return refuse("a configuration stands behind the log's end");
+    const base::Status status = check_configuration(each.configuration);
+    if (!status.is_ok()) return refuse(status.error().message.c_str());
+    before = each.index;
   }
   return base::ok();
 }

@@ -38,6 +38,8 @@ struct SoftState {
   RoleKind role = RoleKind::kFollower;
   base::NodeId leader;  // 0: none known
   base::Term term;
+  // A committed configuration that is applied here has removed this node, for ever.
+  bool is_removed = false;
   friend bool operator==(const SoftState&, const SoftState&) = default;
 };
 
@@ -70,6 +72,13 @@ struct TermRun {
   friend bool operator==(const TermRun&, const TermRun&) = default;
 };
 
+// A configuration, and the entry that brought it.
+struct ConfigurationAt {
+  base::LogIndex index;
+  Configuration configuration;
+  friend bool operator==(const ConfigurationAt&, const ConfigurationAt&) = default;
+};
+
 // What recovery found, all of it durable. An empty log is last == log_first - 1.
 struct RestoredState {
   HardState hard_state;
@@ -78,7 +87,9 @@ struct RestoredState {
   base::LogIndex last;
   std::vector<TermRun> runs;
   base::LogIndex applied;  // A of the persisted index: committed for certain
+  // As of `applied`. Blank: this node has not joined a group; it takes the log of whoever leads.
   Configuration configuration;
+  std::vector<ConfigurationAt> configurations_behind = {};  // in the log after `applied`, ascending
 };
 
 // kCorruption where the parts contradict each other: the node must then not start.

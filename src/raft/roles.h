@@ -48,8 +48,10 @@ struct ReadRounds {
 };
 
 struct Leader {
-  std::map<base::NodeId, Progress> peers;  // all members but this node
-  base::LogIndex own_first;                // the no-op that began this term
+  std::map<base::NodeId, Progress> peers;  // all members but this node, and those that leave
+  // Removed ones get the log for so many ticks more, so that they learn of it.
+  std::map<base::NodeId, uint32_t> leaving_ticks;
+  base::LogIndex own_first;  // the no-op that began this term
   ReadRounds reads;
   uint32_t heartbeat_elapsed_ticks = 0;
   base::NodeId transferee;  // 0: not handing over

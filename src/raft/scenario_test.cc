@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "raft/node_testing.h"
@@ -33,6 +34,12 @@ std::vector<uint64_t> numbers(const std::string& list) {
   for (std::string word; std::getline(stream, word, ',');) all.push_back(number(word));
   return all;
 }
+
+const std::map<std::string, ChangeKind> kChanges = {{"add", ChangeKind::kAddLearner},
+                                                    {"promote", ChangeKind::kPromote},
+                                                    {"demote", ChangeKind::kDemote},
+                                                    {"remove", ChangeKind::kRemove},
+                                                    {"replace", ChangeKind::kReplace}};
 
 class Scenario {
  public:
@@ -77,6 +84,8 @@ class Scenario {
       keep(group_->read(id, number(words.at(3))));
     else if (verb == "transfer")
       keep(group_->transfer(id, number(words.at(3))));
+    else if (kChanges.contains(verb))
+      keep(group_->change(id, kChanges.at(verb), number(words.at(3))));
     else if (verb == "isolate")
       group_->isolate(id);
     else if (verb == "cut")
@@ -101,7 +110,9 @@ class Scenario {
     if (subject.at(0) == "applied") {
       return fmt::format("{}", fmt::join(group_->applied(number(subject.at(1))), " "));
     }
-    return describe(group_->status(number(subject.at(1))));
+    const NodeStatus status = group_->status(number(subject.at(1)));
+    if (subject.at(0) == "configuration") return describe(status.configuration);
+    return describe(status);
   }
 
  private:
@@ -159,6 +170,9 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
     if (std::string(argv[i]) == "--rewrite") alfheim::raft::must_rewrite = true;
+    if (std::string(argv[i]) == "--chaos" && i + 2 < argc) {
+      alfheim::raft::chaos_seeds = {std::stoull(argv[i + 1]), std::stoull(argv[i + 2])};
+    }
   }
   return RUN_ALL_TESTS();
 }

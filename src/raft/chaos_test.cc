@@ -1,0 +1,132 @@
+// Everything at once, from a seed: the network loses, doubles, delays and reorders, disks lag,
+// nodes crash, join and leave. TestGroup checks what must hold after each step: one leader a term,
+// one history, no stale read. At the end, healed, the group must work again.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "raft/node_testing.h"
+
+namespace alfheim::raft {
+namespace {
+
+constexpr uint64_t kNodesMax = 8;
+
+}  // namespace
+
+ChaosSeeds chaos_seeds;
+
+namespace {
+
+class Chaos {
+ public:
+  explicit Chaos(uint64_t seed)
+      : random_(seed),
+        count_(draw(3) == 0 ? 5 : 3),
+        group_({.node_count = count_,
+                .has_pre_vote = draw(4) != 0,
+                .has_check_quorum = draw(4) != 0,
+                .inflight_messages_max = 1 + static_cast<uint32_t>(draw(4)),
+                .seed = seed,
+                .chaos_seed = seed + 1}) {}
+
+  void live() {
+    for (int step = 0; step < 400 && !testing::Test::HasFailure(); ++step) {
+      act(step);
+    }
+  }
+
+  void recover() {
+    group_.heal();
+    for (const uint64_t id : group_.nodes()) group_.release_disk(id);
+    group_.tick_all(120);
+    uint64_t leader = 0;
+    for (int tries = 0; leader == 0 && tries < 20; ++tries) {
+      for (const uint64_t id : group_.nodes()) {
+        if (group_.propose(id, "end").is_ok()) leader = id;
+      }
+      group_.tick_all(20);
+    }
+    ASSERT_NE(leader, 0u) << "no leader after healing:\n" << everything();
+    const Configuration last = group_.node(leader).configuration();
+    EXPECT_FALSE(last.is_joint()) << describe(last);
+    for (const base::NodeId id : last.everybody()) {
+      EXPECT_EQ(group_.status(id.value).applied.value, group_.history_end()) << id.value;
+      EXPECT_EQ(group_.status(id.value).configuration, last);
+      EXPECT_FALSE(group_.status(id.value).soft_state.is_removed);
+      ASSERT_FALSE(group_.applied(id.value).empty());
+    }
+  }
+
+ private:
+  std::string everything() const {
+    std::string text;
+    for (const uint64_t id : group_.nodes()) {
+      const NodeStatus status = group_.status(id);
+      text += std::to_string(id) + ": " + describe(status) + ", " + describe(status.configuration) +
+              "\n";
+    }
+    return text;
+  }
+  uint64_t draw(uint64_t below) { return random_() % below; }
+  uint64_t any() {
+    const std::vector<uint64_t> ids = group_.nodes();
+    return ids[draw(ids.size())];
+  }
+
+  void act(int step) {
+    const uint64_t id = any();
+    switch (draw(18)) {
+      case 0: return group_.crash(id);
+      case 1: return group_.isolate(id);
+      case 2: return group_.cut(id, any());
+      case 3: return group_.heal();
+      case 4: return group_.hold_disk(id);
+      case 5: return group_.release_disk(id);
+      case 6: return group_.campaign(id);
+      case 7: (void)group_.transfer(id, any()).is_ok(); return;
+      case 8:
+      case 9: (void)group_.read(id, ++reads_).is_ok(); return;
+      case 10:
+      case 11:
+        for (const uint64_t each : group_.nodes()) {
+          (void)group_.propose(each, std::to_string(step)).is_ok();
+        }
+        return;
+      case 12: return change();
+      default: group_.tick_all(1 + static_cast<int>(draw(4)));
+    }
+  }
+
+  // Asked of every node, for mostly one leads: grow, shrink, or nonsense.
+  void change() {
+    const auto kind = static_cast<ChangeKind>(draw(5));
+    uint64_t target = any();
+    if (kind == ChangeKind::kAddLearner) {
+      target = group_.nodes().size() + 1;
+      if (target > kNodesMax) return;
+    }
+    for (const uint64_t id : group_.nodes()) (void)group_.change(id, kind, target).is_ok();
+  }
+
+  std::mt19937_64 random_;
+  uint64_t count_;
+  TestGroup group_;
+  uint64_t reads_ = 0;
+};
+
+void live_through(uint64_t seed) {
+  SCOPED_TRACE(seed);
+  Chaos chaos(seed);
+  chaos.live();
+  if (!testing::Test::HasFailure()) chaos.recover();
+}
+
+TEST(Group, SurvivesEverythingAtOnce) {
+  const uint64_t end = chaos_seeds.first + chaos_seeds.count;
+  for (uint64_t seed = chaos_seeds.first; seed < end && !HasFailure(); ++seed) live_through(seed);
+}
+
+}  // namespace
+}  // namespace alfheim::raft
