@@ -1,14 +1,16 @@
 #include "tools/data_directory.h"
 
 #include "base/format.h"
+#include "server/generation.h"
 #include "server/layout.h"
 
 namespace alfheim::tools {
 
 base::Result<DataDirectory> DataDirectory::hold(env::Disk& disk, const std::string& dir) {
   DataDirectory held;
-  held.log_dir_ = server::log_dir(dir);
-  held.index_dir_ = server::index_dir(dir);
+  ALF_TRY(const server::Generation current, server::current_generation(disk, dir));
+  held.log_dir_ = server::log_dir(current.dir);
+  held.index_dir_ = server::index_dir(current.dir);
   ALF_TRY(const bool has_log, disk.exists(held.log_dir_));
   if (!has_log) {
     return base::Error{base::ErrorCode::kNotFound,

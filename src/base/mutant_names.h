@@ -99,5 +99,11 @@
   X(AckOvertakesAWrite, \
     "What wants nothing durable is acknowledged while a write before it is under way.") \
   X(DisplacedTakenForRefuted, \
-    "A client is told that its command was not done when another leader's entry took its place.")
+    "A client is told that its command was not done when another leader's entry took its place.") \
+  /* snapshots between nodes */ \
+  X(InstallForgetsTheVote, "A node that installs a snapshot begins with no term and no vote.") \
+  X(InstalledIndexWithOldLog, "A snapshot's index is installed, and nothing of its log.") \
+  X(SwitchBeforeSync, "GENERATION names one whose files' names are not durable.") \
+  X(StagedFileNotVerified, \
+    "A fetched file counts when its length is right, whatever a crash has left in it.")
 // clang-format on

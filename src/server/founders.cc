@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/hash.h"
 #include "raft/configuration.h"
+#include "server/generation.h"
 #include "server/layout.h"
 #include "server/option_text.h"
 #include "server/options.h"
@@ -92,8 +93,8 @@ base::Result<std::vector<Founder>> founders_of(env::Disk& disk, const std::strin
   }
   if (wanted.size() == 1) wanted.clear();
   ALF_TRY(const bool is_kept, disk.exists(founders_path(dir)));
-  ALF_TRY(const bool is_begun, disk.exists(log_dir(dir)));
-  if (!is_kept && !is_begun) return wanted;
+  ALF_TRY(const bool has_log, is_begun(disk, dir));
+  if (!is_kept && !has_log) return wanted;
   std::vector<Founder> kept;
   if (is_kept) {
     ALF_TRY(kept, read_kept(disk, founders_path(dir)));

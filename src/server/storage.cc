@@ -33,8 +33,8 @@ base::Status open_lock(const StorageHands& hands, const std::string& dir,
   // A name that is not durable takes everything under it along when the power goes. That it can be
   // seen is no proof: a process that was killed may have made it. What stands in it is one, for
   // nothing is made there before.
-  ALF_TRY(const bool is_begun, hands.disk.exists(log_dir(dir)));
-  if (!is_begun) ALF_TRY_STATUS(hands.disk.sync_dir(base::parent_path(dir)));
+  ALF_TRY(const bool has_log, is_begun(hands.disk, dir));
+  if (!has_log) ALF_TRY_STATUS(hands.disk.sync_dir(base::parent_path(dir)));
   base::Result<std::unique_ptr<env::FileLock>> lock = hands.disk.lock(lock_path(dir));
   if (!lock) {
     if (lock.error().code != base::ErrorCode::kAlreadyExists) return std::move(lock).error();
@@ -44,14 +44,31 @@ base::Status open_lock(const StorageHands& hands, const std::string& dir,
                                     dir)};
   }
   storage.lock = std::move(lock).value();
-  if (!is_begun && !founders.empty()) return save_founders(hands.disk, dir, founders);
+  if (!has_log && !founders.empty()) return save_founders(hands.disk, dir, founders);
   return base::ok();
+}
+
+// A snapshot that cannot be installed costs its transfer: the leader offers another. But where it
+// is not known whether the switch was made only a start from the disk tells.
+base::Status settle_generation(const StorageHands& hands, const std::string& dir,
+                               Storage& storage) {
+  if (hands.snapshot_id != 0) {
+    const auto installed = install_snapshot(hands.disk, dir, hands.snapshot_id);
+    if (!installed && installed.error().code == base::ErrorCode::kIo) return installed.error();
+    if (hands.on_trouble) {
+      hands.on_trouble(installed ? base::format("installed the snapshot {:016x}: {}",
+                                                hands.snapshot_id, installed->dir)
+                                 : installed.error().message);
+    }
+  }
+  ALF_TRY(storage.generation, current_generation(hands.disk, dir));
+  return remove_leftovers(hands.disk, dir, storage.generation);
 }
 
 base::Status open_log(const StorageHands& hands, const Options& options,
                       const std::vector<Founder>& founders, Storage& storage) {
   vlog::Log::Options log;
-  log.dir = log_dir(options.storage.dir);
+  log.dir = log_dir(storage.generation.dir);
   ALF_TRY(const bool is_there, hands.disk.exists(log.dir));
   log.identity.node = node_id_of(options.group.id);
   log.identity.group = base::GroupId{1};
@@ -90,7 +107,7 @@ base::Status make_room_for_store(env::Disk& disk, vlog::Log& log, const std::str
 base::Status open_index(const StorageHands& hands, const Options& options, Storage& storage) {
   storage.filter = std::make_unique<upkeep::OrphanFilter>();
   index::RocksStore::Options store;
-  store.dir = index_dir(options.storage.dir);
+  store.dir = index_dir(storage.generation.dir);
   store.block_cache_bytes = options.storage.block_cache_bytes;
   store.should_drop = [filter = storage.filter.get()](base::ByteView key, base::ByteView value) {
     return filter->should_drop(key, value);
@@ -121,12 +138,17 @@ base::Result<Storage> open_storage(const StorageHands& hands, const Options& opt
                                    const std::vector<Founder>& founders) {
   Storage storage;
   ALF_TRY_STATUS(open_lock(hands, options.storage.dir, founders, storage));
+  const std::string& dir = options.storage.dir;
+  ALF_TRY_STATUS(settle_generation(hands, dir, storage));
   ALF_TRY_STATUS(open_log(hands, options, founders, storage));
   ALF_TRY_STATUS(open_index(hands, options, storage));
-  ALF_TRY_STATUS(hands.disk.sync_dir(options.storage.dir));  // the names of log and index
+  ALF_TRY_STATUS(hands.disk.sync_dir(storage.generation.dir));  // the names of log and index
   ALF_TRY(storage.machine, machine::Machine::open({*storage.index, *storage.log, hands.table}));
   storage.keeper = std::make_unique<upkeep::SegmentKeeper>(
       upkeep::SegmentKeeper::Hands{*storage.log, *storage.store, database_table});
+  storage.snapshots =
+      std::make_unique<upkeep::Snapshots>(upkeep::SnapshotMaker::Hands{hands.disk, *storage.store},
+                                          snapshots_dir(dir), incoming_dir(dir));
   return storage;
 }
 

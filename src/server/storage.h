@@ -1,7 +1,7 @@
 // server/storage: everything of a node that lies on its disk, opened in the right order.
 //
-// The directory's lock first, then the log, the index over its store, the state machine over
-// both, and what keeps them small. Torn down in the opposite order.
+// The directory's lock first, then which generation counts, the log, the index over its store, the
+// state machine over both, and what keeps them small. Torn down in the opposite order.
 //
 // Thread: open on one; the parts say their own. Lifetime: the hands outlive it.
 #pragma once
@@ -17,9 +17,11 @@
 #include "index/rocks_store.h"
 #include "machine/machine.h"
 #include "server/founders.h"
+#include "server/generation.h"
 #include "server/options.h"
 #include "upkeep/orphan_filter.h"
 #include "upkeep/segment_keeper.h"
+#include "upkeep/snapshots.h"
 #include "vlog/log.h"
 
 namespace alfheim::server {
@@ -31,6 +33,10 @@ struct StorageHands {
   const command::Table& table;
   // While a long tail of the log is scanned.
   std::function<void(uint64_t bytes_done, uint64_t bytes_total)> on_scan;
+  // One line for the log.
+  std::function<void(const std::string& line)> on_trouble;
+  // A snapshot that was fetched whole, to be installed first; 0: none.
+  uint64_t snapshot_id = 0;
 };
 
 struct Storage {
@@ -43,12 +49,14 @@ struct Storage {
   }
 
   std::unique_ptr<env::FileLock> lock;
+  Generation generation;
   std::unique_ptr<vlog::Log> log;
   std::unique_ptr<upkeep::OrphanFilter> filter;
   std::unique_ptr<index::RocksStore> store;
   std::unique_ptr<index::Index> index;
   std::unique_ptr<machine::Machine> machine;
   std::unique_ptr<upkeep::SegmentKeeper> keeper;
+  std::unique_ptr<upkeep::Snapshots> snapshots;
 };
 
 // The number that Raft knows a node by: made from its --id, so the same name is the same node.

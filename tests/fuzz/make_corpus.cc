@@ -234,6 +234,13 @@ void write_links(const std::filesystem::path& corpus) {
   }
 }
 
+void write_manifests(const std::filesystem::path& golden, const std::filesystem::path& corpus) {
+  const Bytes whole = read_file(golden / "upkeep/v1/MANIFEST");
+  Corpus manifests(corpus / "manifest");
+  manifests.add("golden", whole);
+  manifests.add("cut", ByteView(whole).substr(0, 100));
+}
+
 void write_options(const std::filesystem::path& corpus) {
   Corpus options(corpus / "options");
   const server::Options defaults;
@@ -280,5 +287,6 @@ int main(int count, char** arguments) {
   write_requests(corpus);
   write_options(corpus);
   write_links(corpus);
+  write_manifests(golden, corpus);
   return 0;
 }
