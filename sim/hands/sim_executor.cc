@@ -67,4 +67,6 @@ void SimStrand::cancel(env::TimerId timer) { executor_.scheduler_.cancel_timer(t
 
 bool SimStrand::is_current() const { return executor_.scheduler_.current_strand_ == this; }
 
+bool SimStrand::is_turn_over() const { return executor_.options_.has_short_turns; }
+
 }  // namespace alfheim::sim

@@ -25,6 +25,7 @@ class SimExecutor final : public env::Executor {
   struct Options {
     uint64_t post_delay_ns_max = 20'000;
     uint64_t pool_delay_ns_max = 1'000'000;
+    bool has_short_turns = false;  // each task is told at once that its turn is over
   };
   explicit SimExecutor(SimScheduler& scheduler) : SimExecutor(scheduler, Options{}) {}
   SimExecutor(SimScheduler& scheduler, Options options);
@@ -71,6 +72,7 @@ class SimStrand final : public env::Strand {
   env::TimerId post_after(uint64_t delay_ms, env::Task task) override;
   void cancel(env::TimerId timer) override;
   bool is_current() const override;
+  bool is_turn_over() const override;
 
   const std::string& name() const { return name_; }
 

@@ -33,6 +33,8 @@ class Strand {
   virtual void cancel(TimerId timer) = 0;
   // Whether the caller runs on this strand now (for checks).
   virtual bool is_current() const = 0;
+  // On the strand: the task has gone on for long, and had better post what is left of its work.
+  virtual bool is_turn_over() const { return false; }
 };
 
 // What a task of the pool is, so that no kind of it can hold up the others for good.

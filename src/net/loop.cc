@@ -12,6 +12,14 @@
 #include "base/format.h"
 
 namespace alfheim::net {
+namespace {
+
+// Between two looks at the clock.
+constexpr size_t kTasksPerLook = 4;
+// A list of tasks that was longer is not kept.
+constexpr size_t kTasksKept = 4096;
+
+}  // namespace
 
 Loop::Loop() = default;
 Loop::~Loop() = default;
@@ -42,6 +50,8 @@ void Loop::request_stop() { context_.stop(); }
 void Loop::drop_tasks() {
   timers_.clear();
   turn_end_.clear();
+  turn_end_now_ = {};
+  posted_now_ = {};
   kept_.clear();
   std::vector<env::Task> dropped;
   const std::lock_guard lock(mutex_);
@@ -62,13 +72,29 @@ void Loop::post(env::Task task) {
 
 void Loop::run_posted() {
   meter_.begin_turn();
-  std::vector<env::Task> tasks;
-  {
+  if (posted_now_.tasks.empty()) {
     const std::lock_guard lock(mutex_);
-    tasks.swap(posted_);
-    is_posted_ = false;
+    posted_now_.tasks.swap(posted_);
   }
-  for (env::Task& task : tasks) task();
+  if (run_some(posted_now_)) {
+    const std::lock_guard lock(mutex_);
+    is_posted_ = !posted_.empty();
+    if (!is_posted_) return;
+  }
+  asio::post(context_, [this] { run_posted(); });
+}
+
+bool Loop::run_some(Batch& batch) {
+  while (batch.next < batch.tasks.size()) {
+    env::Task task = std::move(batch.tasks[batch.next++]);
+    task();
+    if (batch.next % kTasksPerLook == 0 && meter_.is_turn_over()) break;
+  }
+  if (batch.next < batch.tasks.size()) return false;
+  batch.next = 0;
+  batch.tasks.clear();
+  if (batch.tasks.capacity() > kTasksKept) std::vector<env::Task>().swap(batch.tasks);
+  return true;
 }
 
 env::TimerId Loop::post_after(uint64_t delay_ms, env::Task task) {
@@ -131,10 +157,12 @@ void Loop::at_turn_end(env::Task task) {
 
 void Loop::run_turn_end() {
   meter_.begin_turn();
-  is_turn_end_posted_ = false;
-  std::vector<env::Task> tasks = std::move(turn_end_);
-  turn_end_.clear();
-  for (env::Task& task : tasks) task();
+  if (turn_end_now_.tasks.empty()) turn_end_now_.tasks.swap(turn_end_);
+  if (run_some(turn_end_now_)) {
+    is_turn_end_posted_ = !turn_end_.empty();
+    if (!is_turn_end_posted_) return;
+  }
+  asio::post(context_, [this] { run_turn_end(); });
 }
 
 }  // namespace alfheim::net

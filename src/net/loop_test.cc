@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace alfheim::net {
@@ -192,6 +194,89 @@ TEST(Loop, TheTurnsEndComesBehindWhatIsReadyAndRunsOnce) {
   loop.post([&order] { order.push_back(2); });
   loop.run();
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 4, 5}));
+}
+
+// Time passes as tasks say.
+class TaskClock final : public env::Clock {
+ public:
+  uint64_t monotonic_ns() const override { return now_ns; }
+  uint64_t wall_us() const override { return now_ns / 1000; }
+  uint64_t now_ns = 1'000'000;
+};
+
+TEST(Loop, ALongTurnLeavesTheRestToTheNextInItsOrder) {
+  TaskClock clock;
+  std::atomic<uint64_t> longest_ns{0};
+  Loop loop;
+  loop.measure_turns(clock, longest_ns);
+  std::vector<int> order;
+  std::vector<int> end_order;
+  for (int i = 0; i < 20; ++i) {
+    loop.post([&, i] {
+      clock.now_ns += TurnMeter::kTurnNs / 2;
+      order.push_back(i);
+      loop.post([&, i] { order.push_back(100 + i); });
+      loop.at_turn_end([&, i] {
+        clock.now_ns += TurnMeter::kTurnNs / 2;
+        end_order.push_back(i);
+      });
+    });
+  }
+  size_t posted_before = 0;
+  size_t ended_before = 0;
+  while (loop.context().poll_one() > 0) {
+    EXPECT_LE(order.size() - posted_before, 20u) << "those that cost nothing may all run";
+    EXPECT_TRUE(order.size() > 20 || order.size() - posted_before <= 4);
+    EXPECT_LE(end_order.size() - ended_before, 4u);
+    posted_before = order.size();
+    ended_before = end_order.size();
+  }
+  ASSERT_EQ(order.size(), 40u);
+  ASSERT_EQ(end_order.size(), 20u);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(order[i], i);
+    EXPECT_EQ(order[20 + i], 100 + i);
+    EXPECT_EQ(end_order[i], i);
+  }
+  EXPECT_LE(longest_ns.load(), 3 * TurnMeter::kTurnNs);
+  EXPECT_GE(longest_ns.load(), TurnMeter::kTurnNs);
+}
+
+TEST(Loop, StreamsThatAreLongAboutItTakeTurns) {
+  struct Stream final : Readiness::Watcher {
+    void on_ready(Readiness::Events) override {
+      ++told_count;
+      clock->now_ns += TurnMeter::kTurnNs;
+    }
+    TaskClock* clock = nullptr;
+    int told_count = 0;
+  };
+  TaskClock clock;
+  std::atomic<uint64_t> longest_ns{0};
+  Loop loop;
+  ASSERT_TRUE(loop.open().is_ok());
+  loop.measure_turns(clock, longest_ns);
+  std::vector<Stream> streams(100);
+  std::vector<int> descriptors;
+  for (Stream& stream : streams) {
+    stream.clock = &clock;
+    int pair[2];
+    ASSERT_EQ(::pipe(pair), 0);
+    descriptors.insert(descriptors.end(), {pair[0], pair[1]});
+    ASSERT_EQ(::write(pair[1], "x", 1), 1);  // never read: it stays ready
+    ASSERT_TRUE(loop.readiness().add(pair[0], stream));
+    loop.readiness().ask_for(pair[0], stream, true, false);
+  }
+  int told = 0;
+  for (int turn = 0; turn < 50; ++turn) {
+    loop.context().run_one();
+    const int before = std::exchange(told, 0);
+    for (const Stream& stream : streams) told += stream.told_count;
+    EXPECT_LE(told - before, 4);
+  }
+  for (const Stream& stream : streams) EXPECT_GE(stream.told_count, 1);
+  for (const Stream& stream : streams) EXPECT_LE(stream.told_count, 3);
+  for (const int descriptor : descriptors) ::close(descriptor);
 }
 
 TEST(Loop, DropTasksDestroysWhatHasNotRun) {

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -11,8 +12,11 @@
 namespace alfheim::net {
 namespace {
 
-// Streams that have their turn before the loop does something else.
+// Streams that have their turn before the loop does something else, if they are not long about it;
+// the clock is looked at after some. The kernel names those first that it did not name last.
 constexpr size_t kStreamsPerTurn = 128;
+constexpr size_t kStreamsPerLookMin = 4;
+constexpr size_t kStreamsPerLookMax = 16;
 
 }  // namespace
 
@@ -52,9 +56,21 @@ void Readiness::wait() {
 
 void Readiness::tell() {
   meter_.begin_turn();
-  std::array<epoll_event, kStreamsPerTurn> events;
+  for (size_t told = 0; told < kStreamsPerTurn;) {
+    const size_t count = tell_some();
+    told += count;
+    const bool is_over = meter_.is_turn_over();
+    // Those that are long about it now will be so in the next turn.
+    if (is_over) streams_per_look_ = std::max(streams_per_look_ / 2, kStreamsPerLookMin);
+    if (is_over || count < streams_per_look_) return;
+    streams_per_look_ = std::min(streams_per_look_ * 2, kStreamsPerLookMax);
+  }
+}
+
+size_t Readiness::tell_some() {
+  std::array<epoll_event, kStreamsPerLookMax> events;
   const int count =
-      ::epoll_wait(set_.native_handle(), events.data(), static_cast<int>(events.size()), 0);
+      ::epoll_wait(set_.native_handle(), events.data(), static_cast<int>(streams_per_look_), 0);
   ALF_CHECK(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) {
     const uint32_t found = events[static_cast<size_t>(i)].events;
@@ -63,6 +79,7 @@ void Readiness::tell() {
                           .can_write = (found & EPOLLOUT) != 0,
                           .is_broken = (found & (EPOLLERR | EPOLLHUP)) != 0});
   }
+  return count > 0 ? static_cast<size_t>(count) : 0;
 }
 
 }  // namespace alfheim::net

@@ -41,8 +41,10 @@ class Readiness {
  private:
   void wait();
   void tell();
+  size_t tell_some();
 
   TurnMeter& meter_;
+  size_t streams_per_look_ = 4;  // at the clock
   asio::posix::stream_descriptor set_;
 };
 

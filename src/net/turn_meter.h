@@ -1,4 +1,4 @@
-// net/turn_meter: CPU time of a loop's longest turn.
+// net/turn_meter: CPU time of a loop's longest turn, and when a turn has gone on for long enough.
 //
 // While a turn runs, everybody else of its loop waits. CPU time and not the clock's, so that a busy
 // machine is not called a slow server. Asking for CPU time is a call of the kernel, so it is asked
@@ -20,8 +20,11 @@ namespace alfheim::net {
 class TurnMeter {
  public:
   static constexpr uint64_t kSpanNs = 200'000;
+  // What is ready beyond this waits for the next turn.
+  static constexpr uint64_t kTurnNs = 500'000;
 
-  // Measures nothing before this. `longest_ns` is raised, by several loops and from any thread.
+  // Before this nothing is measured, and no turn is ever over. `longest_ns` is raised, by several
+  // loops and from any thread.
   void start(const env::Clock& clock, std::atomic<uint64_t>& longest_ns) {
     clock_ = &clock;
     longest_ns_ = &longest_ns;
@@ -32,6 +35,9 @@ class TurnMeter {
     const uint64_t now_ns = clock_->monotonic_ns();
     if (now_ns - span_begin_ns_ >= kSpanNs) end_span(now_ns);
     turn_begin_ns_ = now_ns;
+  }
+  bool is_turn_over() const {
+    return clock_ != nullptr && clock_->monotonic_ns() - turn_begin_ns_ >= kTurnNs;
   }
 
  private:

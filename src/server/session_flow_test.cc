@@ -39,6 +39,25 @@ TEST(SessionFlow, ReadsBehindAWriteBringFewRepliesAtATime) {
   EXPECT_LT(node.services().client_memory.peak_bytes(), 4u << 20);
 }
 
+TEST(SessionFlow, SessionsThatMakeWayAreAllServed) {
+  TestSetup setup = with_data();
+  setup.executor.has_short_turns = true;
+  TestNode node(setup);
+  node.serve();
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<TestClient>(node));
+  // One entry: its replies come in one batch.
+  const std::string input = repeated({"INCR", "n"}, 300);
+  for (const auto& client : clients) client->connection().client_send(input);
+  node.settle();
+  node.settle();
+  for (const auto& client : clients) {
+    const base::Bytes replies = client->connection().take();
+    EXPECT_EQ(std::count(replies.begin(), replies.end(), ':'), 300);
+  }
+  EXPECT_EQ(clients[7]->call({"GET", "n"}), bulk_of("6000"));
+}
+
 TEST(SessionFlow, AWriteOfManyWordsIsEncodedElsewhereAndKeepsItsPlace) {
   TestNode node(with_data());
   node.serve();

@@ -17,6 +17,8 @@ namespace {
 
 // How soon a session that lacks room is looked at again.
 constexpr uint64_t kResumeMs = 2;
+// Between two looks at the clock.
+constexpr size_t kResumesPerLook = 4;
 // Each session is looked at once in so many checks: once a second.
 constexpr uint64_t kCheckMs = 100;
 constexpr uint64_t kCheckRounds = 10;
@@ -104,9 +106,7 @@ void SessionHost::deliver(replica::ReplyBatch batch) {
         touched.push_back(reply.to.session);
       }
     }
-    for (const uint64_t id : touched) {
-      if (Session* session = find(id)) session->resume();
-    }
+    resume(std::move(touched), 0);
     run_resumes();
     if (batch.bytes.size() >= Reclaimer::kLargeBytes) reclaimer_.destroy(std::move(batch.bytes));
   });
@@ -303,8 +303,18 @@ void SessionHost::resume_later(uint64_t session) {
 void SessionHost::run_resumes() {
   std::vector<uint64_t> paused = std::move(paused_);
   paused_.clear();
-  for (const uint64_t id : paused) {
-    if (Session* session = find(id)) session->resume();
+  resume(std::move(paused), 0);
+}
+
+// Each may cut hundreds of requests: many have theirs in several turns.
+void SessionHost::resume(std::vector<uint64_t> ids, size_t begin) {
+  for (size_t i = begin; i < ids.size(); ++i) {
+    const bool is_look_due = i > begin && (i - begin) % kResumesPerLook == 0;
+    if (is_look_due && hands_.loop.is_turn_over()) {
+      return hands_.loop.post(
+          [this, ids = std::move(ids), i]() mutable { resume(std::move(ids), i); });
+    }
+    if (Session* session = find(ids[i])) session->resume();
   }
 }
 

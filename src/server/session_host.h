@@ -138,6 +138,7 @@ class SessionHost {
   std::shared_ptr<env::ConnectionHandler> refuse(env::Connection& connection,
                                                  std::string_view words);
   void run_resumes();
+  void resume(std::vector<uint64_t> ids, size_t begin);
   std::vector<uint64_t> session_ids() const;
   base::Status watch_keys(LongWatch& watch);
   using AddToBatch = absl::AnyInvocable<void(replica::Batcher&)>;
