@@ -48,6 +48,8 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kCutOneWay: return "cut one way";
     case ClusterFault::kSplit: return "split";
     case ClusterFault::kHealNetwork: return "network heals";
+    case ClusterFault::kTransfer: return "transfer";
+    case ClusterFault::kTakeOver: return "take-over";
   }
   return "?";
 }
@@ -136,7 +138,8 @@ void Cluster::draw_faults() {
       ClusterFault::kPowerLoss,    ClusterFault::kKill,       ClusterFault::kAllDown,
       ClusterFault::kCrashAtWrite, ClusterFault::kPause,      ClusterFault::kHangingDisk,
       ClusterFault::kWallJump,     ClusterFault::kDisconnect, ClusterFault::kCutOff,
-      ClusterFault::kCutOneWay,    ClusterFault::kSplit,      ClusterFault::kHealNetwork};
+      ClusterFault::kCutOneWay,    ClusterFault::kSplit,      ClusterFault::kHealNetwork,
+      ClusterFault::kTransfer,     ClusterFault::kTakeOver};
   for (const ClusterFault fault : kAll) {
     if (random_.coin()) faults_.kinds.push_back(fault);
   }
@@ -449,6 +452,12 @@ void Cluster::strike(ClusterFault fault) {
       return heal_network_later();
     case ClusterFault::kSplit: split(); return heal_network_later();
     case ClusterFault::kHealNetwork: return network_.heal();
+    case ClusterFault::kTransfer:
+      for (Member& each : members_) transfer(each);
+      return;
+    case ClusterFault::kTakeOver:
+      if (member.node != nullptr) member.node->replica().take_over();
+      return;
   }
 }
 
@@ -496,6 +505,15 @@ void Cluster::suspend(Member& member, void (*set)(SimNode& node, bool is_on)) {
   scheduler_.post_world(random_.below(most_ns), [&member, life, set] {
     if (member.node != nullptr && member.node->life() == life) set(*member.node, false);
   });
+}
+
+void Cluster::transfer(Member& member) {
+  if (member.node == nullptr || !member.node->replica().is_serving()) return;
+  replica::HandOverOrder order{.to = any_member().id,
+                               .timeout_ms = random_.below(2'000),
+                               .goes_unready = random_.coin(),
+                               .done = {}};
+  member.node->replica().transfer(std::move(order));
 }
 
 void Cluster::split() {

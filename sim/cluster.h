@@ -42,6 +42,8 @@ enum class ClusterFault : uint8_t {
   kCutOneWay,  // of two nodes
   kSplit,      // two parts
   kHealNetwork,
+  kTransfer,  // the leader is told to hand over; whoever does not lead refuses
+  kTakeOver,  // a follower asks for leadership, or stands for it
 };
 
 class Cluster {
@@ -87,6 +89,7 @@ class Cluster {
   void split();
   void expect_hand_over(const Member& member);
   void suspend(Member& member, void (*set)(SimNode& node, bool is_on));
+  void transfer(Member& member);
   void heal_network_later();
   void heal();
   Member& a_member();

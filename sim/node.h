@@ -105,6 +105,7 @@ class SimNode {
   index::TwinStore& store() { return *store_; }
   bool is_disk_full() const { return replica_->refuses_growth(); }
   const replica::Replica& replica() const { return *replica_; }
+  replica::Replica& replica() { return *replica_; }
   void check_invariants() const;
   uint64_t life() const { return hands_.life; }
   // Tells the oracle what was applied since the last time, of a group of several.

@@ -97,6 +97,10 @@ void add_cluster_rows(std::vector<Row>& rows) {
       "cluster", -2, 0, "@slow", {},
       {"A container for cluster commands", "3.0.0", "cluster", "Depends on subcommand."});
   container.subcommands.push_back(session_row(
+      "cluster|failover", -2, kAdmin | kStale | kNoAsyncLoading, "@admin @slow @dangerous", {},
+      {"Forces a replica to perform a manual failover of its master.", "3.0.0", "cluster",
+       "O(1)"}));
+  container.subcommands.push_back(session_row(
       "cluster|help", 2, kLoading | kStale, "@slow", {},
       {"Show helpful text about the different subcommands", "5.0.0", "cluster", "O(1)"}));
   container.subcommands.push_back(

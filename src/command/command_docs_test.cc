@@ -116,11 +116,13 @@ TEST(CommandDocs, EveryCommandThatRedisKnowsIsDescribedAsRedisDoes) {
     }
   }
   EXPECT_GT(compared_count, 100);
+  // SENTINEL's rows are those of a redis-sentinel, which a redis-server does not have.
+  std::erase_if(unknown, [](const Bytes& name) { return name.starts_with("sentinel"); });
   // Ours, and those of a later Redis. A command that moves from here to there was misspelt.
-  EXPECT_THAT(unknown, testing::UnorderedElementsAre("raft", "raft|hash", "raft|help", "raft|info",
-                                                     "raft|members", "waitaof", "client|no-touch",
-                                                     "client|setinfo", "cluster|myshardid",
-                                                     "debug|help", "debug|sleep"));
+  EXPECT_THAT(unknown, testing::UnorderedElementsAre(
+                           "raft", "raft|hash", "raft|help", "raft|info", "raft|members",
+                           "raft|transfer", "waitaof", "client|no-touch", "client|setinfo",
+                           "cluster|myshardid", "debug|help", "debug|sleep"));
 }
 
 void expect_keys_within(const Row& row, const std::vector<SyntaxArgument>& arguments) {

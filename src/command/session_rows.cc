@@ -210,6 +210,10 @@ void add_server(std::vector<Row>& rows) {
       {"Synchronously save the dataset to disk and then shut down the server", "1.0.0", "server",
        "O(N) when saving, where N is the total number of keys in all databases when saving data, "
        "otherwise O(1)"}));
+  rows.push_back(
+      session_row("failover", -1, kAdmin | kNoScript | kStale, "@admin @slow @dangerous", {},
+                  {"Start a coordinated failover between this server and one of its replicas.",
+                   "6.2.0", "server", "O(1)"}));
   rows.push_back(session_row(
       "lastsave", 1, kLoading | kStale | kFast, "@admin @fast @dangerous",
       {"nondeterministic_output"},
@@ -281,6 +285,38 @@ void add_raft(std::vector<Row>& rows) {
       "raft|members", 2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous",
       {"nondeterministic_output"},
       {"Members of the Raft group", "0.1.0", "raft", "O(N) where N is the number of members"}));
+  container.subcommands.push_back(session_row(
+      "raft|transfer", -2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
+      {"Hand leadership over to another voter", "0.1.0", "raft", "O(1)"}));
+  rows.push_back(std::move(container));
+}
+
+void add_sentinel(std::vector<Row>& rows) {
+  Row container = container_row(
+      "sentinel", -2, kAdmin, "@admin @slow @dangerous", {},
+      {"A container for Sentinel commands", "2.8.4", "sentinel", "Depends on subcommand."});
+  const auto add = [&container](std::string_view name, int arity, const RowDocs& docs) {
+    container.subcommands.push_back(
+        session_row(name, arity, kAdmin, "@admin @slow @dangerous", {}, docs));
+  };
+  add("sentinel|ckquorum", 3, {"Check for a Sentinel quorum", "2.8.4", "sentinel", ""});
+  add("sentinel|get-master-addr-by-name", 3,
+      {"Get port and address of a master", "2.8.4", "sentinel", "O(1)"});
+  add("sentinel|master", 3, {"Shows the state of a master", "2.8.4", "sentinel", "O(1)"});
+  add("sentinel|masters", 2,
+      {"List the monitored masters", "2.8.4", "sentinel", "O(N) where N is the number of masters"});
+  add("sentinel|myid", 2, {"Get the Sentinel instance ID", "6.2.0", "sentinel", "O(1)"});
+  add("sentinel|replicas", 3,
+      {"List the monitored replicas", "5.0.0", "sentinel",
+       "O(N) where N is the number of replicas"});
+  add("sentinel|sentinels", 3,
+      {"List the Sentinel instances", "2.8.4", "sentinel",
+       "O(N) where N is the number of Sentinels"});
+  add("sentinel|slaves", 3,
+      {"List the monitored slaves", "2.8.0", "sentinel", "O(N) where N is the number of slaves"});
+  container.subcommands.push_back(session_row(
+      "sentinel|help", 2, kLoading | kStale, "@slow", {},
+      {"Show helpful text about the different subcommands", "6.2.0", "sentinel", "O(1)"}));
   rows.push_back(std::move(container));
 }
 
@@ -295,6 +331,7 @@ void add_session_rows(std::vector<Row>& rows) {
   add_debug(rows);
   add_module(rows);
   add_raft(rows);
+  add_sentinel(rows);
   add_server(rows);
   add_slowlog(rows);
   add_transaction(rows);

@@ -42,6 +42,7 @@ enum class FrameType : uint8_t {
   kSnapshotRead = 83,
   kSnapshotChunk = 84,
   kSnapshotDone = 85,
+  kTakeOverRequest = 86,
 };
 
 // Limits of this format, beside those of frames.

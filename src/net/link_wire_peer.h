@@ -183,4 +183,12 @@ struct Wire<SnapshotDone> {
   static bool get(Reader& in, SnapshotDone& body) { return in.number(body.snapshot_id); }
 };
 
+template <>
+struct Wire<TakeOverRequest> {
+  static constexpr auto kType = FrameType::kTakeOverRequest;
+  static constexpr std::string_view kName = "TakeOverRequest";
+  static void put(Writer&, const TakeOverRequest&) {}
+  static bool get(Reader&, TakeOverRequest&) { return true; }
+};
+
 }  // namespace alfheim::net::wire

@@ -75,8 +75,13 @@ struct SnapshotDone {
   friend bool operator==(const SnapshotDone&, const SnapshotDone&) = default;
 };
 
+// A follower asks its leader to hand leadership over to it.
+struct TakeOverRequest {
+  friend bool operator==(const TakeOverRequest&, const TakeOverRequest&) = default;
+};
+
 using NoteBody = std::variant<NodeNews, SnapshotListRequest, SnapshotList, SnapshotRead,
-                              SnapshotChunk, SnapshotDone>;
+                              SnapshotChunk, SnapshotDone, TakeOverRequest>;
 
 struct PeerNote {
   base::GroupId group;

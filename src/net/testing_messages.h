@@ -86,6 +86,7 @@ inline std::vector<TestingMessage> testing_messages() {
       {"snapshot_read", testing_note(SnapshotRead{53, 1, 1u << 20, 4096})},
       {"snapshot_chunk", testing_note(SnapshotChunk{54, 1, 1u << 20, base::crc32c(*chunk), chunk})},
       {"snapshot_done", testing_note(SnapshotDone{55})},
+      {"take_over_request", testing_note(TakeOverRequest{})},
   };
 }
 
@@ -188,6 +189,7 @@ inline std::string text_of(const NoteBody& body) {
     std::string operator()(const SnapshotDone& b) const {
       return base::format("SnapshotDone {}", b.snapshot_id);
     }
+    std::string operator()(const TakeOverRequest&) const { return "TakeOverRequest"; }
   };
   return std::visit(Visitor{}, body);
 }

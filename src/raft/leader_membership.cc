@@ -124,6 +124,11 @@ bool Node::has_left() const {
   return !current.is_joint() && membership_.index() <= commit_ && !current.is_voter(options_.id);
 }
 
+base::NodeId Node::transferee() const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  return leader == nullptr ? NodeId{} : leader->transferee;
+}
+
 base::Status Node::transfer_leadership(NodeId target) {
   const auto refuse = [&](ErrorCode code, const char* what) {
     return Error{code, fmt::format("hand leadership to node {}: {}", target.value, what)};

@@ -128,6 +128,9 @@ class Node {
   bool is_leader() const { return std::holds_alternative<Leader>(role_); }
   // True once an entry of the own term is committed: only then the leader knows what is.
   bool is_leader_established() const;
+  // Whom leadership is being handed to: nothing is taken until that has happened, or has failed.
+  // 0: to nobody.
+  base::NodeId transferee() const;
   // The log is on stable storage here up to this entry.
   base::LogIndex durable() const { return durability_.last(); }
   // Of entries that are appended and not known to be committed.

@@ -119,6 +119,7 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
           }),
       outbox_(PeerOutbox::Hands{hands.core, hands.executor, hands.log, hands.transport},
               [this](base::Term term) { return raft_.soft_state().term == term; }),
+      hand_over_({raft_, hands.clock, hands.transport, options.tick_ms * options.election_ticks}),
       role_(raft_.soft_state()) {
   needs_barrier_.store(!state.configuration.is_sole_voter(options.id), std::memory_order_release);
 }
@@ -132,9 +133,11 @@ void Replica::start() {
 }
 
 void Replica::on_tick() {
-  if (has_failed_ || (on_stopped_ && in_flight_.is_empty())) return;
+  const bool is_done = on_stopped_ && in_flight_.is_empty() && !hand_over_.is_on();
+  if (has_failed_ || is_done) return;
   raft_.tick();
   handle_ready();
+  advance_hand_over();
   barriers_.expire(hands_.clock.monotonic_ms());
   look_at_health();
   redirect_queued();
@@ -176,6 +179,7 @@ void Replica::step(const raft::Message& message) {
   if (brings_entries && applier_.backlog_bytes() > kFollowerBacklogBytesMax) return;
   raft_.step(message);
   handle_ready();
+  advance_hand_over();
 }
 
 void Replica::pump() {
@@ -192,8 +196,7 @@ void Replica::pump() {
   // on_applied pumps again
   if (applier_.backlog_bytes() > kBacklogBytesMax || is_backed_up()) return;
   if (!is_serving()) return;
-  propose_large();
-  propose_batches(kBytesPerWriteMax);
+  propose_queued();
   handle_ready();
   if (on_stopped_) finish_stop();
 }
@@ -203,6 +206,13 @@ bool Replica::is_backed_up() {
   const bool is_full = raft_.uncommitted_bytes() > kUncommittedBytesMax;
   is_backed_up_.store(is_full, std::memory_order_relaxed);
   return is_full;
+}
+
+// While leadership goes to another node, only what has begun is ended.
+void Replica::propose_queued() {
+  propose_large();
+  if (hand_over_.holds_back()) return advance_hand_over();
+  propose_batches(kBytesPerWriteMax);
 }
 
 void Replica::propose_batches(size_t bytes_max) {
@@ -222,6 +232,7 @@ void Replica::propose_commands(Batch& batch) {
 
 void Replica::propose_large() {
   while (!large_) {
+    if (hand_over_.holds_back()) return;
     LargeInFlight next;
     if (!batcher_.take_large(next.operation)) return;
     if (is_refused(next.operation)) continue;
@@ -453,6 +464,7 @@ void Replica::finish_stop() {
   const bool is_done = in_flight_.is_empty() || !raft_.is_leader();
   const bool is_idle = !writes_.is_writing() && !large_ && batcher_.is_empty() && is_done;
   if (is_closing_ || (!is_idle && !has_failed_ && !ALF_MUTANT(StopDoesNotWait))) return;
+  hand_over_.give_up();
   lose(in_flight_.take_all());
   is_closing_ = true;
   is_serving_.store(false, std::memory_order_release);

@@ -25,6 +25,7 @@
 #include "replica/batcher.h"
 #include "replica/disk_guard.h"
 #include "replica/gathering.h"
+#include "replica/hand_over.h"
 #include "replica/in_flight.h"
 #include "replica/peer_outbox.h"
 #include "replica/read_barriers.h"
@@ -118,6 +119,15 @@ class Replica {
   // What the reader has wholly received by now may take its view once kBarrier is told; with
   // kRetry it looks again who leads. Followers may ask, too. submit() makes it go.
   void add_reader(const ReplyTo& reader) { barriers_.add(reader); }
+  // Leadership goes to another voter (replica/hand_over.h).
+  void transfer(HandOverOrder order);
+  // As HandOver::abort(); `done` on the core strand.
+  void abort_transfer(std::function<void(base::Status)> done);
+  // A follower asks its leader to hand over to it; where none is known it stands for election at
+  // once. Nobody answers: it leads, or it does not.
+  void take_over();
+  HandOverPhase hand_over_phase() const { return hand_over_.phase(); }
+  uint64_t election_timeout_ms() const { return options_.tick_ms * options_.election_ticks; }
   // As of the last Ready. On the core strand.
   const raft::SoftState& role() const { return role_; }
   // A message of a peer. On the core strand.
@@ -149,6 +159,7 @@ class Replica {
   void tick_log_time();
   void pump();
   void gather();
+  void propose_queued();
   void propose_batches(size_t bytes_max);
   void propose_large();
   void propose_commands(Batch& batch);
@@ -168,6 +179,7 @@ class Replica {
   void tell_readers();
 
   // replica_role.cc: what a node does that does not lead.
+  void advance_hand_over();
   void redirect_queued(bool is_last = false);
   void redirect(Batch& batch);
   void redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters);
@@ -212,6 +224,7 @@ class Replica {
   WriteWatch write_watch_;
   PeerOutbox outbox_;
   ReadBarriers barriers_;
+  HandOver hand_over_;
   InFlight in_flight_;
   std::optional<LargeInFlight> large_;
   std::function<void(base::Status)> on_stopped_;

@@ -41,6 +41,41 @@ void Replica::note_role(const raft::SoftState& now) {
   if (events_.on_leader_changed) events_.on_leader_changed();
 }
 
+void Replica::transfer(HandOverOrder order) {
+  hands_.core.post([this, order = std::move(order)]() mutable {
+    hand_over_.begin(std::move(order));
+    advance_hand_over();
+  });
+}
+
+void Replica::abort_transfer(std::function<void(base::Status)> done) {
+  hands_.core.post([this, done = std::move(done)] {
+    done(hand_over_.abort());
+    pump();
+  });
+}
+
+void Replica::take_over() {
+  hands_.core.post([this] {
+    if (has_failed_ || on_stopped_ || raft_.is_leader()) return;
+    if (role_.leader == base::NodeId{}) {
+      raft_.campaign();
+      return handle_ready();
+    }
+    if (hands_.transport == nullptr) return;
+    hands_.transport->send(net::PeerNote{options_.group, options_.id, role_.leader,
+                                         net::NoteBody(net::TakeOverRequest{})});
+  });
+}
+
+void Replica::advance_hand_over() {
+  if (!hand_over_.is_on()) return;
+  hand_over_.advance(large_.has_value());
+  handle_ready();
+  // It ended without a new leader: what waited is proposed.
+  if (!hand_over_.is_on()) submit();
+}
+
 void Replica::tell_readers() {
   tell(barriers_.take_passed(hands_.machine.applied()), ReplyKind::kBarrier);
   tell(barriers_.take_refused(), ReplyKind::kRetry);

@@ -129,7 +129,8 @@ void Node::join_links() {
     directory_.put(id, {.name = founder.name,
                         .node_id = cluster_node_id(stored.cluster_uid, id, kGroup),
                         .resp = is_self ? identity_.resp : env::PeerAddress{},
-                        .raft = founder.address});
+                        .raft = founder.address,
+                        .is_connected = is_self});
     if (!is_self) peers.push_back(net::PeerEndpoint{id, founder.address});
   }
   const auto tell_sessions = [this] {
@@ -337,9 +338,26 @@ void Node::wait_for(const std::function<void(std::function<void()>)>& begin, uin
   gate->opened.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return gate->is_open; });
 }
 
+// A leader that goes names the next one, so that nobody waits for an election's timeout. Clients
+// are served until then; afterwards they are sent there.
+void Node::hand_over() {
+  const uint64_t election_ms = replica_->election_timeout_ms();
+  wait_for(
+      [&](std::function<void()> done) {
+        replica_->transfer({.timeout_ms = election_ms / 2,
+                            .joins = true,
+                            .done = [this, done = std::move(done)](const base::Status& status) {
+                              if (status) events_.on_progress("leadership was handed over");
+                              done();
+                            }});
+      },
+      election_ms + election_ms / 2);
+}
+
 base::Status Node::stop() {
   engine_.listener->close();
   engine_.raft_listener->close();
+  hand_over();
   for (const std::unique_ptr<SessionHost>& host : clients_.hosts) {
     wait_for([&](std::function<void()> done) { host->drain(std::move(done)); }, kDrainMs);
   }

@@ -92,6 +92,7 @@ class Node {
   void make_sessions();
   void start_serving();
   void hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to);
+  void hand_over();
   // At most one line a second, and none in the first.
   bool is_progress_due();
   void note_progress(base::LogIndex applied, base::LogIndex target);

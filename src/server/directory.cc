@@ -19,6 +19,17 @@ void Directory::put(base::NodeId id, NodeAddresses addresses) {
   nodes_[id] = std::move(addresses);
 }
 
+void Directory::set_connected(base::NodeId id, bool is_connected) {
+  const std::lock_guard lock(mutex_);
+  const auto found = nodes_.find(id);
+  if (found != nodes_.end()) found->second.is_connected = is_connected;
+}
+
+bool Directory::is_reachable(base::NodeId id) const {
+  const std::optional<NodeAddresses> found = find(id);
+  return found && found->resp.port != 0 && found->is_connected;
+}
+
 std::optional<NodeAddresses> Directory::find(base::NodeId id) const {
   const std::lock_guard lock(mutex_);
   const auto found = nodes_.find(id);

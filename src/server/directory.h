@@ -24,12 +24,16 @@ struct NodeAddresses {
   std::string node_id;    // 40 hex digits: CLUSTER MYID of that node
   env::PeerAddress resp;  // as clients reach it
   env::PeerAddress raft;
+  bool is_connected = true;  // what is sent to it is on its way; false: it may be dead
 };
 
 class Directory {
  public:
   void put(base::NodeId id, NodeAddresses addresses);
+  void set_connected(base::NodeId id, bool is_connected);
   std::optional<NodeAddresses> find(base::NodeId id) const;
+  // Clients may be sent there: its address is known, and it is connected.
+  bool is_reachable(base::NodeId id) const;
   // "MOVED slot host:port", or nothing where that node's address is not known.
   std::string redirection(base::NodeId leader, uint32_t slot) const;
 

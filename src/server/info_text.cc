@@ -181,6 +181,17 @@ std::string stats_section(const Services& services) {
   return lines.take();
 }
 
+std::string_view failover_state(replica::HandOverPhase phase) {
+  switch (phase) {
+    case replica::HandOverPhase::kNone: return "no-failover";
+    case replica::HandOverPhase::kCatchingUp: return "waiting-for-sync";
+    case replica::HandOverPhase::kEnding:
+    case replica::HandOverPhase::kUnderWay: return "failover-in-progress";
+  }
+  ALF_CHECK(false);
+  return {};
+}
+
 std::string replication_section(const Services& services) {
   const replica::ReplicaStatus status = services.replica.status_snapshot();
   const base::NodeId leader = services.replica.leader();
@@ -205,7 +216,7 @@ std::string replication_section(const Services& services) {
               base::format("ip={},port={},state=online,offset={},lag=0", node->resp.host,
                            node->resp.port, peer.match.value));
   }
-  lines.add("master_failover_state", "no-failover");
+  lines.add("master_failover_state", failover_state(services.replica.hand_over_phase()));
   lines.add("master_replid", services.identity.run_id);
   lines.add("master_replid2", kNoReplicationId);
   lines.add("master_repl_offset", services.replica.applied().value);

@@ -126,6 +126,9 @@ constexpr OptionRow kPlaceRows[] = {
        return base::ok();
      },
      [](const Options& o) { return o.group.cluster; }},
+    {"sentinel-master-name", "NAME", "what clients of SENTINEL call this group",
+     [](Options& o, Text text) { return put_id(text, o.group.sentinel_master_name); },
+     [](const Options& o) { return o.group.sentinel_master_name; }},
     {"join", "HOST:PORT", "a member of the cluster to join, while the directory is empty",
      [](Options& o, Text text) {
        o.group.join = text;

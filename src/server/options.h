@@ -54,6 +54,7 @@ struct GroupOptions {
   std::string id = "n1";
   std::string cluster;  // "n1=127.0.0.1:7379,n2=...": who founds it (server/founders.h)
   std::string join;     // "127.0.0.1:7379": refused in this release
+  std::string sentinel_master_name = "mymaster";  // as SENTINEL's clients call the group
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
 };

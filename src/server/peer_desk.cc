@@ -9,9 +9,19 @@ void PeerDesk::on_message(net::PeerMessage message) {
   if (const auto* raft = std::get_if<raft::Message>(&message)) return hands_.replica.step(*raft);
   const auto& note = std::get<net::PeerNote>(message);
   if (const auto* news = std::get_if<net::NodeNews>(&note.body)) on_news(note.from, *news);
+  if (std::holds_alternative<net::TakeOverRequest>(note.body)) {
+    hands_.replica.transfer(
+        {.to = note.from, .timeout_ms = hands_.replica.election_timeout_ms(), .done = {}});
+  }
+}
+
+void PeerDesk::on_peer_disconnected(base::NodeId peer) {
+  hands_.directory.set_connected(peer, false);
 }
 
 void PeerDesk::on_peer_connected(base::NodeId peer) {
+  hands_.directory.set_connected(peer, true);
+  hands_.on_directory_changed();
   net::NodeNews news;
   news.name = hands_.identity.name;
   news.resp_address = address_text(hands_.identity.resp);

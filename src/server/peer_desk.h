@@ -30,7 +30,7 @@ class PeerDesk final : public net::PeerReceiver {
   void on_message(net::PeerMessage message) override;
   void on_dropped(base::NodeId) override {}  // raft's heartbeats find it out
   void on_peer_connected(base::NodeId peer) override;
-  void on_peer_disconnected(base::NodeId) override {}
+  void on_peer_disconnected(base::NodeId peer) override;
 
  private:
   void on_news(base::NodeId from, const net::NodeNews& news);

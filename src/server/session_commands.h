@@ -65,6 +65,20 @@ void cluster_replicas_command(const SessionCall& call);
 void cluster_shards_command(const SessionCall& call);
 void cluster_slots_command(const SessionCall& call);
 
+// session_commands_failover.cc: both answer when it has begun, as Redis does.
+void cluster_failover_command(const SessionCall& call);
+void failover_command(const SessionCall& call);
+
+// session_commands_sentinel.cc
+void sentinel_ckquorum_command(const SessionCall& call);
+void sentinel_get_master_addr_command(const SessionCall& call);
+void sentinel_help_command(const SessionCall& call);
+void sentinel_master_command(const SessionCall& call);
+void sentinel_masters_command(const SessionCall& call);
+void sentinel_myid_command(const SessionCall& call);
+void sentinel_replicas_command(const SessionCall& call);
+void sentinel_sentinels_command(const SessionCall& call);
+
 // session_commands_server.cc
 // COMMAND and all its subcommands.
 void command_command(const SessionCall& call);

@@ -40,7 +40,7 @@ void write_shards_node(const SessionCall& call, const TopologyNode& node, bool i
   reply.bulk("replication-offset");
   reply.integer(static_cast<int64_t>(node.match));
   reply.bulk("health");
-  reply.bulk("online");
+  reply.bulk(node.is_connected ? "online" : "failed");
 }
 
 // A line of CLUSTER NODES and CLUSTER REPLICAS. The first node stands for the master.
@@ -48,9 +48,10 @@ std::string nodes_line(const Topology& topology, const TopologyNode& node) {
   const TopologyNode& master = topology.nodes.front();
   const bool is_master = &node == &master;
   std::string line =
-      base::format("{} {}@{} {}{} {} 0 0 {} connected", node.node_id, address_text(node.client),
+      base::format("{} {}@{} {}{}{} {} 0 0 {} {}", node.node_id, address_text(node.client),
                    node.raft_port, node.is_self ? "myself," : "", is_master ? "master" : "slave",
-                   is_master ? std::string("-") : master.node_id, topology.term);
+                   node.is_connected ? "" : ",fail?", is_master ? std::string("-") : master.node_id,
+                   topology.term, node.is_connected ? "connected" : "disconnected");
   if (is_master) line += base::format(" 0-{}", kSlotLast);
   return line;
 }
@@ -59,6 +60,8 @@ constexpr std::string_view kHelp[] = {
     "CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "COUNTKEYSINSLOT <slot>",
     "    Return the number of keys in <slot>.",
+    "FAILOVER [FORCE|TAKEOVER]",
+    "    Promote current replica node to being a master.",
     "GETKEYSINSLOT <slot> <count>",
     "    Return key names stored by current node in a slot.",
     "INFO",
@@ -172,11 +175,17 @@ void cluster_shards_command(const SessionCall& call) {
 
 void cluster_slots_command(const SessionCall& call) {
   const Topology topology = topology_of(call.services, call.session);
+  // As Redis, without replicas that are dead; but a client that knows a single address is lost when
+  // that one dies.
+  const auto dead = std::find_if(topology.nodes.begin(), topology.nodes.end(),
+                                 [](const TopologyNode& node) { return !node.is_connected; });
+  const auto alive = static_cast<size_t>(dead - topology.nodes.begin());
+  const size_t count = alive >= 2 ? alive : topology.nodes.size();
   call.reply.array_header(1);
-  call.reply.array_header(2 + topology.nodes.size());
+  call.reply.array_header(2 + count);
   call.reply.integer(0);
   call.reply.integer(kSlotLast);
-  for (const TopologyNode& node : topology.nodes) write_slots_node(call, node);
+  for (size_t i = 0; i < count; ++i) write_slots_node(call, topology.nodes[i]);
 }
 
 }  // namespace alfheim::server

@@ -36,8 +36,8 @@ void expect_replies(TestNode& node, const std::vector<ReplyCase>& cases) {
 
 TEST(SessionRows, EveryRowHasAHandlerOrIsTheSessionsOwn) {
   TestNode node;
-  const std::vector<std::string_view> own = {"multi",   "exec",        "discard",  "watch",
-                                             "unwatch", "debug|sleep", "raft|hash"};
+  const std::vector<std::string_view> own = {
+      "multi", "exec", "discard", "watch", "unwatch", "debug|sleep", "raft|hash", "raft|transfer"};
   const auto expect_handler = [&own](const command::Row& row) {
     if (!row.is_session()) return;
     const bool is_own = std::find(own.begin(), own.end(), row.name) != own.end();
@@ -258,6 +258,21 @@ TEST(ClusterCommands, DescribeAGroupOfOneAsRedisDescribesItself) {
        {{"cluster", "links"}, "*0\r\n"},
        {{"cluster", "replicas", id}, "*0\r\n"},
        {{"cluster", "slaves", "foo"}, "-ERR Unknown node foo\r\n"},
+       {{"cluster", "failover"}, "-ERR You should send CLUSTER FAILOVER to a replica\r\n"},
+       {{"cluster", "failover", "TAKEOVER"},
+        "-ERR You should send CLUSTER FAILOVER to a replica\r\n"},
+       {{"cluster", "failover", "x"}, "-ERR syntax error\r\n"},
+       {{"cluster", "failover", "force", "x"},
+        "-ERR unknown subcommand or wrong number of arguments for 'failover'. Try CLUSTER "
+        "HELP.\r\n"},
+       {{"failover"}, "-ERR FAILOVER requires connected replicas.\r\n"},
+       {{"failover", "force", "TIMEOUT", "5"}, "-ERR FAILOVER requires connected replicas.\r\n"},
+       {{"failover", "abort"}, "-ERR No failover in progress.\r\n"},
+       {{"failover", "abort", "force"}, "-ERR syntax error\r\n"},
+       {{"failover", "to", "127.0.0.1"}, "-ERR syntax error\r\n"},
+       {{"failover", "to", "127.0.0.1", "x"}, "-ERR value is not an integer or out of range\r\n"},
+       {{"failover", "timeout", "0"}, "-ERR FAILOVER timeout must be greater than 0\r\n"},
+       {{"failover", "timeout", "x"}, "-ERR value is not an integer or out of range\r\n"},
        {{"cluster", "foo"}, "-ERR unknown subcommand 'foo'. Try CLUSTER HELP.\r\n"},
        {{"cluster", "slots"},
         "*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$9\r\n127.0.0.1\r\n:6379\r\n" + bulk_id + "*0\r\n"}});
@@ -275,6 +290,59 @@ TEST(ClusterCommands, DescribeAGroupOfOneAsRedisDescribesItself) {
             0u)
       << shards;
   EXPECT_NE(shards.find("$6\r\nhealth\r\n$6\r\nonline\r\n"), std::string::npos);
+}
+
+// The fields, their order and the forms in RESP2 and RESP3 are those of a redis-sentinel 7.0.15.
+TEST(SentinelCommands, AnswerForTheGroupAsItsSentinel) {
+  TestNode node;
+  node.serve();
+  const std::string id = kTestNodeId;
+  const std::string bulk_id = "$40\r\n" + id + "\r\n";
+  const std::string unknown = "-ERR No such master with that name\r\n";
+  expect_replies(
+      node, {{{"sentinel", "get-master-addr-by-name", "mymaster"},
+              "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n"},
+             {{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "other"}, "*-1\r\n"},
+             {{"sentinel", "get-master-addr-by-name"},
+              "-ERR wrong number of arguments for 'sentinel|get-master-addr-by-name' command\r\n"},
+             {{"sentinel", "myid"}, bulk_id},
+             {{"sentinel", "replicas", "mymaster"}, "*0\r\n"},
+             {{"sentinel", "slaves", "mymaster"}, "*0\r\n"},
+             {{"sentinel", "sentinels", "mymaster"}, "*0\r\n"},
+             {{"sentinel", "replicas", "x"}, unknown},
+             {{"sentinel", "sentinels", "x"}, unknown},
+             {{"sentinel", "master", "x"}, unknown},
+             {{"sentinel", "ckquorum", "x"}, unknown},
+             {{"sentinel", "ckquorum", "mymaster"},
+              "+OK 1 usable Sentinels. Quorum and failover authorization can be reached\r\n"},
+             {{"sentinel", "foo"}, "-ERR unknown subcommand 'foo'. Try SENTINEL HELP.\r\n"}});
+  const std::string fields =
+      "$4\r\nname\r\n$8\r\nmymaster\r\n$2\r\nip\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n$4\r\n6379\r\n"
+      "$5\r\nrunid\r\n" +
+      bulk_id +
+      "$5\r\nflags\r\n$6\r\nmaster\r\n$21\r\nlink-pending-commands\r\n$1\r\n0\r\n"
+      "$13\r\nlink-refcount\r\n$1\r\n1\r\n$14\r\nlast-ping-sent\r\n$1\r\n0\r\n"
+      "$18\r\nlast-ok-ping-reply\r\n$1\r\n0\r\n$15\r\nlast-ping-reply\r\n$1\r\n0\r\n"
+      "$23\r\ndown-after-milliseconds\r\n$4\r\n1000\r\n$12\r\ninfo-refresh\r\n$1\r\n0\r\n"
+      "$13\r\nrole-reported\r\n$6\r\nmaster\r\n$18\r\nrole-reported-time\r\n$1\r\n0\r\n"
+      "$12\r\nconfig-epoch\r\n$1\r\n1\r\n$10\r\nnum-slaves\r\n$1\r\n0\r\n"
+      "$19\r\nnum-other-sentinels\r\n$1\r\n0\r\n$6\r\nquorum\r\n$1\r\n1\r\n"
+      "$16\r\nfailover-timeout\r\n$4\r\n2000\r\n$14\r\nparallel-syncs\r\n$1\r\n0\r\n";
+  EXPECT_EQ(node.run({"sentinel", "masters"}), "*1\r\n*40\r\n" + fields);
+  EXPECT_EQ(node.run({"sentinel", "master", "mymaster"}), "*40\r\n" + fields);
+  node.session.protocol = resp::ProtocolVersion::kResp3;
+  EXPECT_EQ(node.run({"sentinel", "masters"}), "*1\r\n%20\r\n" + fields);
+  EXPECT_EQ(node.run({"sentinel", "get-master-addr-by-name", "other"}), "_\r\n");
+}
+
+TEST(SentinelCommands, TheMastersNameIsAnOption) {
+  Options options;
+  options.group.sentinel_master_name = "gladsheim";
+  TestNode node(options);
+  node.serve();
+  EXPECT_EQ(node.run({"sentinel", "get-master-addr-by-name", "mymaster"}), "*-1\r\n");
+  EXPECT_EQ(node.run({"sentinel", "get-master-addr-by-name", "gladsheim"}),
+            "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n");
 }
 
 TEST(ClusterCommands, ANodeThatListensOnAllAddressesNamesTheOneThatWasReached) {

@@ -378,5 +378,20 @@ TEST(SessionDoor, WhatWaitsForALeaderIsDoneOnceTheNodeServes) {
   EXPECT_EQ(client.connection().take(), "$-1\r\n+PONG\r\n+OK\r\n$1\r\n1\r\n");
 }
 
+TEST(SessionLeader, AGroupOfOneHandsOverToNobody) {
+  TestNode node(TestSetup{.has_data_commands = true});
+  node.serve();
+  TestClient client(node);
+  EXPECT_EQ(client.call({"RAFT", "TRANSFER"}),
+            "-ERR leadership was not handed over: no other voter is connected\r\n");
+  EXPECT_EQ(client.call({"RAFT", "TRANSFER", "n9"}),
+            "-ERR no member is called 'n9'. Try RAFT MEMBERS.\r\n");
+  // To itself: it leads already. What was sent behind it waits, and is answered.
+  EXPECT_EQ(client.pipeline({{"RAFT", "TRANSFER", "0000000000000001"}, {"SET", "k", "v"}}),
+            "+OK\r\n+OK\r\n");
+  EXPECT_EQ(client.call({"RAFT", "TRANSFER", "a", "b"}),
+            "-ERR wrong number of arguments for 'raft|transfer' command\r\n");
+}
+
 }  // namespace
 }  // namespace alfheim::server

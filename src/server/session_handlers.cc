@@ -15,8 +15,8 @@ constexpr bool operator<(const NamedHandler& left, const NamedHandler& right) {
   return left.name < right.name;
 }
 
-// Sorted by name. MULTI, EXEC, DISCARD, WATCH, UNWATCH, DEBUG SLEEP and RAFT HASH are the
-// session's own.
+// Sorted by name. MULTI, EXEC, DISCARD, WATCH, UNWATCH, DEBUG SLEEP, RAFT HASH and RAFT TRANSFER
+// are the session's own.
 constexpr NamedHandler kHandlers[] = {
     {"asking", asking_command},
     {"auth", auth_command},
@@ -31,6 +31,7 @@ constexpr NamedHandler kHandlers[] = {
     {"client|reply", client_reply_command},
     {"client|setinfo", client_setinfo_command},
     {"client|setname", client_setname_command},
+    {"cluster|failover", cluster_failover_command},
     {"cluster|help", cluster_help_command},
     {"cluster|info", cluster_info_command},
     {"cluster|keyslot", cluster_keyslot_command},
@@ -57,6 +58,7 @@ constexpr NamedHandler kHandlers[] = {
     {"config|set", config_set_command},
     {"debug|help", debug_help_command},
     {"echo", echo_command},
+    {"failover", failover_command},
     {"hello", hello_command},
     {"info", info_command},
     {"lastsave", lastsave_command},
@@ -72,6 +74,15 @@ constexpr NamedHandler kHandlers[] = {
     {"reset", reset_command},
     {"role", role_command},
     {"select", select_command},
+    {"sentinel|ckquorum", sentinel_ckquorum_command},
+    {"sentinel|get-master-addr-by-name", sentinel_get_master_addr_command},
+    {"sentinel|help", sentinel_help_command},
+    {"sentinel|master", sentinel_master_command},
+    {"sentinel|masters", sentinel_masters_command},
+    {"sentinel|myid", sentinel_myid_command},
+    {"sentinel|replicas", sentinel_replicas_command},
+    {"sentinel|sentinels", sentinel_sentinels_command},
+    {"sentinel|slaves", sentinel_replicas_command},
     {"shutdown", shutdown_command},
     {"slowlog|get", slowlog_get_command},
     {"slowlog|help", slowlog_help_command},

@@ -16,7 +16,7 @@ constexpr uint64_t kLeaderWaitMs = 3000;
 // What asks for the group's state, or changes it. EXEC alone would do nothing.
 bool Session::needs_leader(const command::Row& row) const {
   if (!row.is_session()) return true;
-  return row.name == "watch" || row.name == "raft|hash" ||
+  return row.name == "watch" || row.name == "raft|hash" || row.name == "raft|transfer" ||
          (row.name == "exec" && transaction_.is_open());
 }
 
@@ -31,7 +31,8 @@ bool Session::may_read_here(const command::Row& row) const {
 // ask again, and again.
 bool Session::waits_for_leader(const command::Row& row, std::span<const base::ByteView> words) {
   const replica::Replica& replica = host_.services().replica;
-  if (replica.is_serving() || !state_.is_authenticated || !needs_leader(row)) return false;
+  const bool asks = needs_leader(row) || row.name.starts_with("sentinel|");
+  if (replica.is_serving() || !state_.is_authenticated || !asks) return false;
   if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
   if (is_leader_known()) return false;
   stall(Stall::kLeader, 0, words);
@@ -45,9 +46,9 @@ bool Session::is_leader_known() {
   const replica::Replica& replica = host_.services().replica;
   if (replica.is_serving()) return true;
   const base::NodeId leader = replica.leader();
-  if (!host_.services().directory.redirection(leader, 0).empty() && leader != replica.id()) {
-    return true;
-  }
+  // A leader that has just died is still followed for an election timeout: whoever is sent to it
+  // comes back at once.
+  if (leader != replica.id() && host_.services().directory.is_reachable(leader)) return true;
   if (!stalled_ || stalled_->reason != Stall::kLeader) return false;
   const uint64_t now_ms = host_.services().clock.monotonic_ms();
   if (now_ms < stalled_->since_ms + kLeaderWaitMs) return false;

@@ -1,11 +1,13 @@
-// Session commands that need more than an answer at once: DEBUG SLEEP, RAFT HASH
-// (server/session.h).
+// Session commands that need more than an answer at once: DEBUG SLEEP, RAFT HASH,
+// RAFT TRANSFER (server/session.h).
 #include <cmath>
 
+#include "base/format.h"
 #include "base/number.h"
 #include "server/session.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
+#include "server/topology.h"
 
 namespace alfheim::server {
 namespace {
@@ -25,7 +27,50 @@ bool Session::execute_special(const command::Row& row, const command::Arguments&
                                                 reply_to(slot));
     return true;
   }
+  if (row.name == "raft|transfer") {
+    execute_raft_transfer(args);
+    return true;
+  }
   return false;
+}
+
+// Answers when another node leads, or when it is clear that none will.
+void Session::execute_raft_transfer(const command::Arguments& args) {
+  Services& services = host_.services();
+  const auto refuse = [this](std::string_view words) {
+    answer([words](resp::ReplyWriter& reply) { reply.error(words); });
+  };
+  if (args.count() > 3) return refuse("wrong number of arguments for 'raft|transfer' command");
+  replica::HandOverOrder order;
+  if (args.count() == 3) {
+    order.to = find_member(services, args[2]);
+    if (order.to == base::NodeId{}) {
+      return refuse(base::format("no member is called '{}'. Try RAFT MEMBERS.", args[2]));
+    }
+  }
+  order.timeout_ms = services.replica.election_timeout_ms();
+  const uint64_t slot = add_pending_slot();
+  stall(Stall::kReply, slot, {});
+  order.done = [&host = host_, session = id(), slot](base::Status status) {
+    host.hands().loop.post([&host, session, slot, status = std::move(status)] {
+      Session* self = host.find(session);
+      if (self != nullptr) self->finish_raft_transfer(slot, status);
+    });
+  };
+  services.replica.transfer(std::move(order));
+}
+
+void Session::finish_raft_transfer(uint64_t slot, const base::Status& status) {
+  base::Bytes bytes;
+  resp::ReplyWriter reply(bytes, state_.protocol);
+  if (status) {
+    reply.ok();
+  } else {
+    reply.error(base::format("leadership was not handed over: {}", status.error().message));
+  }
+  if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
+  fill(slot, bytes);
+  resume();
 }
 
 // Sleeps this connection only: nobody else waits for it.
