@@ -87,6 +87,7 @@
   X(LearnerCounted, "What learners hold counts for what is committed.") \
   X(RemovedStillCounted, \
     "Commits are counted by the applied configuration, in which a removed node votes.") \
+  X(OfferTakenOverNewerLog, "A node takes a snapshot though its log holds more than that.") \
   /* server: order and replies */ \
   X(DeletesRefused, "A full disk refuses every write, also what would give room.") \
   X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \

@@ -32,6 +32,7 @@ enum class FrameType : uint8_t {
   kReadRequest = 7,
   kReadResponse = 8,
   kTransferNow = 9,
+  kSnapshotOffer = 10,
   // Up to 63: Raft's.
   kHello = 64,
   kWelcome = 65,

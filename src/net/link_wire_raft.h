@@ -171,4 +171,19 @@ struct Wire<raft::TransferNow> {
   static bool get(Reader&, raft::TransferNow&) { return true; }
 };
 
+template <>
+struct Wire<raft::SnapshotOffer> {
+  static constexpr auto kType = FrameType::kSnapshotOffer;
+  static constexpr std::string_view kName = "SnapshotOffer";
+  static void put(Writer& out, const raft::SnapshotOffer& body) {
+    out.number(body.mark.id);
+    out.number(body.mark.index.value);
+    out.number(body.mark.term.value);
+  }
+  static bool get(Reader& in, raft::SnapshotOffer& body) {
+    return in.number(body.mark.id) && in.number(body.mark.index.value) &&
+           in.number(body.mark.term.value);
+  }
+};
+
 }  // namespace alfheim::net::wire

@@ -79,6 +79,7 @@ inline std::vector<TestingMessage> testing_messages() {
       {"read_request", testing_raft(raft::ReadRequest{0x4142434445464748, {42}})},
       {"read_response", testing_raft(raft::ReadResponse{0x4142434445464748, {43}, true, {44}})},
       {"transfer_now", testing_raft(raft::TransferNow{})},
+      {"snapshot_offer", testing_raft(raft::SnapshotOffer{{47, {45}, {46}}})},
       {"node_news", testing_note(NodeNews{"n3", "10.0.0.3:6379", "10.0.0.3:8379"})},
       {"snapshot_list_request", testing_note(SnapshotListRequest{51})},
       {"snapshot_list", testing_note(SnapshotList{
@@ -159,6 +160,10 @@ inline std::string text_of(const raft::Body& body) {
                           b.index.value);
     }
     std::string operator()(const raft::TransferNow&) const { return "TransferNow"; }
+    std::string operator()(const raft::SnapshotOffer& b) const {
+      return base::format("SnapshotOffer {} {} {}", b.mark.id, b.mark.index.value,
+                          b.mark.term.value);
+    }
   };
   return std::visit(Visitor{}, body);
 }

@@ -3,6 +3,7 @@
 // one history, no stale read. At the end, healed, the group must work again.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 
@@ -41,25 +42,34 @@ class Chaos {
     group_.heal();
     for (const uint64_t id : group_.nodes()) group_.release_disk(id);
     group_.tick_all(120);
-    uint64_t leader = 0;
-    for (int tries = 0; leader == 0 && tries < 20; ++tries) {
-      for (const uint64_t id : group_.nodes()) {
-        if (group_.propose(id, "end").is_ok()) leader = id;
-      }
-      group_.tick_all(20);
+    // Without pre-vote, one that was removed and never told may still disturb: so several tries.
+    bool works = false;
+    for (int tries = 0; !works && tries < 40; ++tries) {
+      pass_all_snapshots();
+      works = is_whole();
     }
-    ASSERT_NE(leader, 0u) << "no leader after healing:\n" << everything();
-    const Configuration last = group_.node(leader).configuration();
-    EXPECT_FALSE(last.is_joint()) << describe(last);
-    for (const base::NodeId id : last.everybody()) {
-      EXPECT_EQ(group_.status(id.value).applied.value, group_.history_end()) << id.value;
-      EXPECT_EQ(group_.status(id.value).configuration, last);
-      EXPECT_FALSE(group_.status(id.value).soft_state.is_removed);
-      ASSERT_FALSE(group_.applied(id.value).empty());
-    }
+    EXPECT_TRUE(works) << "after healing:\n" << everything();
   }
 
  private:
+  // Somebody leads and takes a proposal, and all members of the newest configuration apply it.
+  bool is_whole() {
+    uint64_t leader = 0;
+    for (const uint64_t id : group_.nodes()) {
+      if (group_.propose(id, "end").is_ok()) leader = id;
+    }
+    group_.tick_all(10);
+    if (leader == 0) return false;
+    const Configuration last = group_.node(leader).configuration();
+    if (last.is_joint()) return false;
+    const std::vector<base::NodeId> everybody = last.everybody();
+    return std::all_of(everybody.begin(), everybody.end(), [&](base::NodeId id) {
+      const NodeStatus status = group_.status(id.value);
+      return status.applied.value == group_.history_end() && status.configuration == last &&
+             !status.soft_state.is_removed && group_.applied(id.value).back() == "end";
+    });
+  }
+
   std::string everything() const {
     std::string text;
     for (const uint64_t id : group_.nodes()) {
@@ -77,7 +87,7 @@ class Chaos {
 
   void act(int step) {
     const uint64_t id = any();
-    switch (draw(18)) {
+    switch (draw(20)) {
       case 0: return group_.crash(id);
       case 1: return group_.isolate(id);
       case 2: return group_.cut(id, any());
@@ -95,6 +105,8 @@ class Chaos {
         }
         return;
       case 12: return change();
+      case 13: return compact(id);
+      case 14: return pass_snapshots(id);
       default: group_.tick_all(1 + static_cast<int>(draw(4)));
     }
   }
@@ -108,6 +120,34 @@ class Chaos {
       if (target > kNodesMax) return;
     }
     for (const uint64_t id : group_.nodes()) (void)group_.change(id, kind, target).is_ok();
+  }
+
+  void pass_all_snapshots() {
+    for (int round = 0; round < 4; ++round) {
+      for (const uint64_t id : group_.nodes()) {
+        // What was offered in vain before may never come to an end by itself.
+        for (const uint64_t peer : group_.nodes()) group_.fail_snapshot(id, peer);
+        for (const uint64_t peer : group_.snapshots_wanted(id)) {
+          (void)group_.offer(id, peer).is_ok();
+        }
+      }
+      group_.tick_all(2);
+      for (const uint64_t id : group_.nodes()) (void)group_.install(id);
+      group_.tick_all(5);
+    }
+  }
+
+  void compact(uint64_t id) {
+    const NodeStatus status = group_.status(id);
+    const uint64_t most = status.applied.value + 1 - group_.log_first(id).value;
+    if (most > 0) group_.start_log_at(id, group_.log_first(id).value + 1 + draw(most));
+  }
+
+  // What the replicas do around the core: offer, fetch and restart, or give up.
+  void pass_snapshots(uint64_t id) {
+    for (const uint64_t peer : group_.snapshots_wanted(id)) (void)group_.offer(id, peer).is_ok();
+    (void)group_.install(any());
+    if (draw(4) == 0) group_.fail_snapshot(id, any());
   }
 
   std::mt19937_64 random_;

@@ -44,7 +44,9 @@ void Node::tick_leader() {
     if (!is_leader()) return;
   }
   tick_leaving();
-  if (++leader.heartbeat_elapsed_ticks >= options_.heartbeat_ticks) broadcast_heartbeat();
+  if (++leader.heartbeat_elapsed_ticks < options_.heartbeat_ticks) return;
+  broadcast_heartbeat();
+  send_offers();
 }
 
 // Whether a majority was heard since the last call; begins the next count.
@@ -98,7 +100,7 @@ bool Node::send_append(NodeId to, Progress& progress) {
   const LogIndex previous{progress.next().value - 1};
   const auto previous_term = log_.term_at(previous);
   if (!previous_term) {
-    progress.become_snapshot();
+    want_snapshot(to, progress);
     return false;
   }
   LogIndex last = previous;

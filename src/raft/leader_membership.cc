@@ -81,8 +81,9 @@ void Node::update_peers() {
     leader.peers.try_emplace(id, log_.last().next(), options_.inflight_messages_max,
                              options_.inflight_bytes_max);
   }
-  for (const auto& [id, progress] : leader.peers) {
+  for (auto& [id, progress] : leader.peers) {
     if (holds(everybody, id)) continue;
+    progress.withdraw_offer();
     leader.leaving_ticks.emplace(id, kLeavingTimeouts * options_.election_ticks);
   }
 }

@@ -31,6 +31,7 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
     progress.heard();
     leader->has_news = true;
   }
+  probe_offered(message.from, progress);
   ReadRounds& reads = leader->reads;
   if (!reads.is_under_way || response.round != reads.round) return;
   reads.answers.insert(message.from);

@@ -8,8 +8,7 @@
 // entry; a message with `bytes_max` 0 must carry the whole range. Entries of the range that
 // were truncated meanwhile cannot be fetched: such a message is dropped, which Raft bears.
 //
-// Snapshots will be further bodies; a peer that needs entries below the log's start is only
-// reported so far (NodeStatus::peers, state kSnapshot).
+// A snapshot is only offered here; its files go another way, and whoever takes it starts anew.
 //
 // Thread: values. Format: the links' codec puts each body under a wire version; the order
 // of the variant is not a format.
@@ -92,8 +91,21 @@ struct ReadResponse {
 // The leader hands over: the receiver campaigns at once.
 struct TransferNow {};
 
+// One snapshot: all that was applied up to and with the entry `index` of `term`.
+struct SnapshotMark {
+  uint64_t id = 0;  // chosen by its maker, and given to no other snapshot
+  base::LogIndex index;
+  base::Term term;
+  friend bool operator==(const SnapshotMark&, const SnapshotMark&) = default;
+};
+
+// The leader has a snapshot for the receiver, whose entries it no longer has. Sent again and again.
+struct SnapshotOffer {
+  SnapshotMark mark;
+};
+
 using Body = std::variant<VoteRequest, VoteResponse, Append, AppendResponse, Heartbeat,
-                          HeartbeatResponse, ReadRequest, ReadResponse, TransferNow>;
+                          HeartbeatResponse, ReadRequest, ReadResponse, TransferNow, SnapshotOffer>;
 
 struct Message {
   base::GroupId group;

@@ -45,6 +45,12 @@ bool is_well_formed(const Append& append, Term term) {
   return append.entries.front().term.value > 0 && last_term <= term;
 }
 
+// Only whoever leads in its term says such things.
+bool is_leaders(const Body& body) {
+  return std::holds_alternative<Append>(body) || std::holds_alternative<Heartbeat>(body) ||
+         std::holds_alternative<SnapshotOffer>(body);
+}
+
 }  // namespace
 
 Node::Node(Options options, const RestoredState& state)
@@ -176,6 +182,7 @@ bool Node::has_ready() const {
   if (pending_.needs_persist() || !pending_.messages.empty()) return true;
   if (!pending_.messages_after_persist.empty()) return true;
   if (!pending_.reads.empty() || !pending_.reads_refused.empty()) return true;
+  if (!pending_.snapshots_wanted.empty() || pending_.snapshot_offered) return true;
   return commit_ != emitted_.commit ||
          std::min(commit_, durability_.last()) != emitted_.applicable ||
          soft_state() != emitted_.soft_state;
@@ -235,7 +242,8 @@ NodeStatus Node::status() const {
   if (const auto* leader = std::get_if<Leader>(&role_)) {
     for (const auto& [id, progress] : leader->peers) {
       if (leader->leaving_ticks.contains(id)) continue;
-      status.peers.push_back({id, progress.match(), progress.next(), progress.state()});
+      const LogIndex offered = progress.offered() ? progress.offered()->index : LogIndex{};
+      status.peers.push_back({id, progress.match(), progress.next(), progress.state(), offered});
     }
   }
   return status;
@@ -351,18 +359,14 @@ bool Node::accept_term(const Message& message) {
   }
   const auto* response = std::get_if<VoteResponse>(&message.body);
   if (response != nullptr && response->is_pre_vote && response->is_granted) return true;
-  const bool is_from_leader = std::holds_alternative<Append>(message.body) ||
-                              std::holds_alternative<Heartbeat>(message.body);
-  become_follower(message.term, is_from_leader ? message.from : NodeId{});
+  become_follower(message.term, is_leaders(message.body) ? message.from : NodeId{});
   return true;
 }
 
 // Old news is dropped, except where the sender must learn our term to get on: a leader that our
 // votes have left behind, and a node whose pre-votes would otherwise never be answered.
 void Node::answer_stale(const Message& message) {
-  const bool is_from_leader = std::holds_alternative<Append>(message.body) ||
-                              std::holds_alternative<Heartbeat>(message.body);
-  if (is_from_leader && (options_.has_check_quorum || options_.has_pre_vote)) {
+  if (is_leaders(message.body) && (options_.has_check_quorum || options_.has_pre_vote)) {
     send_answer(message.from, AppendResponse{});
     return;
   }
@@ -406,6 +410,7 @@ void Node::dispatch(const Message& message) {
   if (const auto* request = std::get_if<ReadRequest>(&body)) on_read_request(message, *request);
   if (const auto* response = std::get_if<ReadResponse>(&body)) on_read_response(message, *response);
   if (std::holds_alternative<TransferNow>(body)) on_transfer_now(message);
+  if (const auto* offer = std::get_if<SnapshotOffer>(&body)) on_snapshot_offer(message, *offer);
 }
 
 }  // namespace alfheim::raft

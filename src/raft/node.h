@@ -42,6 +42,7 @@ struct PeerStatus {
   base::LogIndex match;
   base::LogIndex next;
   ProgressState state = ProgressState::kProbe;
+  base::LogIndex snapshot_index;  // of the snapshot that is offered to it; 0: none
 };
 
 struct NodeStatus {
@@ -109,6 +110,17 @@ class Node {
   // happened or an election timeout has passed. kUnavailable: not the leader.
   // kInvalidArgument: it does not vote, or will not for long.
   base::Status transfer_leadership(base::NodeId target);
+
+  // `peer`, whom a Ready named as wanting a snapshot, is offered this one with every heartbeat from
+  // now on, until it holds it, or the log is enough again. A second offer takes the first one's
+  // place. kUnavailable: not the leader, the peer wants none, or the log no longer goes on from
+  // there. kInvalidArgument: no entry that is applied here.
+  base::Status offer_snapshot(base::NodeId peer, const SnapshotMark& mark);
+  // Whether the log lacks what that snapshot holds. To be asked again when this node has stopped to
+  // take it: meanwhile it may have got, and acknowledged, the entries after all.
+  bool needs_snapshot(const SnapshotMark& mark) const;
+  // What was offered will not come to an end: the peer is probed again, and may want another one.
+  void snapshot_failed(base::NodeId peer);
 
   // Everything that the Readies up to `number` wanted durable is durable. Numbers may be skipped
   // (a later one covers the earlier), and acknowledging twice does nothing. A number and not
@@ -195,6 +207,12 @@ class Node {
   void broadcast_heartbeat();
   void send_appends();
   bool send_append(base::NodeId to, Progress& progress);
+
+  // snapshot.cc
+  void want_snapshot(base::NodeId peer, Progress& progress);
+  void send_offers();
+  void probe_offered(base::NodeId peer, const Progress& progress);
+  void on_snapshot_offer(const Message& message, const SnapshotOffer& offer);
 
   // leader_membership.cc
   base::Status check_promotion(const Change& change) const;

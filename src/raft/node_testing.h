@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -66,6 +67,14 @@ class TestGroup {
   base::Status read(uint64_t id, uint64_t read);
   base::Status transfer(uint64_t id, uint64_t target);
   // kAddLearner of a node that is not there starts it, blank.
+  // The leader `id` takes a snapshot of what it has applied, and offers it.
+  base::Status offer(uint64_t id, uint64_t peer);
+  // The node starts again from what was offered to it last: "ok", or why not.
+  std::string install(uint64_t id);
+  void fail_snapshot(uint64_t id, uint64_t peer);
+  std::set<uint64_t> snapshots_wanted(uint64_t id) const { return members_.at(id).wanted; }
+  // "snapshot 1 of 5@2 from 1", or "none".
+  std::string snapshot_offered(uint64_t id) const;
   void start_blank(uint64_t id) { start(id); }
   base::Status change(uint64_t id, ChangeKind kind, uint64_t target);
   void deliver(const Message& message);
@@ -78,6 +87,7 @@ class TestGroup {
   void release_disk(uint64_t id);
   void finish_writes(uint64_t id, size_t count);
   void crash(uint64_t id);
+  base::LogIndex log_first(uint64_t id) const { return members_.at(id).log_first; }
   // Empties the log below `first`, as if all of it were in the persisted index.
   void start_log_at(uint64_t id, uint64_t first);
 
@@ -92,6 +102,8 @@ class TestGroup {
     base::LogIndex applied;
     Configuration configuration;  // before the log's start; blank where it joins
     bool is_disk_held = false;
+    std::set<uint64_t> wanted;  // peers that want a snapshot of it
+    std::optional<OfferedSnapshot> offered;
     std::deque<Ready> writes;
     uint64_t lives = 0;
   };
@@ -100,6 +112,10 @@ class TestGroup {
     EntryKind kind;
     std::string payload;
     friend bool operator==(const Event&, const Event&) = default;
+  };
+  struct Snapshot {
+    SnapshotMark mark;
+    Configuration configuration;
   };
   void start(uint64_t id);
   void restore_configurations(const Seat& member, RestoredState& state) const;
@@ -114,7 +130,8 @@ class TestGroup {
   std::deque<Message> network_;
   std::deque<Message> delayed_;
   std::set<std::pair<uint64_t, uint64_t>> cuts_;
-  std::map<uint64_t, Event> history_;  // by index
+  std::map<uint64_t, Event> history_;       // by index
+  std::map<uint64_t, Snapshot> snapshots_;  // by id
   std::map<uint64_t, uint64_t> leader_of_term_;
   std::map<uint64_t, std::string> reads_;
   std::map<uint64_t, uint64_t> read_floors_;  // what was applied somewhere when the read began

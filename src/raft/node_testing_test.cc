@@ -49,6 +49,10 @@ struct Describe {
     return fmt::format("Read {} index={}", response.id.value, response.index.value);
   }
   std::string operator()(const TransferNow&) const { return "TransferNow"; }
+  std::string operator()(const SnapshotOffer& offer) const {
+    return fmt::format("Snapshot {} of {}@{}", offer.mark.id, offer.mark.index.value,
+                       offer.mark.term.value);
+  }
 };
 
 std::string role_name(RoleKind role) {
@@ -224,6 +228,52 @@ base::Status TestGroup::change(uint64_t id, ChangeKind kind, uint64_t target) {
   return result.is_ok() ? base::ok() : base::Status(result.error());
 }
 
+base::Status TestGroup::offer(uint64_t id, uint64_t peer) {
+  const Seat& member = members_.at(id);
+  RestoredState state;
+  state.applied = member.applied;
+  restore_configurations(member, state);
+  const uint64_t term = history_.contains(member.applied.value)
+                            ? history_.at(member.applied.value).term
+                            : member.previous_term.value;
+  const SnapshotMark mark{.id = snapshots_.size() + 1, .index = member.applied, .term = Term{term}};
+  const base::Status status = member.node->offer_snapshot(NodeId{peer}, mark);
+  if (status.is_ok()) {
+    snapshots_.emplace(mark.id, Snapshot{mark, state.configuration});
+    members_.at(id).wanted.erase(peer);
+  }
+  settle();
+  return status;
+}
+
+void TestGroup::fail_snapshot(uint64_t id, uint64_t peer) {
+  node(id).snapshot_failed(NodeId{peer});
+  settle();
+}
+
+std::string TestGroup::snapshot_offered(uint64_t id) const {
+  const auto& offered = members_.at(id).offered;
+  if (!offered) return "none";
+  return fmt::format("snapshot {} of {}@{} from {}", offered->mark.id, offered->mark.index.value,
+                     offered->mark.term.value, offered->from.value);
+}
+
+std::string TestGroup::install(uint64_t id) {
+  Seat& member = members_.at(id);
+  if (!member.offered) return "nothing is offered";
+  const Snapshot& snapshot = snapshots_.at(member.offered->mark.id);
+  member.offered.reset();
+  if (!member.node->needs_snapshot(snapshot.mark)) return "not needed any more";
+  EXPECT_EQ(history_.at(snapshot.mark.index.value).term, snapshot.mark.term.value);
+  member.durable.clear();
+  member.log_first = snapshot.mark.index.next();
+  member.previous_term = snapshot.mark.term;
+  member.applied = snapshot.mark.index;
+  member.configuration = snapshot.configuration;
+  crash(id);
+  return "ok";
+}
+
 void TestGroup::deliver(const Message& message) {
   node(message.to.value).step(message);
   settle();
@@ -275,6 +325,11 @@ void TestGroup::carry_out(uint64_t id, Ready ready) {
   for (const ReadState& read : ready.reads) {
     reads_[read.id.value] = fmt::format("index {}", read.index.value);
     EXPECT_GE(read.index.value, read_floors_.at(read.id.value)) << "a stale read";
+  }
+  for (const NodeId peer : ready.snapshots_wanted) member.wanted.insert(peer.value);
+  if (ready.snapshot_offered) {
+    EXPECT_GT(ready.snapshot_offered->mark.index, member.node->status().commit);
+    member.offered = ready.snapshot_offered;
   }
   for (const ReadId& read : ready.reads_refused) reads_[read.value] = "refused";
   member.writes.push_back(std::move(ready));
@@ -349,6 +404,7 @@ void TestGroup::crash(uint64_t id) {
   Seat& member = members_.at(id);
   member.writes.clear();
   member.is_disk_held = false;
+  member.wanted.clear();
   // Connections end with the process, and what was on its way with them; what is late is another's.
   std::erase_if(network_, [&](const Message& message) { return message.to == NodeId{id}; });
   start(id);

@@ -72,6 +72,8 @@ inline Ready finish(Node& node) {
     for (Entry& each : ready.entries) all.entries.push_back(each);
     for (const ReadState& read : ready.reads) all.reads.push_back(read);
     for (const ReadId& read : ready.reads_refused) all.reads_refused.push_back(read);
+    for (const base::NodeId& peer : ready.snapshots_wanted) all.snapshots_wanted.push_back(peer);
+    if (ready.snapshot_offered) all.snapshot_offered = ready.snapshot_offered;
     all.commit = ready.commit;
     all.applicable = ready.applicable;
     all.soft_state = ready.soft_state;

@@ -28,6 +28,7 @@ void Progress::become_probe() {
   commit_sent_ = LogIndex{};
   is_probe_sent_ = false;
   has_free_try_ = false;
+  offered_.reset();
   inflight_.clear();
   inflight_bytes_ = 0;
 }
@@ -40,6 +41,12 @@ void Progress::become_replicate() {
 void Progress::become_snapshot() {
   become_probe();
   state_ = ProgressState::kSnapshot;
+}
+
+void Progress::offer(const SnapshotMark& mark) {
+  ALF_CHECK(state_ == ProgressState::kSnapshot);
+  ALF_CHECK(mark.index > match_);
+  offered_ = mark;
 }
 
 void Progress::sent(LogIndex last, uint64_t bytes, LogIndex commit) {
@@ -92,6 +99,7 @@ void Progress::check_invariants(LogIndex log_last) const {
   ALF_CHECK(match_ <= log_last);
   ALF_CHECK(next_ <= log_last.next());
   ALF_CHECK(state_ == ProgressState::kReplicate || inflight_.empty());
+  ALF_CHECK(state_ == ProgressState::kSnapshot || !offered_);
   ALF_CHECK(inflight_.empty() || inflight_.back().last < next_);
   ALF_CHECK(!inflight_.empty() || inflight_bytes_ == 0);
 }

@@ -2,15 +2,17 @@
 //
 // Probe: the peer's log is not known; one message at a time. Replicate: messages follow each
 // other without waiting, within a window of messages and bytes. Snapshot: the peer needs
-// entries that the log no longer has; it gets heartbeats only.
+// entries that the log no longer has; it gets heartbeats, and what is offered to it.
 //
 // Thread: one at a time.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "base/ids.h"
+#include "raft/message.h"
 
 namespace alfheim::raft {
 
@@ -39,6 +41,10 @@ class Progress {
   void become_probe();
   void become_replicate();
   void become_snapshot();
+  // The snapshot that is offered to the peer; only where it needs one, and until it does not.
+  void offer(const SnapshotMark& mark);
+  void withdraw_offer() { offered_.reset(); }
+  const std::optional<SnapshotMark>& offered() const { return offered_; }
 
   // An Append (next - 1, last] of `bytes` was sent, with this commit index.
   void sent(base::LogIndex last, uint64_t bytes, base::LogIndex commit);
@@ -60,6 +66,7 @@ class Progress {
   base::LogIndex match_;
   base::LogIndex next_;
   base::LogIndex commit_sent_;
+  std::optional<SnapshotMark> offered_;
   bool is_active_ = false;
   bool is_probe_sent_ = false;
   bool has_free_try_ = false;

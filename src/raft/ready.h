@@ -50,6 +50,12 @@ struct ReadState {
   friend bool operator==(const ReadState&, const ReadState&) = default;
 };
 
+struct OfferedSnapshot {
+  base::NodeId from;  // the leader that offers it
+  SnapshotMark mark;
+  friend bool operator==(const OfferedSnapshot&, const OfferedSnapshot&) = default;
+};
+
 struct Ready {
   uint64_t number = 0;  // counts up by one; what Node::persisted() is told
   std::optional<HardState> hard_state;
@@ -60,6 +66,12 @@ struct Ready {
   base::LogIndex applicable;
   std::vector<ReadState> reads;
   std::vector<ReadId> reads_refused;  // leadership was lost before they were confirmed: ask again
+  // Of a leader: peers that need entries which the log no longer has; each is named once whenever
+  // it comes to that. Node::offer_snapshot() is the answer.
+  std::vector<base::NodeId> snapshots_wanted;
+  // Of a follower: fetch it, and start again from it (RestoredState); named once for each
+  // snapshot and leader.
+  std::optional<OfferedSnapshot> snapshot_offered;
   SoftState soft_state;
 
   bool needs_persist() const { return hard_state.has_value() || !entries.empty(); }

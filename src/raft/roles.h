@@ -22,6 +22,7 @@ namespace alfheim::raft {
 
 struct Follower {
   base::NodeId leader;               // 0: none known
+  uint64_t offer_told = 0;           // the id of the snapshot that a Ready last named
   std::set<ReadId> reads_forwarded;  // asked of `leader`, not answered yet
 };
 

@@ -84,6 +84,14 @@ class Scenario {
       keep(group_->read(id, number(words.at(3))));
     else if (verb == "transfer")
       keep(group_->transfer(id, number(words.at(3))));
+    else if (verb == "compact")
+      group_->start_log_at(id, number(words.at(3)));
+    else if (verb == "offer")
+      keep(group_->offer(id, number(words.at(3))));
+    else if (verb == "fail")
+      group_->fail_snapshot(id, number(words.at(3)));
+    else if (verb == "install")
+      answer_ = group_->install(id);
     else if (kChanges.contains(verb))
       keep(group_->change(id, kChanges.at(verb), number(words.at(3))));
     else if (verb == "isolate")
@@ -102,6 +110,21 @@ class Scenario {
       ADD_FAILURE() << "unknown verb: " << verb;
   }
 
+  static std::string peers_of(const NodeStatus& status) {
+    const char* const names[] = {"probe", "replicate", "snapshot"};
+    std::vector<std::string> peers;
+    for (const PeerStatus& peer : status.peers) {
+      std::string text =
+          fmt::format("{} {} match={} next={}", peer.id.value, names[static_cast<int>(peer.state)],
+                      peer.match.value, peer.next.value);
+      if (peer.snapshot_index.value > 0) {
+        text += fmt::format(" offered={}", peer.snapshot_index.value);
+      }
+      peers.push_back(text);
+    }
+    return fmt::format("{}", fmt::join(peers, " | "));
+  }
+
   // What really is, in the words of a `then` line about `subject`.
   std::string found(const Words& subject) const {
     if (subject.at(0) == "answer") return answer_;
@@ -110,8 +133,13 @@ class Scenario {
     if (subject.at(0) == "applied") {
       return fmt::format("{}", fmt::join(group_->applied(number(subject.at(1))), " "));
     }
+    if (subject.at(0) == "offered") return group_->snapshot_offered(number(subject.at(1)));
+    if (subject.at(0) == "wanted") {
+      return fmt::format("{}", fmt::join(group_->snapshots_wanted(number(subject.at(1))), " "));
+    }
     const NodeStatus status = group_->status(number(subject.at(1)));
     if (subject.at(0) == "configuration") return describe(status.configuration);
+    if (subject.at(0) == "peers") return peers_of(status);
     return describe(status);
   }
 
