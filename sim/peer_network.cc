@@ -4,16 +4,27 @@ namespace alfheim::sim {
 
 class PeerNetwork::Transport final : public net::PeerTransport {
  public:
-  explicit Transport(PeerNetwork& network) : network_(network) {}
+  Transport(PeerNetwork& network, base::NodeId from) : network_(network), from_(from) {}
   void set_receiver(net::PeerReceiver*) override {}  // SimNode::receive is one
   void set_peers(std::vector<net::PeerEndpoint>) override {}
-  std::vector<net::PeerLinkStatus> status() const override { return {}; }
+  // A node that is down or hangs is connected for all that this one can tell.
+  std::vector<net::PeerLinkStatus> status() const override {
+    std::vector<net::PeerLinkStatus> all;
+    for (const auto& [id, transport] : network_.transports_) {
+      if (id == from_) continue;
+      const bool is_cut =
+          network_.cuts_.contains({from_, id}) || network_.cuts_.contains({id, from_});
+      all.push_back({.endpoint = {id, {}}, .is_connected = !is_cut, .trouble = {}});
+    }
+    return all;
+  }
   void send(net::PeerMessage message) override {
     if (const auto* raft = std::get_if<raft::Message>(&message)) network_.send(*raft);
   }
 
  private:
   PeerNetwork& network_;
+  const base::NodeId from_;
 };
 
 PeerNetwork::PeerNetwork(SimScheduler& scheduler, uint64_t seed, Deliver deliver)
@@ -23,7 +34,7 @@ PeerNetwork::~PeerNetwork() = default;
 
 net::PeerTransport& PeerNetwork::transport(base::NodeId from) {
   std::unique_ptr<Transport>& transport = transports_[from];
-  if (transport == nullptr) transport = std::make_unique<Transport>(*this);
+  if (transport == nullptr) transport = std::make_unique<Transport>(*this, from);
   return *transport;
 }
 

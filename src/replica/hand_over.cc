@@ -48,14 +48,17 @@ void HandOver::begin(HandOverOrder order) {
 
 // A voter that was named may be unreachable now: it has its time to come back.
 base::Result<base::NodeId> HandOver::choose(base::NodeId wanted) const {
+  if (wanted == base::NodeId{}) return best_voter();
+  if (hands_.raft.configuration().is_voter(wanted)) return wanted;
+  return Error{ErrorCode::kNotFound, base::format("node {} is no voter", name_of(wanted))};
+}
+
+base::Result<base::NodeId> HandOver::best_voter() const {
   const raft::NodeStatus status = hands_.raft.status();
-  if (wanted != base::NodeId{}) {
-    if (status.configuration.is_voter(wanted)) return wanted;
-    return Error{ErrorCode::kNotFound, base::format("node {} is no voter", name_of(wanted))};
-  }
   const raft::PeerStatus* best = nullptr;
   for (const raft::PeerStatus& peer : status.peers) {
-    if (!status.configuration.is_voter(peer.id) || !is_connected(peer.id)) continue;
+    // Not one that ceases to vote: raft would refuse it.
+    if (!raft::holds(status.configuration.voters, peer.id) || !is_connected(peer.id)) continue;
     if (best == nullptr || peer.match > best->match) best = &peer;
   }
   if (best == nullptr) return Error{ErrorCode::kNotFound, "no other voter is connected"};

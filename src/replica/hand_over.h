@@ -53,6 +53,9 @@ class HandOver {
   // The node stops: nobody is kept waiting.
   void give_up();
 
+  // Of those that are connected, who holds most of the log. kNotFound: nobody is.
+  base::Result<base::NodeId> best_voter() const;
+
   HandOverPhase phase() const { return phase_.load(std::memory_order_acquire); }
   bool is_on() const { return phase() != HandOverPhase::kNone; }
   // Nothing new may be proposed: raft would refuse it, and its clients would not know.

@@ -1,6 +1,5 @@
 // What a replica does that is sick: a leader whose disk hangs, or has no room for the log, gives up
 // leadership, so that a slow minority stays invisible.
-#include "base/check.h"
 #include "base/mutant.h"
 #include "replica/replica.h"
 
@@ -24,17 +23,11 @@ void Replica::look_at_health() {
 }
 
 // Raft gives up after an election timeout where that one does not take over: asked again then.
+// Where nobody is connected, or raft refuses, the next tick asks again. Without an order's phases:
+// these wait for writes that end.
 void Replica::hand_over_to_best() {
-  const raft::NodeStatus status = raft_.status();
-  const raft::PeerStatus* best = nullptr;
-  for (const raft::PeerStatus& peer : status.peers) {
-    if (!status.configuration.is_voter(peer.id)) continue;
-    if (best == nullptr || peer.match > best->match) best = &peer;
-  }
-  if (best == nullptr) return;
-  [[maybe_unused]] const base::Status begun = raft_.transfer_leadership(best->id);
-  ALF_CHECK_MSG(begun.is_ok(), "a leader, and a voter");
-  handle_ready();
+  const base::Result<base::NodeId> best = hand_over_.best_voter();
+  if (best && raft_.transfer_leadership(*best)) handle_ready();
 }
 
 // They may still be answered, by nobody who listens.
