@@ -5,10 +5,7 @@
 // bytes are printed when they differ, for the files and for docs/formats.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
-#include "base/format.h"
+#include "base/testing_golden.h"
 #include "machine/entry_codec.h"
 #include "machine/state.h"
 
@@ -18,24 +15,8 @@ namespace {
 using base::Bytes;
 using Words = std::vector<base::ByteView>;
 
-std::string hex_of(base::ByteView bytes) {
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    text += base::format("{:02x}{}", static_cast<unsigned char>(bytes[i]),
-                         i % 16 == 15 || i + 1 == bytes.size() ? "\n" : " ");
-  }
-  return text;
-}
-
 Bytes golden(const std::string& name, const Bytes& written) {
-  std::ofstream out(testing::TempDir() + "alf_machine_" + name, std::ios::binary);
-  out << written;
-  const std::string path = std::string(ALF_SOURCE_DIR) + "/tests/golden/machine/v1/" + name;
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.good()) << path;
-  Bytes bytes{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_EQ(hex_of(bytes), hex_of(written)) << path;
-  return bytes;
+  return base::golden_bytes(ALF_SOURCE_DIR, "machine/v1/" + name, written);
 }
 
 BatchBuilder started() {

@@ -4,9 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "base/testing_golden.h"
 #include "net/testing_messages.h"
 
 namespace alfheim::net {
@@ -302,25 +301,8 @@ TEST(LinkCodec, ARefusalOfALaterVersionIsStillOne) {
 
 // ---- every version that was ever sent stays readable ----
 
-std::string hex_of(ByteView bytes) {
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    text += base::format("{:02x}{}", static_cast<unsigned char>(bytes[i]),
-                         i % 16 == 15 || i + 1 == bytes.size() ? "\n" : " ");
-  }
-  return text;
-}
-
-// What was written lies in the test's temporary directory.
 Bytes golden(const std::string& name, const Bytes& written) {
-  std::ofstream out(testing::TempDir() + "alf_net_" + name, std::ios::binary);
-  out << written;
-  const std::string path = std::string(ALF_SOURCE_DIR) + "/tests/golden/net/v1/" + name;
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.good()) << path;
-  Bytes bytes{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_EQ(hex_of(bytes), hex_of(written)) << path;
-  return bytes;
+  return base::golden_bytes(ALF_SOURCE_DIR, "net/v1/" + name, written);
 }
 
 TEST(LinkGolden, MessagesHaveTheBytesOfTheirVersion) {

@@ -1,15 +1,11 @@
 #include "net/links.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/links_testing.h"
 #include "net/testing_messages.h"
+#include "net/testing_socket.h"
 
 namespace alfheim::net {
 namespace {
@@ -36,41 +32,11 @@ uint64_t round_of(const PeerMessage& message) {
   return std::get<raft::Heartbeat>(std::get<raft::Message>(message).body).round;
 }
 
-// A stranger's blocking socket.
-class RawPeer {
+// A stranger.
+class RawPeer : public TestingSocket {
  public:
-  explicit RawPeer(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  }
-  ~RawPeer() { ::close(socket_); }
-  RawPeer(const RawPeer&) = delete;
-  RawPeer& operator=(const RawPeer&) = delete;
+  using TestingSocket::TestingSocket;
 
-  void send(base::ByteView bytes) {
-    ASSERT_EQ(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  // All that comes until the stream ends, or `count` bytes.
-  base::Bytes receive(size_t count = SIZE_MAX) {
-    base::Bytes result;
-    char buffer[4096];
-    while (result.size() < count) {
-      pollfd ready{socket_, POLLIN, 0};
-      if (::poll(&ready, 1, 10'000) != 1) {
-        ADD_FAILURE() << "nothing came";
-        break;
-      }
-      const ssize_t got =
-          ::recv(socket_, buffer, std::min(sizeof buffer, count - result.size()), 0);
-      if (got <= 0) break;
-      result.append(buffer, static_cast<size_t>(got));
-    }
-    return result;
-  }
   // The one frame that answers a greeting.
   Handshake answer() {
     const base::Bytes header = receive(kFrameHeaderBytes);
@@ -83,9 +49,6 @@ class RawPeer {
     EXPECT_TRUE(handshake.is_ok());
     return *handshake;
   }
-
- private:
-  int socket_;
 };
 
 Hello hello_to(const TestNode& node, uint64_t from) {
@@ -279,7 +242,7 @@ TEST(Links, ABadFrameClosesTheConnectionWithOneLine) {
   base::Bytes bad = good;
   bad.back() = static_cast<char>(bad.back() ^ 1);
   raw.send(good + bad + good);
-  EXPECT_EQ(raw.receive(), "");  // closed
+  EXPECT_EQ(raw.receive_all(), "");  // closed
   ASSERT_TRUE(node.heard.wait_for_trouble(
       "link from node 9 (\"raw\") at 127.0.0.1: frame at offset_bytes="));
   EXPECT_THAT(node.heard.troubles_now().front(), testing::HasSubstr("body crc 0x"));
@@ -296,9 +259,9 @@ TEST(Links, StrangersAreSentAwayAndThosePeersThatHaveAWordAreServed) {
   RawPeer silent(node.endpoint.address.port);
   RawPeer http(node.endpoint.address.port);
   http.send("GET / HTTP/1.1\r\nHost: node2.example:7379\r\n\r\n");
-  EXPECT_EQ(http.receive(), "");
+  EXPECT_EQ(http.receive_all(), "");
   node.heard.wait_for_trouble("link from somebody at 127.0.0.1: frame at offset_bytes=0: magic");
-  EXPECT_EQ(silent.receive(), "");
+  EXPECT_EQ(silent.receive_all(), "");
   RawPeer later(node.endpoint.address.port);
   Hello hello = hello_to(node, 9);
   hello.version_min = 2;
@@ -318,7 +281,7 @@ TEST(Links, TheNewerConnectionOfALaneCounts) {
   RawPeer newer(node.endpoint.address.port);
   newer.send(encode_handshake(hello_to(node, 9)));
   ASSERT_TRUE(std::holds_alternative<Welcome>(newer.answer()));
-  EXPECT_EQ(older.receive(), "");
+  EXPECT_EQ(older.receive_all(), "");
   newer.send(joined(testing_messages()[0].message, link_seed(0xa1f)));
   EXPECT_TRUE(node.heard.next().has_value());
 }

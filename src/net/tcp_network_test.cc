@@ -1,10 +1,7 @@
 #include "net/tcp_network.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,10 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "net/testing_socket.h"
+
 namespace alfheim::net {
 namespace {
-
-constexpr int kPatienceMs = 10'000;
 
 // Says back what it hears. What it is asked to do beyond that, the first byte tells.
 class Echo final : public env::ConnectionHandler {
@@ -62,56 +59,7 @@ class Echo final : public env::ConnectionHandler {
   char buffer_[16 * 1024];
 };
 
-// A blocking client socket; every wait is bounded.
-class Client {
- public:
-  explicit Client(uint16_t port) : Client(port, ::socket(AF_INET, SOCK_STREAM, 0)) {}
-  Client(uint16_t port, int socket) : socket_(socket) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  }
-  ~Client() { ::close(socket_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      ASSERT_GT(count, 0);
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
-  }
-  // Closing says so at once, with a reset.
-  void reset() {
-    const linger none{1, 0};
-    ASSERT_EQ(::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
-  }
-  void end_input() { ASSERT_EQ(::shutdown(socket_, SHUT_WR), 0); }
-  // Exactly so many bytes, or as many as come before the stream ends.
-  std::string receive(size_t bytes_max) {
-    std::string result;
-    char buffer[64 * 1024];
-    while (result.size() < bytes_max) {
-      pollfd ready{socket_, POLLIN, 0};
-      if (::poll(&ready, 1, kPatienceMs) != 1) {
-        ADD_FAILURE() << "nothing came";
-        return result;
-      }
-      const ssize_t count =
-          ::recv(socket_, buffer, std::min(sizeof(buffer), bytes_max - result.size()), 0);
-      if (count <= 0) break;
-      result.append(buffer, static_cast<size_t>(count));
-    }
-    return result;
-  }
-  std::string receive_all() { return receive(SIZE_MAX); }
-
- private:
-  int socket_;
-};
+using Client = TestingSocket;
 
 // CPU time of this process, of which a loop that spins would take a whole core.
 double processor_seconds() {

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
-#include <iterator>
+
+#include "base/testing_golden.h"
 
 namespace alfheim::raft {
 namespace {
@@ -13,12 +13,7 @@ namespace {
 using base::Bytes;
 using base::NodeId;
 
-Bytes golden(const std::string& name) {
-  const std::string path = std::string(ALF_SOURCE_DIR) + "/tests/golden/raft/" + name;
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.good()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+Bytes golden(const std::string& name) { return base::golden_bytes(ALF_SOURCE_DIR, "raft/" + name); }
 
 // A group in joint consensus: 300 begins to vote, 7 ceases and will learn, 9 learns, 4 is gone.
 Configuration sample() {

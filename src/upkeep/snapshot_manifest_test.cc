@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
+#include "base/testing_golden.h"
 
 namespace alfheim::upkeep {
 namespace {
@@ -36,11 +35,8 @@ TEST(SnapshotManifest, IsReadAsItWasWritten) {
 
 // Version 1 as it was first written: what other nodes send must stay readable.
 TEST(SnapshotManifest, TheBytesOfVersion1AreKept) {
-  const std::string path = std::string(ALF_SOURCE_DIR) + "/tests/golden/upkeep/v1/MANIFEST";
-  std::ifstream in(path, std::ios::binary);
-  ASSERT_TRUE(in.is_open()) << path;
-  const base::Bytes golden{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  EXPECT_EQ(golden, encode_manifest(sorted_example()));
+  const base::Bytes golden =
+      base::golden_bytes(ALF_SOURCE_DIR, "upkeep/v1/MANIFEST", encode_manifest(sorted_example()));
   const auto manifest = decode_manifest(golden);
   ASSERT_TRUE(manifest.is_ok()) << manifest.error().message;
   EXPECT_EQ(*manifest, sorted_example());
