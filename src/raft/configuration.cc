@@ -18,10 +18,6 @@ using base::NodeId;
 constexpr uint8_t kConfigurationVersion = 2;
 constexpr uint8_t kConfigurationVersionUnnamed = 1;  // three lists of ids, no members
 
-bool holds(const std::vector<NodeId>& sorted, NodeId id) {
-  return std::binary_search(sorted.begin(), sorted.end(), id);
-}
-
 // Sorted, without repetition, and without "nobody".
 bool is_proper_list(const std::vector<NodeId>& ids) {
   if (!ids.empty() && ids.front() == NodeId{}) return false;
@@ -115,6 +111,10 @@ bool get_lists(base::Reader& reader, Configuration& configuration) {
 }
 
 }  // namespace
+
+bool holds(const std::vector<NodeId>& sorted, NodeId id) {
+  return std::binary_search(sorted.begin(), sorted.end(), id);
+}
 
 bool Configuration::is_voter(NodeId id) const { return holds(voters, id) || holds(outgoing, id); }
 

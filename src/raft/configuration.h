@@ -23,6 +23,9 @@
 
 namespace alfheim::raft {
 
+// Whether a sorted list names it.
+bool holds(const std::vector<base::NodeId>& sorted, base::NodeId id);
+
 struct Member {
   base::NodeId id;
   std::string name;       // at most kMemberNameBytesMax; "" where only the id is known

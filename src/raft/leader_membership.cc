@@ -21,10 +21,6 @@ namespace {
 // How long a removed member is still told, in election timeouts.
 constexpr uint32_t kLeavingTimeouts = 2;
 
-bool holds(const std::vector<NodeId>& sorted, NodeId id) {
-  return std::binary_search(sorted.begin(), sorted.end(), id);
-}
-
 }  // namespace
 
 base::Result<LogIndex> Node::propose_configuration_change(const Change& change) {

@@ -14,10 +14,6 @@ namespace {
 using base::LogIndex;
 using base::NodeId;
 
-bool holds(const std::vector<NodeId>& sorted, NodeId id) {
-  return std::binary_search(sorted.begin(), sorted.end(), id);
-}
-
 void insert(std::vector<NodeId>& sorted, NodeId id) {
   sorted.insert(std::lower_bound(sorted.begin(), sorted.end(), id), id);
 }
