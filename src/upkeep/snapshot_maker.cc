@@ -12,11 +12,9 @@
 namespace alfheim::upkeep {
 namespace {
 
-constexpr size_t kPieceBytes = base::kMiB;
+using vlog::path_in;
 
-std::string joined(std::string_view dir, std::string_view name) {
-  return base::format("{}/{}", dir, name);
-}
+constexpr size_t kPieceBytes = base::kMiB;
 
 }  // namespace
 
@@ -37,7 +35,7 @@ base::Result<SnapshotFile> sum_of_file(env::Disk& disk, const std::string& path,
 }
 
 std::string SnapshotMaker::path_of(uint64_t id) const {
-  return joined(dir_, base::format("{:016x}", id));
+  return path_in(dir_, base::format("{:016x}", id));
 }
 
 base::Result<base::LogIndex> SnapshotMaker::begin(uint64_t id) {
@@ -52,21 +50,21 @@ base::Result<base::LogIndex> SnapshotMaker::begin(uint64_t id) {
   const std::string path = path_of(id);
   ALF_TRY_STATUS(hands_.disk.make_dir(path));
   ALF_TRY(const uint64_t applied,
-          hands_.store.checkpoint(hands_.disk, joined(path, kSnapshotIndexDir)));
+          hands_.store.checkpoint(hands_.disk, path_in(path, kSnapshotIndexDir)));
   return base::LogIndex{applied};
 }
 
 base::Status SnapshotMaker::link(uint64_t id, const vlog::SealedLog& sealed) {
-  const std::string dir = joined(path_of(id), kSnapshotLogDir);
+  const std::string dir = path_in(path_of(id), kSnapshotLogDir);
   ALF_TRY_STATUS(hands_.disk.make_dir(dir));
   for (const vlog::SealedLog::File& file : sealed.files) {
-    ALF_TRY_STATUS(hands_.disk.link(file.path, joined(dir, vlog::segment_name(file.id))));
+    ALF_TRY_STATUS(hands_.disk.link(file.path, path_in(dir, vlog::segment_name(file.id))));
   }
   return base::ok();
 }
 
 base::Result<SnapshotFile> SnapshotMaker::sum_file(uint64_t id, std::string name) const {
-  ALF_TRY(SnapshotFile sum, sum_of_file(hands_.disk, joined(path_of(id), name), is_cancelled_));
+  ALF_TRY(SnapshotFile sum, sum_of_file(hands_.disk, path_in(path_of(id), name), is_cancelled_));
   sum.name = std::move(name);
   return sum;
 }
@@ -75,9 +73,9 @@ base::Result<SnapshotFile> SnapshotMaker::sum(SnapshotManifest& manifest) {
   manifest.files.clear();
   for (const std::string_view dir : {kSnapshotIndexDir, kSnapshotLogDir}) {
     ALF_TRY(const std::vector<std::string> names,
-            hands_.disk.list(joined(path_of(manifest.id), dir)));
+            hands_.disk.list(path_in(path_of(manifest.id), dir)));
     for (const std::string& name : names) {
-      ALF_TRY(SnapshotFile file, sum_file(manifest.id, joined(dir, name)));
+      ALF_TRY(SnapshotFile file, sum_file(manifest.id, path_in(std::string(dir), name)));
       manifest.files.push_back(std::move(file));
     }
   }
@@ -94,7 +92,7 @@ base::Result<SnapshotFile> SnapshotMaker::sum(SnapshotManifest& manifest) {
   }
   const base::Bytes bytes = encode_manifest(manifest);
   ALF_TRY(const std::unique_ptr<env::File> file,
-          hands_.disk.open(joined(path_of(manifest.id), kManifestName),
+          hands_.disk.open(path_in(path_of(manifest.id), kManifestName),
                            {.is_writable = true, .create_new = true}));
   ALF_TRY_STATUS(file->write_at(0, bytes));
   return SnapshotFile{std::string(kManifestName), bytes.size(), base::crc32c(bytes)};
@@ -106,7 +104,7 @@ base::Status SnapshotMaker::remove(uint64_t id) {
 
 base::Result<base::Bytes> SnapshotMaker::read(uint64_t id, std::string_view name,
                                               uint64_t offset_bytes, size_t length) const {
-  ALF_TRY(const std::unique_ptr<env::File> file, hands_.disk.open(joined(path_of(id), name), {}));
+  ALF_TRY(const std::unique_ptr<env::File> file, hands_.disk.open(path_in(path_of(id), name), {}));
   base::Bytes bytes(length, '\0');
   ALF_TRY(const size_t got, file->read_at(offset_bytes, bytes, env::ReadMode::kPassing));
   bytes.resize(got);

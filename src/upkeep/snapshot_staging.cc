@@ -8,13 +8,12 @@
 #include "base/text.h"
 #include "env/file_tree.h"
 #include "upkeep/snapshot_maker.h"
+#include "vlog/segment_names.h"
 
 namespace alfheim::upkeep {
 namespace {
 
-std::string joined(std::string_view dir, std::string_view name) {
-  return base::format("{}/{}", dir, name);
-}
+using vlog::path_in;
 
 base::Result<uint64_t> size_of(env::Disk& disk, const std::string& path) {
   ALF_TRY(const bool is_there, disk.exists(path));
@@ -30,11 +29,11 @@ base::Error corrupt(const std::string& path, std::string_view words) {
 }  // namespace
 
 std::string staged_path(const std::string& staging_dir, uint64_t id) {
-  return joined(staging_dir, base::format("{:016x}", id));
+  return path_in(staging_dir, base::format("{:016x}", id));
 }
 
 base::Result<SnapshotManifest> read_manifest(env::Disk& disk, const std::string& snapshot_dir) {
-  const std::string path = joined(snapshot_dir, kManifestName);
+  const std::string path = path_in(snapshot_dir, kManifestName);
   ALF_TRY(const std::unique_ptr<env::File> file, disk.open(path, {}));
   ALF_TRY(const uint64_t size_bytes, file->size_bytes());
   if (size_bytes > kManifestBytesMax) return corrupt(path, "it is too long");
@@ -53,17 +52,17 @@ base::Result<std::vector<uint64_t>> SnapshotStaging::open(uint64_t id,
   ALF_TRY_STATUS(disk_.make_dir(dir_));
   ALF_TRY(const std::vector<std::string> others, disk_.list(dir_));
   for (const std::string& name : others) {
-    if (joined(dir_, name) != path) ALF_TRY_STATUS(env::remove_tree(disk_, joined(dir_, name)));
+    if (path_in(dir_, name) != path) ALF_TRY_STATUS(env::remove_tree(disk_, path_in(dir_, name)));
   }
   ALF_TRY_STATUS(disk_.make_dir(path));
-  ALF_TRY_STATUS(disk_.make_dir(joined(path, kSnapshotLogDir)));
-  ALF_TRY_STATUS(disk_.make_dir(joined(path, kSnapshotIndexDir)));
+  ALF_TRY_STATUS(disk_.make_dir(path_in(path, kSnapshotLogDir)));
+  ALF_TRY_STATUS(disk_.make_dir(path_in(path, kSnapshotIndexDir)));
   std::vector<uint64_t> held;
   uint64_t missing_bytes = 0;
   for (const SnapshotFile& file : files) {
-    ALF_TRY(uint64_t size_bytes, size_of(disk_, joined(path, file.name)));
+    ALF_TRY(uint64_t size_bytes, size_of(disk_, path_in(path, file.name)));
     if (size_bytes > file.bytes) {
-      ALF_TRY_STATUS(disk_.unlink(joined(path, file.name)));
+      ALF_TRY_STATUS(disk_.unlink(path_in(path, file.name)));
       size_bytes = 0;
     }
     held.push_back(size_bytes);
@@ -80,7 +79,7 @@ base::Result<std::vector<uint64_t>> SnapshotStaging::open(uint64_t id,
 
 base::Status SnapshotStaging::write(uint64_t id, const std::string& name, uint64_t offset_bytes,
                                     base::ByteView bytes) {
-  const std::string path = joined(path_of(id), name);
+  const std::string path = path_in(path_of(id), name);
   ALF_TRY(const bool is_there, disk_.exists(path));
   ALF_TRY(const std::unique_ptr<env::File> file,
           disk_.open(path, {.is_writable = true, .create_new = !is_there}));
@@ -88,7 +87,7 @@ base::Status SnapshotStaging::write(uint64_t id, const std::string& name, uint64
 }
 
 base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file) {
-  const std::string path = joined(path_of(id), file.name);
+  const std::string path = path_in(path_of(id), file.name);
   // A file without a byte comes in no piece.
   if (file.bytes == 0) ALF_TRY_STATUS(write(id, file.name, 0, {}));
   ALF_TRY(const SnapshotFile sum, sum_of_file(disk_, path, is_cancelled_));
@@ -111,7 +110,7 @@ base::Result<SnapshotManifest> SnapshotStaging::finish(uint64_t id,
       files.size() == manifest.files.size() + 1 &&
       std::equal(manifest.files.begin(), manifest.files.end(), files.begin() + 1);
   if (!are_listed) return corrupt(path, "its MANIFEST names other files than the list");
-  for (const std::string& dir : {joined(path, kSnapshotLogDir), joined(path, kSnapshotIndexDir),
+  for (const std::string& dir : {path_in(path, kSnapshotLogDir), path_in(path, kSnapshotIndexDir),
                                  path, dir_, base::parent_path(dir_)}) {
     ALF_TRY_STATUS(disk_.sync_dir(dir));
   }
