@@ -106,5 +106,7 @@
   X(InstalledIndexWithOldLog, "A snapshot's index is installed, and nothing of its log.") \
   X(SwitchBeforeSync, "GENERATION names one whose files' names are not durable.") \
   X(StagedFileNotVerified, \
-    "A fetched file counts when its length is right, whatever a crash has left in it.")
+    "A fetched file counts when its length is right, whatever a crash has left in it.") \
+  X(OldStateGoneBeforeTheSwitch, \
+    "What a snapshot replaced is removed while the switch itself may not be durable.")
 // clang-format on

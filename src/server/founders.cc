@@ -1,11 +1,12 @@
 #include "server/founders.h"
 
 #include <algorithm>
+#include <optional>
 
-#include "base/crc32c.h"
 #include "base/format.h"
 #include "base/hash.h"
 #include "raft/configuration.h"
+#include "server/checked_line.h"
 #include "server/generation.h"
 #include "server/layout.h"
 #include "server/option_text.h"
@@ -15,7 +16,6 @@ namespace alfheim::server {
 namespace {
 
 constexpr std::string_view kFirstWords = "alfheimdb founders 1 ";
-constexpr uint64_t kFileBytesMax = 64 * 1024;
 
 std::string list_of(const std::vector<Founder>& founders) {
   std::string text;
@@ -27,22 +27,14 @@ std::string list_of(const std::vector<Founder>& founders) {
 }
 
 base::Result<std::vector<Founder>> read_kept(env::Disk& disk, const std::string& path) {
-  ALF_TRY(const std::unique_ptr<env::File> file, disk.open(path, {}));
-  std::string text(kFileBytesMax, '\0');
-  ALF_TRY(const size_t bytes, file->read_at(0, text));
-  text.resize(bytes);
-  const size_t list_begin = kFirstWords.size() + 9;
-  const bool is_whole =
-      text.starts_with(kFirstWords) && text.size() > list_begin && text.ends_with('\n');
-  const std::string list = is_whole ? text.substr(list_begin, text.size() - list_begin - 1) : "";
-  const std::string crc = base::format("{:08x} ", base::crc32c(list));
-  if (!is_whole || text.compare(kFirstWords.size(), crc.size(), crc) != 0) {
+  ALF_TRY(const std::optional<std::string> list, read_checked_line(disk, path, kFirstWords));
+  if (!list) {
     return base::Error{base::ErrorCode::kCorruption,
                        base::format("read {}: its checksum does not fit: who the other members are "
                                     "is not known; restore the file from another copy of it",
                                     path)};
   }
-  return parse_founders(list);
+  return parse_founders(*list);
 }
 
 }  // namespace
@@ -109,20 +101,7 @@ base::Result<std::vector<Founder>> founders_of(env::Disk& disk, const std::strin
 
 base::Status save_founders(env::Disk& disk, const std::string& dir,
                            const std::vector<Founder>& founders) {
-  const std::string list = list_of(founders);
-  const std::string text = base::format("{}{:08x} {}\n", kFirstWords, base::crc32c(list), list);
-  const std::string path = founders_path(dir);
-  const std::string made = path + ".new";
-  ALF_TRY(const bool is_left, disk.exists(made));
-  if (is_left) ALF_TRY_STATUS(disk.unlink(made));
-  {
-    ALF_TRY(const std::unique_ptr<env::File> file,
-            disk.open(made, {.is_writable = true, .create_new = true}));
-    ALF_TRY_STATUS(file->write_at(0, text));
-    ALF_TRY_STATUS(file->sync());
-  }
-  ALF_TRY_STATUS(disk.rename(made, path));
-  return disk.sync_dir(dir);
+  return write_checked_line(disk, dir, founders_path(dir), kFirstWords, list_of(founders));
 }
 
 uint64_t cluster_uid_of(const std::vector<Founder>& founders) {

@@ -1,17 +1,17 @@
 #include "server/generation.h"
 
 #include <optional>
+#include <string>
 
-#include "base/crc32c.h"
 #include "base/format.h"
 #include "base/number.h"
+#include "server/checked_line.h"
 #include "server/layout.h"
 
 namespace alfheim::server {
 namespace {
 
 constexpr std::string_view kFirstWords = "alfheimdb generation 1 ";
-constexpr size_t kFileBytesMax = 128;
 
 }  // namespace
 
@@ -20,27 +20,18 @@ Generation generation_of(const std::string& dir, uint64_t number) {
   return {number, base::format("{}/{}{}", dir, kGenerationPrefix, number)};
 }
 
-std::string current_text(uint64_t number) {
-  const std::string digits = base::format("{}", number);
-  return base::format("{}{:08x} {}\n", kFirstWords, base::crc32c(digits), digits);
+base::Status write_generation(env::Disk& disk, const std::string& dir, uint64_t number) {
+  return write_checked_line(disk, dir, generation_path(dir), kFirstWords, std::to_string(number));
 }
 
 base::Result<Generation> current_generation(env::Disk& disk, const std::string& dir) {
   const std::string path = generation_path(dir);
   ALF_TRY(const bool is_there, disk.exists(path));
   if (!is_there) return generation_of(dir, 0);
-  ALF_TRY(const std::unique_ptr<env::File> file, disk.open(path, {}));
-  std::string text(kFileBytesMax, '\0');
-  ALF_TRY(const size_t bytes, file->read_at(0, text));
-  text.resize(bytes);
-  const size_t digits_begin = kFirstWords.size() + 9;
-  std::optional<int64_t> found;
-  if (text.size() > digits_begin && text.ends_with('\n')) {
-    found = base::parse_int64(
-        std::string_view(text).substr(digits_begin, text.size() - digits_begin - 1));
-  }
-  const uint64_t number = found && *found > 0 ? static_cast<uint64_t>(*found) : 0;
-  if (number > 0 && text == current_text(number)) return generation_of(dir, number);
+  ALF_TRY(const std::optional<std::string> digits, read_checked_line(disk, path, kFirstWords));
+  const std::optional<int64_t> number = digits ? base::parse_int64(*digits) : std::nullopt;
+  const bool is_number = number && *number > 0 && std::to_string(*number) == *digits;
+  if (is_number) return generation_of(dir, static_cast<uint64_t>(*number));
   return base::Error{
       base::ErrorCode::kCorruption,
       base::format("read {}: its checksum does not fit: which log and index count is "

@@ -26,8 +26,8 @@ struct Generation {
 
 inline constexpr std::string_view kGenerationPrefix = "gen-";
 Generation generation_of(const std::string& dir, uint64_t number);
-// What stands in GENERATION.
-std::string current_text(uint64_t number);
+// GENERATION names it from now on; durable when it returns.
+base::Status write_generation(env::Disk& disk, const std::string& dir, uint64_t number);
 
 // kCorruption: GENERATION does not say what it did.
 base::Result<Generation> current_generation(env::Disk& disk, const std::string& dir);

@@ -13,20 +13,6 @@
 namespace alfheim::server {
 namespace {
 
-base::Status write_current(env::Disk& disk, const std::string& dir, uint64_t number) {
-  const std::string path = generation_path(dir);
-  const std::string made = path + ".new";
-  ALF_TRY_STATUS(env::remove_tree(disk, made));
-  {
-    ALF_TRY(const std::unique_ptr<env::File> file,
-            disk.open(made, {.is_writable = true, .create_new = true}));
-    ALF_TRY_STATUS(file->write_at(0, current_text(number)));
-    ALF_TRY_STATUS(file->sync());
-  }
-  ALF_TRY_STATUS(disk.rename(made, path));
-  return disk.sync_dir(dir);
-}
-
 // What the new log must not forget is the node's own: who it is, and whom it voted for.
 vlog::Meta meta_for(const upkeep::SnapshotManifest& manifest, const vlog::Meta& own) {
   vlog::Meta meta;
@@ -87,6 +73,11 @@ base::Status sync_names(env::Disk& disk, const std::string& dir, const Generatio
 }  // namespace
 
 base::Status remove_leftovers(env::Disk& disk, const std::string& dir, const Generation& current) {
+  // A killed process may have left a switch that can be seen and is not durable: what it switched
+  // from must not go before.
+  if (current.number > 0 && !ALF_MUTANT(OldStateGoneBeforeTheSwitch)) {
+    ALF_TRY_STATUS(disk.sync_dir(dir));
+  }
   ALF_TRY(const std::vector<std::string> names, disk.list(dir));
   bool is_changed = false;
   const auto remove = [&](const std::string& path) -> base::Status {
@@ -121,12 +112,12 @@ base::Result<Generation> install_snapshot(env::Disk& disk, const std::string& di
   ALF_TRY_STATUS(
       vlog::MetaFile::create(disk, log_dir(next.dir), meta_for(manifest, own->current())));
   if (ALF_MUTANT(SwitchBeforeSync)) {
-    ALF_TRY_STATUS(write_current(disk, dir, next.number));
+    ALF_TRY_STATUS(write_generation(disk, dir, next.number));
     ALF_TRY_STATUS(sync_names(disk, dir, next));
     return next;
   }
   ALF_TRY_STATUS(sync_names(disk, dir, next));
-  ALF_TRY_STATUS(write_current(disk, dir, next.number));
+  ALF_TRY_STATUS(write_generation(disk, dir, next.number));
   return next;
 }
 

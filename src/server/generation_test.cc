@@ -190,6 +190,36 @@ TEST(Generation, ACrashAtEveryStepLeavesTheOldStateOrTheNewOne) {
   EXPECT_GT(new_count, 20u);
 }
 
+// What a killed process did can be seen, and may still be lost with the power: also while the next
+// one takes the old state away.
+TEST(Generation, APowerLossWhileTheLeftoversOfAKillGoLosesNothing) {
+  for (uint64_t step = 1;; ++step) {
+    bool has_installed = false;
+    for (uint64_t later = 1;; ++later) {
+      World world(step * 1000 + later);
+      const auto stop_at = [&](uint64_t at) {
+        world.disk.set_operation_hook([at](const sim::DiskOperation& operation) {
+          return operation.change_number == at ? sim::DiskOrder::kCrashAfter
+                                               : sim::DiskOrder::kProceed;
+        });
+      };
+      stop_at(world.disk.change_count() + step);
+      has_installed = world.start(true).is_ok();
+      if (has_installed) break;
+      world.disk.kill_process();
+      stop_at(world.disk.change_count() + later);
+      const bool is_over = world.start(false).is_ok();
+      world.disk.set_operation_hook(nullptr);
+      world.disk.crash({.keep_sector_ppm = 500'000, .keep_name_ppm = 500'000});
+      ASSERT_TRUE(world.start(false).is_ok()) << "steps " << step << " and " << later;
+      world.verify();
+      ASSERT_FALSE(testing::Test::HasFailure()) << "steps " << step << " and " << later;
+      if (is_over) break;
+    }
+    if (has_installed) break;
+  }
+}
+
 TEST(Generation, WhatDoesNotFitIsRefusedAndTheOldStateGoesOn) {
   World world(1);
   const std::string manifest = upkeep::staged_path(incoming_dir(kDir), kId) + "/MANIFEST";
