@@ -6,19 +6,13 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "machine/read_context.h"
+#include "sim/run.h"
 
 namespace alfheim::sim {
 namespace {
 
 constexpr uint64_t kMsNs = 1'000'000;
 constexpr uint64_t kDowntimeNsMax = 2'000 * kMsNs;
-constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
-constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
-constexpr uint64_t kCutNsMax = 10'000 * kMsNs;
-constexpr uint64_t kNoticeNs = 500 * kMsNs;
-constexpr uint64_t kHandOverNsMax = 3'000 * kMsNs;
-constexpr int64_t kWallJumpUsMax = 3'600'000'000;
-constexpr uint64_t kCrashChangesMax = 60;
 constexpr uint64_t kEventCountMax = 20'000'000;
 // Without an answer to anybody: under faults, and where there are none.
 constexpr uint64_t kWholeRunMsMax = 600'000;
@@ -31,28 +25,6 @@ constexpr uint64_t kStrayEvery = 8;
 constexpr uint64_t kThinkNsMax = 400 * kMsNs;
 constexpr uint64_t kReaderThinkNsMax = 40 * kMsNs;
 constexpr uint64_t kReaderRequestsMax = 1000;
-
-bool chance(SimRandom& random, uint64_t of) { return random.below(of) == 0; }
-
-const char* name_of(ClusterFault fault) {
-  switch (fault) {
-    case ClusterFault::kPowerLoss: return "power loss";
-    case ClusterFault::kKill: return "kill -9";
-    case ClusterFault::kAllDown: return "all down";
-    case ClusterFault::kCrashAtWrite: return "crash at a write";
-    case ClusterFault::kPause: return "pause";
-    case ClusterFault::kHangingDisk: return "disk hangs";
-    case ClusterFault::kWallJump: return "wall clock jump";
-    case ClusterFault::kDisconnect: return "disconnect";
-    case ClusterFault::kCutOff: return "cut off";
-    case ClusterFault::kCutOneWay: return "cut one way";
-    case ClusterFault::kSplit: return "split";
-    case ClusterFault::kHealNetwork: return "network heals";
-    case ClusterFault::kTransfer: return "transfer";
-    case ClusterFault::kTakeOver: return "take-over";
-  }
-  return "?";
-}
 
 }  // namespace
 
@@ -89,7 +61,7 @@ void Cluster::narrate(const std::string& line) {
 
 void Cluster::draw_options() {
   SimRandom& random = random_;
-  const size_t count = chance(random, 3) ? 5 : 3;
+  const size_t count = random.one_in(3) ? 5 : 3;
   for (size_t i = 0; i < count; ++i) founders_.push_back(base::NodeId{i + 1});
   members_.resize(count);
   for (size_t i = 0; i < count; ++i) {
@@ -98,13 +70,13 @@ void Cluster::draw_options() {
     make_disk(members_[i]);
   }
   node_options_.segment_bytes = 4096 * random.between(6, 16);
-  node_options_.log_memory_bytes = chance(random, 3) ? 4096 : 1 << 20;
+  node_options_.log_memory_bytes = random.one_in(3) ? 4096 : 1 << 20;
   node_options_.prewritten_segment_count = static_cast<uint32_t>(random.below(3));
   node_options_.reserved_segment_count = static_cast<uint32_t>(random.below(3));
   node_options_.dirty_budget_bytes = uint64_t{1} << random.between(12, 18);
   node_options_.memory_budget_bytes = node_options_.dirty_budget_bytes * random.between(2, 8);
   node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(13, 20);
-  node_options_.value_threshold_bytes = chance(random, 4) ? 1 : 1u << random.between(4, 11);
+  node_options_.value_threshold_bytes = random.one_in(4) ? 1 : 1u << random.between(4, 11);
   node_options_.applies_near_loop = random.coin();
   node_options_.near_changes_max = random.between(1, 60);
   if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
@@ -151,8 +123,8 @@ void Cluster::draw_clients() {
   workload_.keys_per_family = static_cast<uint32_t>(random.between(2, 12));
   workload_.read_ppm = static_cast<uint32_t>(random.between(50'000, 800'000));
   workload_.large_value_ppm = static_cast<uint32_t>(random.below(400'000));
-  if (chance(random, 20)) workload_.huge_value_ppm = 10'000;
-  workload_.ttl_ms_max = chance(random, 2) ? 50 : 3000;
+  if (random.one_in(20)) workload_.huge_value_ppm = 10'000;
+  workload_.ttl_ms_max = random.one_in(2) ? 50 : 3000;
   for (bool* feature : {&workload_.has_expiry, &workload_.has_numbers, &workload_.has_bits,
                         &workload_.has_edits, &workload_.has_renames, &workload_.has_databases,
                         &workload_.has_flushes, &workload_.has_blocks, &workload_.has_watches,
@@ -173,7 +145,7 @@ void Cluster::draw_clients() {
     options.request_count = request_count;
     options.pipeline_max = static_cast<uint32_t>(random.coin() ? random.between(1, 4) : 16);
     options.think_ns_max = think_ns_max;
-    if (!chance(random, 4)) options.patience_ns = random.between(100, 1500) * kMsNs;
+    if (!random.one_in(4)) options.patience_ns = random.between(100, 1500) * kMsNs;
     WorkloadOptions workload = workload_;
     if (i > 0 && random.coin()) {
       // Who only reads is answered on by a leader that was cut off, as long as it thinks it leads:
@@ -204,7 +176,7 @@ void Cluster::draw_clients() {
 std::shared_ptr<SimConnection> Cluster::connect(size_t client, SimPeer& peer,
                                                 std::shared_ptr<Trace> trace) {
   // Now and then somebody else: a leader that was deposed, and does not know, is still asked.
-  const bool is_guided = hints_[client].has_value() && !chance(random_, kStrayEvery);
+  const bool is_guided = hints_[client].has_value() && !random_.one_in(kStrayEvery);
   const size_t number = is_guided ? *hints_[client] : random_.below(members_.size());
   hints_[client].reset();  // the next time it looks elsewhere
   Member& member = members_[number];
@@ -230,39 +202,25 @@ Outcome Cluster::run() {
   outcome_.event_hash = scheduler_.event_hash();
   outcome_.virtual_ms = clock_.monotonic_ms();
   outcome_.operation_count = oracle_.operation_count();
-  outcome_.answer_count = answered_count();
+  outcome_.answer_count = answered_count(clients_);
   outcome_.life_count = life_count_;
   return outcome_;
 }
 
-uint64_t Cluster::answered_count() const {
-  uint64_t count = 0;
-  for (const std::unique_ptr<Client>& client : clients_) count += client->answered_count();
-  return count;
-}
-
 bool Cluster::step() {
-  if (oracle_.has_failed()) return false;
-  if (scheduler_.event_count() > kEventCountMax) {
-    oracle_.fail("the run does not end: too many events");
-    return false;
-  }
-  if (!scheduler_.run_one()) {
-    oracle_.fail("nothing is left to happen");
-    return false;
-  }
+  if (!run_next_event(scheduler_, oracle_, kEventCountMax)) return false;
   after_event();
   return !oracle_.has_failed();
 }
 
 void Cluster::run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
                         const char* what) {
-  uint64_t seen = answered_count();
+  uint64_t seen = answered_count(clients_);
   uint64_t seen_ms = clock_.monotonic_ms();
   while (!oracle_.has_failed() && !is_reached()) {
     if (!step()) return;
-    if (answered_count() != seen) {
-      seen = answered_count();
+    if (answered_count(clients_) != seen) {
+      seen = answered_count(clients_);
       seen_ms = clock_.monotonic_ms();
     }
     if (clock_.monotonic_ms() <= seen_ms + virtual_ms_max) continue;
@@ -386,161 +344,6 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
 void Cluster::schedule_start(Member& member, uint64_t delay_ns) {
   if (std::exchange(member.is_start_scheduled, true)) return;
   scheduler_.post_world(delay_ns, [this, &member] { start_life(member); });
-}
-
-// ---- faults ----
-
-void Cluster::schedule_fault() {
-  scheduler_.post_world(random_.between(1, faults_.gap_ns_max), [this] {
-    if (faults_.left == 0) return;
-    --faults_.left;
-    strike(faults_.kinds[random_.below(faults_.kinds.size())]);
-    if (faults_.left > 0) schedule_fault();
-  });
-}
-
-// Each second time whoever leads: what befalls it is what matters most.
-Cluster::Member& Cluster::a_member() {
-  Member& drawn = any_member();
-  if (random_.coin()) return drawn;
-  for (Member& member : members_) {
-    if (member.node != nullptr && member.node->replica().is_serving()) return member;
-  }
-  return drawn;
-}
-
-void Cluster::strike(ClusterFault fault) {
-  ++outcome_.fault_counts[name_of(fault)];
-  narrate(base::format("fault: {}", name_of(fault)));
-  Member& member = a_member();
-  switch (fault) {
-    case ClusterFault::kPowerLoss:
-    case ClusterFault::kKill:
-      if (member.node != nullptr) {
-        end_life(member, fault == ClusterFault::kPowerLoss, name_of(fault));
-      }
-      return;
-    case ClusterFault::kAllDown:
-      for (Member& each : members_) {
-        if (each.node != nullptr) end_life(each, true, "power loss of all");
-      }
-      return;
-    case ClusterFault::kCrashAtWrite:
-      member.crash_at_change = member.disk->change_count() + random_.between(1, kCrashChangesMax);
-      return;
-    case ClusterFault::kPause:
-      return suspend(member, [](SimNode& node, bool is_on) { node.executor().set_paused(is_on); });
-    case ClusterFault::kHangingDisk:
-      expect_hand_over(member);
-      return suspend(member, [](SimNode& node, bool is_on) { node.set_disk_hanging(is_on); });
-    case ClusterFault::kWallJump: {
-      const int64_t jump_us =
-          static_cast<int64_t>(random_.below(2 * kWallJumpUsMax)) - kWallJumpUsMax;
-      member.wall_offset_us += jump_us;
-      if (member.node != nullptr) member.node->clock().jump_wall_us(jump_us);
-      return;
-    }
-    case ClusterFault::kDisconnect: return clients_[random_.below(clients_.size())]->disconnect();
-    case ClusterFault::kCutOff:
-      for (const Member& other : members_) {
-        network_.cut(member.id, other.id);
-        network_.cut(other.id, member.id);
-      }
-      return heal_network_later();
-    case ClusterFault::kCutOneWay:
-      network_.cut(member.id, any_member().id);
-      return heal_network_later();
-    case ClusterFault::kSplit: split(); return heal_network_later();
-    case ClusterFault::kHealNetwork: return network_.heal();
-    case ClusterFault::kTransfer:
-      for (Member& each : members_) transfer(each);
-      return;
-    case ClusterFault::kTakeOver:
-      if (member.node != nullptr) member.node->replica().take_over();
-      return;
-  }
-}
-
-// Else one cut after the other would leave nobody to lead for the rest of the run.
-void Cluster::heal_network_later() {
-  scheduler_.post_world(random_.between(kMsNs, kCutNsMax), [this] { network_.heal(); });
-}
-
-// A leader whose disk hangs gives up leadership, where nothing else is wrong meanwhile.
-void Cluster::expect_hand_over(const Member& member) {
-  const PeerNetworkOptions& network = network_.options();
-  const bool is_network_sound =
-      network.loss_per_1000 == 0 && network.late_per_1000 == 0 && !network_.has_cuts();
-  const auto is_well = [](const Member& each) {
-    return each.node != nullptr && !each.node->executor().is_disturbed();
-  };
-  if (!is_network_sound || !std::all_of(members_.begin(), members_.end(), is_well)) return;
-  if (!member.node->replica().is_serving()) return;
-  const auto still_leads = [this, &member, life_count = life_count_, faults_left = faults_.left,
-                            term = member.node->replica().role().term] {
-    // Another fault may have come between, or the disk have gone on.
-    const bool is_same = life_count == life_count_ && faults_left == faults_.left &&
-                         member.node != nullptr && member.node->executor().is_disturbed();
-    if (!is_same) return false;
-    const raft::SoftState& role = member.node->replica().role();
-    return role.role == raft::RoleKind::kLeader && role.term == term;
-  };
-  scheduler_.post_world(kNoticeNs, [this, &member, still_leads] {
-    if (!still_leads()) return;
-    const raft::NodeStatus raft = member.node->replica().status_snapshot().raft;
-    if (raft.durable == raft.last) return;  // nothing is asked of the disk
-    scheduler_.post_world(kHandOverNsMax, [this, &member, still_leads] {
-      if (!still_leads()) return;
-      oracle_.fail(base::format("node {} still leads with a disk that hangs", member.id.value));
-    });
-  });
-}
-
-// For a while, or as long as this life of the node lasts.
-void Cluster::suspend(Member& member, void (*set)(SimNode& node, bool is_on)) {
-  if (member.node == nullptr) return;
-  set(*member.node, true);
-  const uint64_t life = member.node->life();
-  const uint64_t most_ns = chance(random_, 4) ? kLongPauseNsMax : kPauseNsMax;
-  scheduler_.post_world(random_.below(most_ns), [&member, life, set] {
-    if (member.node != nullptr && member.node->life() == life) set(*member.node, false);
-  });
-}
-
-void Cluster::transfer(Member& member) {
-  if (member.node == nullptr || !member.node->replica().is_serving()) return;
-  replica::HandOverOrder order{.to = any_member().id,
-                               .timeout_ms = random_.below(2'000),
-                               .goes_unready = random_.coin(),
-                               .done = {}};
-  member.node->replica().transfer(std::move(order));
-}
-
-void Cluster::split() {
-  std::vector<bool> is_left;
-  for (size_t i = 0; i < members_.size(); ++i) is_left.push_back(random_.coin());
-  for (size_t i = 0; i < members_.size(); ++i) {
-    for (size_t j = 0; j < members_.size(); ++j) {
-      if (is_left[i] != is_left[j]) network_.cut(members_[i].id, members_[j].id);
-    }
-  }
-}
-
-void Cluster::heal() {
-  narrate("all faults are healed");
-  faults_.left = 0;
-  network_.heal();
-  PeerNetworkOptions network = network_.options();
-  network.loss_per_1000 = 0;
-  network.late_per_1000 = 0;
-  network_.set_options(network);
-  for (Member& member : members_) {
-    member.crash_at_change = 0;
-    if (member.node == nullptr) continue;
-    member.node->executor().set_paused(false);
-    member.node->set_disk_hanging(false);
-  }
-  for (const std::unique_ptr<Client>& client : clients_) client->become_patient();
 }
 
 // ---- the end ----

@@ -99,7 +99,6 @@ class Cluster {
   void verify_state(Member& member);
   bool are_equal();
   bool are_done() const;
-  uint64_t answered_count() const;
   void narrate(const std::string& line);
 
   const command::Table& table_;

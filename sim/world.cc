@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "sim/run.h"
 #include "vlog/segment_names.h"
 
 namespace alfheim::sim {
@@ -23,8 +24,6 @@ constexpr uint64_t kForgetEveryEvents = 64;
 constexpr uint64_t kHealedMsMax = 60'000;
 constexpr uint64_t kWholeRunMsMax = 3'600'000;
 constexpr uint64_t kEventCountMax = 3'000'000;
-
-bool chance(SimRandom& random, uint64_t one_in) { return random.below(one_in) == 0; }
 
 }  // namespace
 
@@ -67,21 +66,21 @@ void World::narrate(const std::string& line) {
 void World::draw_options() {
   SimRandom& random = random_;
   node_options_.segment_bytes = 4096 * random.between(6, 16);
-  if (chance(random, 4)) node_options_.segment_bytes = 256 * 1024;
-  node_options_.log_memory_bytes = chance(random, 3) ? 4096 : 1 << 20;
+  if (random.one_in(4)) node_options_.segment_bytes = 256 * 1024;
+  node_options_.log_memory_bytes = random.one_in(3) ? 4096 : 1 << 20;
   node_options_.prewritten_segment_count = static_cast<uint32_t>(random.below(3));
   node_options_.reserved_segment_count = static_cast<uint32_t>(random.below(3));
-  node_options_.disk_reserve_bytes = chance(random, 3) ? 0 : random.below(1 << 20);
+  node_options_.disk_reserve_bytes = random.one_in(3) ? 0 : random.below(1 << 20);
   node_options_.dirty_budget_bytes = uint64_t{1} << random.between(12, 18);
   node_options_.memory_budget_bytes = node_options_.dirty_budget_bytes * random.between(2, 8);
   node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(13, 20);
-  node_options_.value_threshold_bytes = chance(random, 4) ? 1 : 1u << random.between(4, 11);
+  node_options_.value_threshold_bytes = random.one_in(4) ? 1 : 1u << random.between(4, 11);
   node_options_.request_memory_bytes = 1 << 20;
   node_options_.applies_near_loop = random.coin();
   node_options_.near_changes_max = random.between(1, 60);
   if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
-  node_options_.executor.post_delay_ns_max = chance(random, 3) ? 500'000 : random.below(50'000);
-  node_options_.executor.pool_delay_ns_max = chance(random, 3) ? 20 * kMsNs : kMsNs;
+  node_options_.executor.post_delay_ns_max = random.one_in(3) ? 500'000 : random.below(50'000);
+  node_options_.executor.pool_delay_ns_max = random.one_in(3) ? 20 * kMsNs : kMsNs;
 
   SimDisk::Options disk;
   disk.seed = random.fork_seed("disk");
@@ -129,9 +128,9 @@ void World::draw_clients() {
   draw_workload();
   SimRandom& random = random_;
   const uint64_t client_count = random.between(1, 6);
-  const uint64_t requests_max = chance(random, 8) ? 4000 : 600;
+  const uint64_t requests_max = random.one_in(8) ? 4000 : 600;
   const uint64_t request_count = random.between(150, requests_max) / client_count;
-  const uint64_t think_ns_max = chance(random, 3) ? 20 * kMsNs : random.between(1000, 2 * kMsNs);
+  const uint64_t think_ns_max = random.one_in(3) ? 20 * kMsNs : random.between(1000, 2 * kMsNs);
   for (uint32_t i = 0; i < client_count; ++i) {
     Client::Options options;
     options.number = i;
@@ -161,9 +160,9 @@ void World::draw_workload() {
   workload.keys_per_family = static_cast<uint32_t>(random.between(2, 24));
   workload.read_ppm = static_cast<uint32_t>(random.between(50'000, 800'000));
   workload.large_value_ppm = static_cast<uint32_t>(random.below(600'000));
-  if (chance(random, 4)) workload.long_string_ppm = 100'000;
-  if (chance(random, 12)) workload.huge_value_ppm = 20'000;
-  workload.ttl_ms_max = chance(random, 2) ? 50 : 3000;
+  if (random.one_in(4)) workload.long_string_ppm = 100'000;
+  if (random.one_in(12)) workload.huge_value_ppm = 20'000;
+  workload.ttl_ms_max = random.one_in(2) ? 50 : 3000;
   for (bool* feature :
        {&workload.has_expiry, &workload.has_numbers, &workload.has_bits, &workload.has_edits,
         &workload.has_renames, &workload.has_databases, &workload.has_flushes, &workload.has_blocks,
@@ -200,27 +199,14 @@ Outcome World::run() {
   outcome_.event_hash = scheduler_.event_hash();
   outcome_.virtual_ms = clock_.monotonic_ms();
   outcome_.operation_count = oracle_.operation_count();
-  outcome_.answer_count = answered_count();
+  outcome_.answer_count = answered_count(clients_);
   outcome_.change_count = disk_->change_count();
   return outcome_;
 }
 
-uint64_t World::answered_count() const {
-  uint64_t count = 0;
-  for (const std::unique_ptr<Client>& client : clients_) count += client->answered_count();
-  return count;
-}
-
 bool World::step() {
   if (has_failed()) return false;
-  if (scheduler_.event_count() > kEventCountMax) {
-    oracle_.fail("the run does not end: too many events");
-    return false;
-  }
-  if (!scheduler_.run_one()) {
-    oracle_.fail("nothing is left to happen");
-    return false;
-  }
+  if (!run_next_event(scheduler_, oracle_, kEventCountMax)) return false;
   after_event();
   return !has_failed();
 }
@@ -262,13 +248,13 @@ void World::after_event() {
         return oracle_.fail(base::format("the node stopped without a reason: {}: {}",
                                          base::error_code_name(error.code), error.message));
       }
-      end_life(chance(random_, 2), "fatal: " + error.message);
+      end_life(random_.one_in(2), "fatal: " + error.message);
     } else if (life_.stopped) {
       const base::Status status = *life_.stopped;
       if (!status && !is_excused_) {
         return oracle_.fail("a clean stop failed: " + status.error().message);
       }
-      end_life(chance(random_, 2), "stopped");
+      end_life(random_.one_in(2), "stopped");
     }
   }
   const uint64_t count = scheduler_.event_count();

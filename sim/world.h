@@ -98,7 +98,6 @@ class World {
   void judge_planned_crash();
   void recover(const char* what);
   void wait_for_room();
-  uint64_t answered_count() const;
   void verify_state(const char* when);
   void explain_difference(const char* when, uint64_t position);
   void verify_consistency();

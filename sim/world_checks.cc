@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "machine/read_context.h"
 #include "resp/reply_writer.h"
+#include "sim/run.h"
 #include "sim/world.h"
 #include "types/testing_consistency.h"
 
@@ -107,8 +108,9 @@ void World::judge_planned_crash() {
     end_life(true, "the power goes after the recovery");
     recover("after the power went");
   }
-  const uint64_t enough = answered_count() + kAnswersAfterCrash;
-  run_until([&] { return answered_count() >= enough; }, kRecoveredMsMax, "after the recovery");
+  const uint64_t enough = answered_count(clients_) + kAnswersAfterCrash;
+  run_until([&] { return answered_count(clients_) >= enough; }, kRecoveredMsMax,
+            "after the recovery");
 }
 
 void World::recover(const char* what) {

@@ -29,6 +29,7 @@ class SimRandom final : public env::Random {
   uint64_t between(uint64_t first, uint64_t last);
   // True `parts` times in a million: never for 0, always for 1,000,000.
   bool chance_ppm(uint32_t parts);
+  bool one_in(uint64_t count) { return below(count) == 0; }
   bool coin() { return (next_u64() >> 63) != 0; }
   // The seed of a stream of its own, named by its domain. Draws one number.
   uint64_t fork_seed(std::string_view domain);

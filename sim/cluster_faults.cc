@@ -1,0 +1,195 @@
+// The faults of a cluster (sim/cluster.h).
+#include <algorithm>
+#include <utility>
+
+#include "base/format.h"
+#include "sim/cluster.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr uint64_t kMsNs = 1'000'000;
+constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
+constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
+constexpr uint64_t kCutNsMax = 10'000 * kMsNs;
+constexpr uint64_t kNoticeNs = 500 * kMsNs;
+constexpr uint64_t kHandOverNsMax = 3'000 * kMsNs;
+constexpr int64_t kWallJumpUsMax = 3'600'000'000;
+constexpr uint64_t kCrashChangesMax = 60;
+
+const char* name_of(ClusterFault fault) {
+  switch (fault) {
+    case ClusterFault::kPowerLoss: return "power loss";
+    case ClusterFault::kKill: return "kill -9";
+    case ClusterFault::kAllDown: return "all down";
+    case ClusterFault::kCrashAtWrite: return "crash at a write";
+    case ClusterFault::kPause: return "pause";
+    case ClusterFault::kHangingDisk: return "disk hangs";
+    case ClusterFault::kWallJump: return "wall clock jump";
+    case ClusterFault::kDisconnect: return "disconnect";
+    case ClusterFault::kCutOff: return "cut off";
+    case ClusterFault::kCutOneWay: return "cut one way";
+    case ClusterFault::kSplit: return "split";
+    case ClusterFault::kHealNetwork: return "network heals";
+    case ClusterFault::kTransfer: return "transfer";
+    case ClusterFault::kTakeOver: return "take-over";
+  }
+  return "?";
+}
+
+}  // namespace
+
+void Cluster::schedule_fault() {
+  scheduler_.post_world(random_.between(1, faults_.gap_ns_max), [this] {
+    if (faults_.left == 0) return;
+    --faults_.left;
+    strike(faults_.kinds[random_.below(faults_.kinds.size())]);
+    if (faults_.left > 0) schedule_fault();
+  });
+}
+
+// Each second time whoever leads: what befalls it is what matters most.
+Cluster::Member& Cluster::a_member() {
+  Member& drawn = any_member();
+  if (random_.coin()) return drawn;
+  for (Member& member : members_) {
+    if (member.node != nullptr && member.node->replica().is_serving()) return member;
+  }
+  return drawn;
+}
+
+void Cluster::strike(ClusterFault fault) {
+  ++outcome_.fault_counts[name_of(fault)];
+  narrate(base::format("fault: {}", name_of(fault)));
+  Member& member = a_member();
+  switch (fault) {
+    case ClusterFault::kPowerLoss:
+    case ClusterFault::kKill:
+      if (member.node != nullptr) {
+        end_life(member, fault == ClusterFault::kPowerLoss, name_of(fault));
+      }
+      return;
+    case ClusterFault::kAllDown:
+      for (Member& each : members_) {
+        if (each.node != nullptr) end_life(each, true, "power loss of all");
+      }
+      return;
+    case ClusterFault::kCrashAtWrite:
+      member.crash_at_change = member.disk->change_count() + random_.between(1, kCrashChangesMax);
+      return;
+    case ClusterFault::kPause:
+      return suspend(member, [](SimNode& node, bool is_on) { node.executor().set_paused(is_on); });
+    case ClusterFault::kHangingDisk:
+      expect_hand_over(member);
+      return suspend(member, [](SimNode& node, bool is_on) { node.set_disk_hanging(is_on); });
+    case ClusterFault::kWallJump: {
+      const int64_t jump_us =
+          static_cast<int64_t>(random_.below(2 * kWallJumpUsMax)) - kWallJumpUsMax;
+      member.wall_offset_us += jump_us;
+      if (member.node != nullptr) member.node->clock().jump_wall_us(jump_us);
+      return;
+    }
+    case ClusterFault::kDisconnect: return clients_[random_.below(clients_.size())]->disconnect();
+    case ClusterFault::kCutOff:
+      for (const Member& other : members_) {
+        network_.cut(member.id, other.id);
+        network_.cut(other.id, member.id);
+      }
+      return heal_network_later();
+    case ClusterFault::kCutOneWay:
+      network_.cut(member.id, any_member().id);
+      return heal_network_later();
+    case ClusterFault::kSplit: split(); return heal_network_later();
+    case ClusterFault::kHealNetwork: return network_.heal();
+    case ClusterFault::kTransfer:
+      for (Member& each : members_) transfer(each);
+      return;
+    case ClusterFault::kTakeOver:
+      if (member.node != nullptr) member.node->replica().take_over();
+      return;
+  }
+}
+
+// Else one cut after the other would leave nobody to lead for the rest of the run.
+void Cluster::heal_network_later() {
+  scheduler_.post_world(random_.between(kMsNs, kCutNsMax), [this] { network_.heal(); });
+}
+
+// A leader whose disk hangs gives up leadership, where nothing else is wrong meanwhile.
+void Cluster::expect_hand_over(const Member& member) {
+  const PeerNetworkOptions& network = network_.options();
+  const bool is_network_sound =
+      network.loss_per_1000 == 0 && network.late_per_1000 == 0 && !network_.has_cuts();
+  const auto is_well = [](const Member& each) {
+    return each.node != nullptr && !each.node->executor().is_disturbed();
+  };
+  if (!is_network_sound || !std::all_of(members_.begin(), members_.end(), is_well)) return;
+  if (!member.node->replica().is_serving()) return;
+  const auto still_leads = [this, &member, life_count = life_count_, faults_left = faults_.left,
+                            term = member.node->replica().role().term] {
+    // Another fault may have come between, or the disk have gone on.
+    const bool is_same = life_count == life_count_ && faults_left == faults_.left &&
+                         member.node != nullptr && member.node->executor().is_disturbed();
+    if (!is_same) return false;
+    const raft::SoftState& role = member.node->replica().role();
+    return role.role == raft::RoleKind::kLeader && role.term == term;
+  };
+  scheduler_.post_world(kNoticeNs, [this, &member, still_leads] {
+    if (!still_leads()) return;
+    const raft::NodeStatus raft = member.node->replica().status_snapshot().raft;
+    if (raft.durable == raft.last) return;  // nothing is asked of the disk
+    scheduler_.post_world(kHandOverNsMax, [this, &member, still_leads] {
+      if (!still_leads()) return;
+      oracle_.fail(base::format("node {} still leads with a disk that hangs", member.id.value));
+    });
+  });
+}
+
+// For a while, or as long as this life of the node lasts.
+void Cluster::suspend(Member& member, void (*set)(SimNode& node, bool is_on)) {
+  if (member.node == nullptr) return;
+  set(*member.node, true);
+  const uint64_t life = member.node->life();
+  const uint64_t most_ns = random_.one_in(4) ? kLongPauseNsMax : kPauseNsMax;
+  scheduler_.post_world(random_.below(most_ns), [&member, life, set] {
+    if (member.node != nullptr && member.node->life() == life) set(*member.node, false);
+  });
+}
+
+void Cluster::transfer(Member& member) {
+  if (member.node == nullptr || !member.node->replica().is_serving()) return;
+  replica::HandOverOrder order{.to = any_member().id,
+                               .timeout_ms = random_.below(2'000),
+                               .goes_unready = random_.coin(),
+                               .done = {}};
+  member.node->replica().transfer(std::move(order));
+}
+
+void Cluster::split() {
+  std::vector<bool> is_left;
+  for (size_t i = 0; i < members_.size(); ++i) is_left.push_back(random_.coin());
+  for (size_t i = 0; i < members_.size(); ++i) {
+    for (size_t j = 0; j < members_.size(); ++j) {
+      if (is_left[i] != is_left[j]) network_.cut(members_[i].id, members_[j].id);
+    }
+  }
+}
+
+void Cluster::heal() {
+  narrate("all faults are healed");
+  faults_.left = 0;
+  network_.heal();
+  PeerNetworkOptions network = network_.options();
+  network.loss_per_1000 = 0;
+  network.late_per_1000 = 0;
+  network_.set_options(network);
+  for (Member& member : members_) {
+    member.crash_at_change = 0;
+    if (member.node == nullptr) continue;
+    member.node->executor().set_paused(false);
+    member.node->set_disk_hanging(false);
+  }
+  for (const std::unique_ptr<Client>& client : clients_) client->become_patient();
+}
+
+}  // namespace alfheim::sim
