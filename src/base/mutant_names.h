@@ -88,6 +88,10 @@
   X(RemovedStillCounted, \
     "Commits are counted by the applied configuration, in which a removed node votes.") \
   X(OfferTakenOverNewerLog, "A node takes a snapshot though its log holds more than that.") \
+  X(LeaseKeptInTransfer, "A leader that hands over goes on to answer reads by its lease.") \
+  X(LeaseFromStaleRound, \
+    "An answer to an old round of heartbeats prolongs the lease as a new one.") \
+  X(VoteRightAfterRestart, "A node that restarts forgets which leader it has promised time.") \
   /* server: order and replies */ \
   X(DeletesRefused, "A full disk refuses every write, also what would give room.") \
   X(GetMissesOwnSet, "A pipelined GET does not see the SET before it.") \

@@ -44,7 +44,7 @@ void Node::start_election(bool is_pre_vote, bool is_transfer) {
 }
 
 void Node::tick_candidate() {
-  if (elapsed_ticks_ >= timeout_ticks_) campaign();
+  if (timer_.elapsed_ticks >= timer_.timeout_ticks) campaign();
 }
 
 void Node::on_vote_response(const Message& message, const VoteResponse& response) {

@@ -22,14 +22,15 @@ namespace {
 
 class Chaos {
  public:
-  explicit Chaos(uint64_t seed)
+  Chaos(uint64_t seed, bool has_leases)
       : random_(seed),
         count_(draw(3) == 0 ? 5 : 3),
         group_({.node_count = count_,
                 .has_pre_vote = draw(4) != 0,
-                .has_check_quorum = draw(4) != 0,
+                .has_check_quorum = has_leases || draw(4) != 0,
                 .inflight_messages_max = 1 + static_cast<uint32_t>(draw(4)),
                 .seed = seed,
+                .has_leases = has_leases,
                 .chaos_seed = seed + 1}) {}
 
   void live() {
@@ -37,6 +38,8 @@ class Chaos {
       act(step);
     }
   }
+
+  uint64_t leased_count() const { return group_.leased_count(); }
 
   void recover() {
     group_.heal();
@@ -156,16 +159,28 @@ class Chaos {
   uint64_t reads_ = 0;
 };
 
-void live_through(uint64_t seed) {
+uint64_t live_through(uint64_t seed, bool has_leases) {
   SCOPED_TRACE(seed);
-  Chaos chaos(seed);
+  Chaos chaos(seed, has_leases);
   chaos.live();
   if (!testing::Test::HasFailure()) chaos.recover();
+  return chaos.leased_count();
 }
 
 TEST(Group, SurvivesEverythingAtOnce) {
   const uint64_t end = chaos_seeds.first + chaos_seeds.count;
-  for (uint64_t seed = chaos_seeds.first; seed < end && !HasFailure(); ++seed) live_through(seed);
+  for (uint64_t seed = chaos_seeds.first; seed < end && !HasFailure(); ++seed)
+    live_through(seed, false);
+}
+
+// The same by drifting clocks, and whoever holds a lease must hold everything.
+TEST(Group, LeasesHoldWhateverHappens) {
+  uint64_t leased_count = 0;
+  const uint64_t end = chaos_seeds.first + chaos_seeds.count;
+  for (uint64_t seed = chaos_seeds.first; seed < end && !HasFailure(); ++seed) {
+    leased_count += live_through(seed, true);
+  }
+  EXPECT_GT(leased_count, chaos_seeds.count * 100);  // leases were really held
 }
 
 }  // namespace

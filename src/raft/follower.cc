@@ -25,26 +25,36 @@ void Node::leave_role() {
   if (auto* leader = std::get_if<Leader>(&role_)) return refuse_reads(*leader);
   auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) return;
-  pending_.reads_refused.insert(pending_.reads_refused.end(), follower->reads_forwarded.begin(),
-                                follower->reads_forwarded.end());
+  for (const auto& [id, ticks] : follower->reads_forwarded) pending_.reads_refused.push_back(id);
   follower->reads_forwarded.clear();
 }
 
 // A leader of our own term has spoken.
 void Node::follow(NodeId leader) {
   ALF_CHECK_MSG(!is_leader(), "two leaders in one term");
+  promise();
   auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == NodeId{}) {
     become_follower(hard_state_.term, leader);
     return;
   }
   ALF_CHECK_MSG(follower->leader == leader, "two leaders in one term");
-  elapsed_ticks_ = 0;
+  timer_.elapsed_ticks = 0;
 }
 
 void Node::tick_follower() {
+  // An answer that was lost would else be waited for as long as this leader leads.
+  auto& reads = std::get<Follower>(role_).reads_forwarded;
+  for (auto read = reads.begin(); read != reads.end();) {
+    if (++read->second < options_.election_ticks) {
+      ++read;
+      continue;
+    }
+    pending_.reads_refused.push_back(read->first);
+    read = reads.erase(read);
+  }
   if (membership_.current().is_sole_voter(options_.id)) return campaign();  // nobody to wait for
-  if (elapsed_ticks_ >= timeout_ticks_) campaign();
+  if (timer_.elapsed_ticks >= timer_.timeout_ticks) campaign();
 }
 
 void Node::on_append(const Message& message, const Append& append) {
@@ -120,7 +130,7 @@ base::Status Node::forward_read(ReadId id) {
     return base::Error{base::ErrorCode::kLimit,
                        "ask the leader for a read index: too many reads wait for an answer"};
   }
-  const bool is_new = follower.reads_forwarded.insert(id).second;
+  const bool is_new = follower.reads_forwarded.emplace(id, 0).second;
   ALF_CHECK_MSG(is_new, "a ReadId was used twice");
   send(follower.leader, ReadRequest{.incarnation = incarnation_, .id = id});
   return base::ok();

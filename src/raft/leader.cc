@@ -35,8 +35,8 @@ void Node::become_leader() {
 
 void Node::tick_leader() {
   auto& leader = std::get<Leader>(role_);
-  if (elapsed_ticks_ >= options_.election_ticks) {
-    elapsed_ticks_ = 0;
+  if (timer_.elapsed_ticks >= options_.election_ticks) {
+    timer_.elapsed_ticks = 0;
     if (options_.has_check_quorum && !has_active_quorum()) {
       return become_follower(hard_state_.term, NodeId{});
     }
@@ -45,7 +45,7 @@ void Node::tick_leader() {
   }
   tick_leaving();
   if (++leader.heartbeat_elapsed_ticks < options_.heartbeat_ticks) return;
-  broadcast_heartbeat();
+  broadcast_heartbeat(options_.read_mode == ReadMode::kLease);
   send_offers();
 }
 

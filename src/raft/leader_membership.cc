@@ -145,7 +145,7 @@ void Node::begin_transfer(NodeId target) {
   auto& leader = std::get<Leader>(role_);
   leader.transferee = target;
   leader.is_transfer_sent = false;
-  elapsed_ticks_ = 0;  // the time that it has
+  timer_.elapsed_ticks = 0;  // the time that it has
   continue_transfer();
 }
 
@@ -154,6 +154,7 @@ void Node::continue_transfer() {
   if (leader.transferee == NodeId{} || leader.is_transfer_sent) return;
   if (leader.peers.at(leader.transferee).match() != log_.last()) return;
   leader.is_transfer_sent = true;
+  leader.has_ever_sent_transfer = true;
   send(leader.transferee, TransferNow{});
   if (has_left()) become_follower(hard_state_.term, NodeId{});
 }

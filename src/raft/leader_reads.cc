@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 #include "raft/quorum.h"
 
@@ -11,9 +12,11 @@ namespace alfheim::raft {
 using base::LogIndex;
 using base::NodeId;
 
-void Node::broadcast_heartbeat() {
+void Node::broadcast_heartbeat(bool is_new_round) {
   auto& leader = std::get<Leader>(role_);
   leader.heartbeat_elapsed_ticks = 0;
+  if (is_new_round) ++leader.reads.round;
+  if (!leader.peers.empty()) pending_.heartbeat_round = leader.reads.round;
   for (const auto& [id, progress] : leader.peers) {
     // Never beyond what the peer is known to hold: its log may end in entries that are not ours.
     send(id, Heartbeat{.commit = std::min(commit_, progress.match()), .round = leader.reads.round});
@@ -25,15 +28,20 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   if (leader == nullptr) return;
   const auto found = leader->peers.find(message.from);
   if (found == leader->peers.end()) return;
+  if (response.round > leader->reads.round) {
+    ++messages_ignored_;
+    return;
+  }
   Progress& progress = found->second;
   progress.set_active(true);
+  progress.answered(ALF_MUTANT(LeaseFromStaleRound) ? leader->reads.round : response.round);
   if (progress.match() < log_.last() || progress.state() == ProgressState::kProbe) {
     progress.heard();
     leader->has_news = true;
   }
   probe_offered(message.from, progress);
   ReadRounds& reads = leader->reads;
-  if (!reads.is_under_way || response.round != reads.round) return;
+  if (!reads.is_under_way || response.round < reads.began) return;
   reads.answers.insert(message.from);
   const VoteResult result = count_votes(membership_.current(), [&](NodeId id) {
     return reads.answers.contains(id) ? Vote::kGranted : Vote::kMissing;
@@ -42,6 +50,24 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   reads.is_under_way = false;
   grant_reads(reads.current, reads.index);
   advance_reads();
+}
+
+// A quorum answers for each round: whoever would lead in our place needs one of them to elect it.
+// Before TransferNow leaves, the lease is gone, for it asks a voter to break its promise.
+uint64_t Node::lease() const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || options_.read_mode != ReadMode::kLease) return 0;
+  if (!is_leader_established()) return 0;
+  const bool hands_over = leader->transferee != NodeId{} || leader->has_ever_sent_transfer;
+  if (hands_over && !ALF_MUTANT(LeaseKeptInTransfer)) return 0;
+  return quorum_value(configuration(), [&](NodeId id) {
+    return id == options_.id ? leader->reads.round : leader->peers.at(id).round();
+  });
+}
+
+// A promise of n ticks made between two ticks lasts n - 1 whole ones at least.
+uint64_t Node::lease_ms(uint64_t tick_ms) const {
+  return (options_.election_ticks - 1) * tick_ms * (1000 - options_.clock_drift_permille) / 1000;
 }
 
 void Node::on_read_request(const Message& message, const ReadRequest& request) {
@@ -65,12 +91,12 @@ void Node::advance_reads() {
   // Before an own entry is committed, our commit index may lie below what was acknowledged.
   if (!is_leader_established() || reads.is_under_way || reads.waiting.empty()) return;
   if (membership_.current().is_sole_voter(options_.id)) return grant_reads(reads.waiting, commit_);
-  ++reads.round;
   reads.is_under_way = true;
   reads.index = commit_;
   reads.answers = {options_.id};
   reads.current = std::exchange(reads.waiting, {});
-  broadcast_heartbeat();
+  broadcast_heartbeat(true);
+  reads.began = reads.round;
 }
 
 void Node::grant_reads(std::vector<PendingRead>& reads, LogIndex index) {

@@ -69,7 +69,15 @@ Node::Node(Options options, const RestoredState& state)
   ALF_CHECK(options_.heartbeat_ticks > 0);
   ALF_CHECK(options_.inflight_messages_max > 0);
   ALF_CHECK(options_.inflight_bytes_max > 0);
+  ALF_CHECK(options_.read_mode != ReadMode::kLease || options_.has_check_quorum);
+  ALF_CHECK(options_.clock_drift_permille < 1000);
   incarnation_ = next_random(random_);
+  // It may have promised time to a leader just before it stopped. Only where there never was
+  // anybody else it has not.
+  const bool was_always_alone = configuration().members.size() == 1 &&
+                                membership_.applied().members.size() == 1 &&
+                                configuration().retired.empty();
+  if (!was_always_alone && !ALF_MUTANT(VoteRightAfterRestart)) promise();
   emitted_ = {.number = 0, .commit = commit_, .applicable = commit_, .soft_state = soft_state()};
   reset_timer();
   check_invariants();
@@ -78,14 +86,15 @@ Node::Node(Options options, const RestoredState& state)
 // --- Inputs -------------------------------------------------------------------------------
 
 void Node::tick() {
-  ++elapsed_ticks_;
+  ++timer_.elapsed_ticks;
+  if (timer_.promise_ticks > 0) --timer_.promise_ticks;
   if (std::holds_alternative<Leader>(role_)) return tick_leader();
   if (std::holds_alternative<Candidate>(role_)) return tick_candidate();
   tick_follower();
 }
 
 void Node::campaign() {
-  if (is_leader() || !may_campaign()) return;
+  if (is_leader() || !may_campaign() || is_bound()) return;
   // The own vote is still on its way to the disk: another term would only send it there again,
   // and on a slow disk for ever.
   if (durability_.hard_state() != hard_state_) return;
@@ -260,7 +269,7 @@ void Node::check_invariants() const {
   ALF_CHECK(log_.last_term() <= hard_state_.term);
   ALF_CHECK(durability_.hard_state().term <= hard_state_.term);
   ALF_CHECK(emitted_.commit <= commit_);
-  ALF_CHECK(timeout_ticks_ >= options_.election_ticks);
+  ALF_CHECK(timer_.timeout_ticks >= options_.election_ticks);
   ALF_CHECK(pending_.entries.empty() || pending_.entries.back().index == log_.last());
   for (const Entry& entry : pending_.entries) ALF_CHECK(log_.term_at(entry.index) == entry.term);
   if (const auto* candidate = std::get_if<Candidate>(&role_)) {
@@ -334,15 +343,25 @@ bool Node::is_up_to_date(const VoteRequest& request) const {
   return request.last >= log_.last();
 }
 
-bool Node::holds_lease() const {
+bool Node::hears_leader() const {
   return options_.has_check_quorum && soft_state().leader != NodeId{} &&
-         elapsed_ticks_ < options_.election_ticks;
+         timer_.elapsed_ticks < options_.election_ticks;
+}
+
+// Whether this node must not elect anybody, itself included: a leader may rely on it to answer
+// reads. Unlike hears_leader() it outlives terms, roles and restarts. Who was told by its leader
+// to stand (is_transfer) is exempt: that leader has given up its lease for the rest of its term, no
+// earlier leader's lease outlived its election, and a later one's term makes the request stale.
+bool Node::is_bound() const { return timer_.promise_ticks > 0; }
+
+void Node::promise() {
+  if (options_.read_mode == ReadMode::kLease) timer_.promise_ticks = options_.election_ticks;
 }
 
 void Node::reset_timer() {
-  elapsed_ticks_ = 0;
-  timeout_ticks_ = options_.election_ticks +
-                   static_cast<uint32_t>(next_random(random_) % options_.election_ticks);
+  timer_.elapsed_ticks = 0;
+  timer_.timeout_ticks = options_.election_ticks +
+                         static_cast<uint32_t>(next_random(random_) % options_.election_ticks);
 }
 
 // Whether the message, its term compared with ours, is to be handled; may make us a follower.
@@ -354,7 +373,7 @@ bool Node::accept_term(const Message& message) {
   if (message.term == hard_state_.term) return true;
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
     // A node that was cut off must not unseat a leader that its followers still hear.
-    if (holds_lease() && !request->is_transfer) return false;
+    if ((hears_leader() || is_bound()) && !request->is_transfer) return false;
     if (request->is_pre_vote) return true;
   }
   const auto* response = std::get_if<VoteResponse>(&message.body);
@@ -377,7 +396,8 @@ void Node::answer_stale(const Message& message) {
 }
 
 void Node::on_vote_request(const Message& message, const VoteRequest& request) {
-  const bool is_free = hard_state_.vote == NodeId{} && soft_state().leader == NodeId{};
+  const bool is_free = hard_state_.vote == NodeId{} && soft_state().leader == NodeId{} &&
+                       (!is_bound() || request.is_transfer);
   const bool may_grant = request.is_pre_vote ? message.term > hard_state_.term
                                              : hard_state_.vote == message.from || is_free;
   if (!may_grant || !is_up_to_date(request)) {
@@ -391,7 +411,7 @@ void Node::on_vote_request(const Message& message, const VoteRequest& request) {
   }
   ALF_CHECK(message.term == hard_state_.term);
   set_hard_state({hard_state_.term, message.from});
-  elapsed_ticks_ = 0;
+  timer_.elapsed_ticks = 0;
   send_answer(message.from, VoteResponse{.is_pre_vote = false, .is_granted = true});
 }
 

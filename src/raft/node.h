@@ -61,6 +61,12 @@ struct NodeStatus {
   std::vector<PeerStatus> peers;       // of a leader, the other members, sorted by id
 };
 
+// What proves to a leader that a read is safe.
+enum class ReadMode : uint8_t {
+  kReadIndex,  // a round of heartbeats for each batch of reads
+  kLease,      // the voters' promise to elect nobody for a while, renewed by each heartbeat
+};
+
 class Node {
  public:
   struct Options {
@@ -76,6 +82,9 @@ class Node {
     uint64_t append_bytes_max = 4 << 20;     // per message (one entry always fits)
     uint64_t uncommitted_bytes_max = 256ull << 20;
     uint32_t reads_waiting_max = 65536;
+    // All members must have the same mode, or a lease proves nothing.
+    ReadMode read_mode = ReadMode::kReadIndex;
+    uint32_t clock_drift_permille = 10;       // how much faster one clock may run than another
     uint32_t promotion_lag_entries_max = 64;  // a learner further behind is not promoted
   };
 
@@ -143,6 +152,12 @@ class Node {
   // Whom leadership is being handed to: nothing is taken until that has happened, or has failed.
   // 0: to nobody.
   base::NodeId transferee() const;
+  // Of a leader in lease mode: the newest round of heartbeats by which a quorum has promised to
+  // elect nobody else; 0: none, and no read may rely on one. It may go back, and counts as of now.
+  // The lease lasts lease_ms() from the moment at which that round's Ready was taken
+  // (Ready::heartbeat_round; of several rounds in one Ready that names the last). Read, then ask.
+  uint64_t lease() const;
+  uint64_t lease_ms(uint64_t tick_ms) const;
   // The log is on stable storage here up to this entry.
   base::LogIndex durable() const { return durability_.last(); }
   // Of entries that are appended and not known to be committed.
@@ -163,8 +178,10 @@ class Node {
   void send_answer(base::NodeId to, Body body);         // at once where the term is durable
   void commit_to(base::LogIndex index);
   bool is_up_to_date(const VoteRequest& request) const;
-  bool holds_lease() const;
+  bool hears_leader() const;
+  bool is_bound() const;
   void reset_timer();
+  void promise();
   bool accept_term(const Message& message);
   void answer_stale(const Message& message);
   void on_vote_request(const Message& message, const VoteRequest& request);
@@ -204,7 +221,7 @@ class Node {
   void advance_reads();
   void grant_reads(std::vector<PendingRead>& reads, base::LogIndex index);
   void refuse_reads(Leader& leader);
-  void broadcast_heartbeat();
+  void broadcast_heartbeat(bool is_new_round);
   void send_appends();
   bool send_append(base::NodeId to, Progress& progress);
 
@@ -233,10 +250,9 @@ class Node {
   base::LogIndex applied_;
   Durability durability_;
   Role role_;
-  Ready pending_;               // what the next take_ready() will hand out
-  Emitted emitted_;             // what the last one said, to know whether there is news
-  uint32_t elapsed_ticks_ = 0;  // since the leader was heard, or the election began
-  uint32_t timeout_ticks_ = 0;  // the election timeout, drawn anew at each reset
+  Ready pending_;    // what the next take_ready() will hand out
+  Emitted emitted_;  // what the last one said, to know whether there is news
+  Timer timer_;
   uint64_t random_ = 0;
   uint64_t incarnation_ = 0;
   uint64_t messages_ignored_ = 0;

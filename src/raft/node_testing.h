@@ -44,6 +44,9 @@ class TestGroup {
     uint64_t uncommitted_bytes_max = 1 << 20;
     uint32_t inflight_messages_max = 4;
     uint64_t seed = 1;
+    // The nodes keep leases, by clocks that run up to so much apart; ticks come by these clocks.
+    bool has_leases = false;
+    uint32_t clock_drift_permille = 50;
     uint64_t chaos_seed = 0;  // not 0: messages are lost, doubled and reordered by it
   };
   explicit TestGroup(Options options);
@@ -56,6 +59,8 @@ class TestGroup {
   // The commands that a node has applied.
   std::vector<std::string> applied(uint64_t id) const;
   uint64_t history_end() const { return history_.empty() ? 0 : history_.rbegin()->first; }
+  // How often a leader could have answered by its lease. Each time it was checked.
+  uint64_t leased_count() const { return leased_count_; }
   bool is_idle() const { return network_.empty(); }
   std::string read_result(uint64_t read) const;  // pending, refused, or "index N"
 
@@ -106,6 +111,10 @@ class TestGroup {
     std::optional<OfferedSnapshot> offered;
     std::deque<Ready> writes;
     uint64_t lives = 0;
+    uint64_t clock_us = 0;  // its own, which runs `rate_permille` as fast as time
+    uint64_t rate_permille = 1000;
+    std::map<uint64_t, uint64_t> round_us;  // of this leadership: when a round was stamped
+    uint64_t led_term = 0;
   };
   struct Event {
     uint64_t term;
@@ -124,6 +133,9 @@ class TestGroup {
   void apply(uint64_t id);
   void post(uint64_t id, Message message);
   bool settle_nodes();
+  void pass_time(uint64_t us);
+  void stamp_round(Seat& member, const Ready& ready);
+  void check_leases();
 
   Options options_;
   std::map<uint64_t, Seat> members_;
@@ -135,6 +147,7 @@ class TestGroup {
   std::map<uint64_t, uint64_t> leader_of_term_;
   std::map<uint64_t, std::string> reads_;
   std::map<uint64_t, uint64_t> read_floors_;  // what was applied somewhere when the read began
+  uint64_t leased_count_ = 0;
   std::mt19937_64 chaos_;
   std::vector<std::string> trace_;
 };

@@ -15,6 +15,8 @@ using base::Term;
 
 namespace {
 
+constexpr uint64_t kTickUs = 1000;
+
 struct Describe {
   std::string operator()(const VoteRequest& request) const {
     return fmt::format("{} last={}@{}{}", request.is_pre_vote ? "PreVote?" : "Vote?",
@@ -131,6 +133,11 @@ void TestGroup::restore_configurations(const Seat& member, RestoredState& state)
 
 void TestGroup::start(uint64_t id) {
   Seat& member = members_[id];
+  if (options_.has_leases && member.lives == 0) {
+    member.clock_us = chaos_() % kTickUs;
+    member.rate_permille = 1000 - chaos_() % (options_.clock_drift_permille + 1);
+  }
+  member.round_us.clear();
   RestoredState state{.hard_state = member.hard_state,
                       .log_first = member.log_first,
                       .previous_term = member.previous_term,
@@ -149,15 +156,17 @@ void TestGroup::start(uint64_t id) {
   restore_configurations(member, state);
   ASSERT_TRUE(check_restored(state).is_ok()) << check_restored(state).error().message;
   member.log = member.durable;
-  member.node =
-      std::make_unique<Node>(Node::Options{.id = NodeId{id},
-                                           .group = base::GroupId{7},
-                                           .seed = options_.seed + 1000 * member.lives++,
-                                           .has_pre_vote = options_.has_pre_vote,
-                                           .has_check_quorum = options_.has_check_quorum,
-                                           .inflight_messages_max = options_.inflight_messages_max,
-                                           .uncommitted_bytes_max = options_.uncommitted_bytes_max},
-                             state);
+  member.node = std::make_unique<Node>(
+      Node::Options{.id = NodeId{id},
+                    .group = base::GroupId{7},
+                    .seed = options_.seed + 1000 * member.lives++,
+                    .has_pre_vote = options_.has_pre_vote,
+                    .has_check_quorum = options_.has_check_quorum,
+                    .inflight_messages_max = options_.inflight_messages_max,
+                    .uncommitted_bytes_max = options_.uncommitted_bytes_max,
+                    .read_mode = options_.has_leases ? ReadMode::kLease : ReadMode::kReadIndex,
+                    .clock_drift_permille = options_.clock_drift_permille},
+      state);
 }
 
 std::vector<std::string> TestGroup::applied(uint64_t id) const {
@@ -190,7 +199,47 @@ void TestGroup::tick_all(int count) {
       network_.push_back(delayed_.front());
       delayed_.pop_front();
     }
+    if (options_.has_leases) {
+      for (int part = 0; part < 5; ++part) pass_time(kTickUs / 5);
+      continue;
+    }
     for (const uint64_t id : nodes()) tick(id);
+  }
+}
+
+void TestGroup::pass_time(uint64_t us) {
+  for (const uint64_t id : nodes()) {
+    Seat& member = members_.at(id);
+    const uint64_t before_us = member.clock_us;
+    member.clock_us += us * member.rate_permille / 1000;
+    if (before_us / kTickUs != member.clock_us / kTickUs) tick(id);
+  }
+  settle();
+}
+
+// As a replica does it: the time is noted before the heartbeats leave.
+void TestGroup::stamp_round(Seat& member, const Ready& ready) {
+  const uint64_t term = ready.soft_state.term.value;
+  if (ready.soft_state.role != RoleKind::kLeader || member.led_term != term) {
+    member.round_us.clear();
+    member.led_term = term;
+  }
+  if (ready.heartbeat_round > 0) member.round_us.emplace(ready.heartbeat_round, member.clock_us);
+}
+
+// Whoever could answer by its lease now must hold all that was ever applied anywhere.
+void TestGroup::check_leases() {
+  if (!options_.has_leases) return;
+  for (auto& [id, member] : members_) {
+    const uint64_t round = member.node->lease();
+    if (round == 0) continue;
+    const auto stamp = member.round_us.lower_bound(round);
+    if (stamp == member.round_us.end()) continue;
+    const uint64_t end_us = stamp->second + member.node->lease_ms(kTickUs);
+    if (member.clock_us >= end_us) continue;
+    ++leased_count_;
+    EXPECT_GE(member.node->status().commit.value, history_end())
+        << "a stale read by lease on " << id;
   }
 }
 
@@ -280,6 +329,7 @@ void TestGroup::deliver(const Message& message) {
 }
 
 void TestGroup::settle() {
+  check_leases();
   while (settle_nodes() || !network_.empty()) {
     if (network_.empty()) continue;
     if (options_.chaos_seed != 0) std::swap(network_.front(), network_[chaos_() % network_.size()]);
@@ -294,6 +344,7 @@ void TestGroup::settle() {
     if (!members_.contains(message.to.value)) continue;
     trace_.push_back(describe(message));
     node(message.to.value).step(message);
+    check_leases();
   }
 }
 
@@ -321,6 +372,7 @@ void TestGroup::carry_out(uint64_t id, Ready ready) {
     member.log.erase(member.log.lower_bound(entry.index.value), member.log.end());
     member.log.emplace(entry.index.value, entry);
   }
+  stamp_round(member, ready);
   for (const Message& message : ready.messages) post(id, message);
   for (const ReadState& read : ready.reads) {
     reads_[read.id.value] = fmt::format("index {}", read.index.value);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,7 @@ inline Ready finish(Node& node) {
     for (const ReadId& read : ready.reads_refused) all.reads_refused.push_back(read);
     for (const base::NodeId& peer : ready.snapshots_wanted) all.snapshots_wanted.push_back(peer);
     if (ready.snapshot_offered) all.snapshot_offered = ready.snapshot_offered;
+    all.heartbeat_round = std::max(all.heartbeat_round, ready.heartbeat_round);
     all.commit = ready.commit;
     all.applicable = ready.applicable;
     all.soft_state = ready.soft_state;

@@ -7,6 +7,7 @@
 // Thread: one at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -38,6 +39,10 @@ class Progress {
   bool is_active() const { return is_active_; }
   void set_active(bool is_active) { is_active_ = is_active; }
 
+  // The newest round of heartbeats that the peer has answered in this term.
+  uint64_t round() const { return round_; }
+  void answered(uint64_t round) { round_ = std::max(round_, round); }
+
   void become_probe();
   void become_replicate();
   void become_snapshot();
@@ -67,6 +72,7 @@ class Progress {
   base::LogIndex next_;
   base::LogIndex commit_sent_;
   std::optional<SnapshotMark> offered_;
+  uint64_t round_ = 0;
   bool is_active_ = false;
   bool is_probe_sent_ = false;
   bool has_free_try_ = false;

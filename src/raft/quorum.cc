@@ -29,16 +29,16 @@ VoteResult count_in(const std::vector<NodeId>& voters, const std::function<Vote(
   return granted + missing >= majority ? VoteResult::kPending : VoteResult::kLost;
 }
 
-LogIndex index_in(const std::vector<NodeId>& voters,
-                  const std::function<LogIndex(NodeId)>& match_of) {
+uint64_t value_in(const std::vector<NodeId>& voters,
+                  const std::function<uint64_t(NodeId)>& value_of) {
   ALF_CHECK(!voters.empty());
-  std::vector<LogIndex> matches;
-  matches.reserve(voters.size());
-  for (const NodeId id : voters) matches.push_back(match_of(id));
+  std::vector<uint64_t> values;
+  values.reserve(voters.size());
+  for (const NodeId id : voters) values.push_back(value_of(id));
   // The n-th largest, n being the majority: that many have it.
-  const auto middle = matches.begin() + static_cast<ptrdiff_t>(voters.size() / 2);
-  std::nth_element(matches.begin(), middle, matches.end(),
-                   [](LogIndex left, LogIndex right) { return left > right; });
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(voters.size() / 2);
+  std::nth_element(values.begin(), middle, values.end(),
+                   [](uint64_t left, uint64_t right) { return left > right; });
   return *middle;
 }
 
@@ -53,15 +53,20 @@ VoteResult count_votes(const Configuration& configuration,
   return incoming == outgoing ? incoming : VoteResult::kPending;
 }
 
-LogIndex quorum_index(const Configuration& configuration,
-                      const std::function<LogIndex(NodeId)>& match_of) {
+uint64_t quorum_value(const Configuration& configuration,
+                      const std::function<uint64_t(NodeId)>& value_of) {
   std::vector<NodeId> voters = configuration.voters;
   if (ALF_MUTANT(LearnerCounted)) {
     voters.insert(voters.end(), configuration.learners.begin(), configuration.learners.end());
   }
-  const LogIndex incoming = index_in(voters, match_of);
+  const uint64_t incoming = value_in(voters, value_of);
   if (!configuration.is_joint() || ALF_MUTANT(JointCountsNewOnly)) return incoming;
-  return std::min(incoming, index_in(configuration.outgoing, match_of));
+  return std::min(incoming, value_in(configuration.outgoing, value_of));
+}
+
+LogIndex quorum_index(const Configuration& configuration,
+                      const std::function<LogIndex(NodeId)>& match_of) {
+  return LogIndex{quorum_value(configuration, [&](NodeId id) { return match_of(id).value; })};
 }
 
 }  // namespace alfheim::raft

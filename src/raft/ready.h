@@ -66,6 +66,9 @@ struct Ready {
   base::LogIndex applicable;
   std::vector<ReadState> reads;
   std::vector<ReadId> reads_refused;  // leadership was lost before they were confirmed: ask again
+  // Not 0: `messages` holds the heartbeats of the leader's rounds up to this one. Whoever keeps
+  // leases notes the time before they leave.
+  uint64_t heartbeat_round = 0;
   // Of a leader: peers that need entries which the log no longer has; each is named once whenever
   // it comes to that. Node::offer_snapshot() is the answer.
   std::vector<base::NodeId> snapshots_wanted;

@@ -21,9 +21,10 @@
 namespace alfheim::raft {
 
 struct Follower {
-  base::NodeId leader;               // 0: none known
-  uint64_t offer_told = 0;           // the id of the snapshot that a Ready last named
-  std::set<ReadId> reads_forwarded;  // asked of `leader`, not answered yet
+  base::NodeId leader;      // 0: none known
+  uint64_t offer_told = 0;  // the id of the snapshot that a Ready last named
+  // Asked of `leader` and not answered yet, since how many ticks.
+  std::map<ReadId, uint32_t> reads_forwarded;
 };
 
 struct Candidate {
@@ -41,6 +42,7 @@ struct PendingRead {
 // round prove leadership only for moments after its first heartbeat was made.
 struct ReadRounds {
   uint64_t round = 0;  // counts up within the term, never reused
+  uint64_t began = 0;  // the round whose answers `current` waits for
   bool is_under_way = false;
   base::LogIndex index;  // the commit index when the round began
   std::set<base::NodeId> answers;
@@ -57,10 +59,19 @@ struct Leader {
   uint32_t heartbeat_elapsed_ticks = 0;
   base::NodeId transferee;  // 0: not handing over
   bool is_transfer_sent = false;
+  // In this term somebody was told to stand at once, and may do so at any time.
+  bool has_ever_sent_transfer = false;
   bool has_news = false;  // something may have to be sent to peers
 };
 
 using Role = std::variant<Follower, Candidate, Leader>;
+
+struct Timer {
+  uint32_t elapsed_ticks = 0;  // since the leader was heard, or the election began
+  uint32_t timeout_ticks = 0;  // the election timeout, drawn anew at each reset
+  // Lease mode: for so many ticks more this node elects nobody, whatever becomes of its role.
+  uint32_t promise_ticks = 0;
+};
 
 // What the last Ready said.
 struct Emitted {
