@@ -34,7 +34,7 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
       scheduler_(clock_, seed),
       random_(seed),
       network_(scheduler_, random_.fork_seed("network"),
-               [this](base::NodeId to, const raft::Message& message) {
+               [this](base::NodeId to, const net::PeerMessage& message) {
                  Member& member = members_.at(to.value - 1);
                  if (member.node != nullptr) member.node->receive(message);
                }) {
@@ -80,6 +80,13 @@ void Cluster::draw_options() {
   node_options_.applies_near_loop = random.coin();
   node_options_.near_changes_max = random.between(1, 60);
   if (random.coin()) node_options_.cold_index_per_1000 = static_cast<uint32_t>(random.below(500));
+  if (random.one_in(3)) {
+    // So little log is kept that whoever was away needs a snapshot.
+    node_options_.log_retain_bytes = random.below(64 * 1024);
+    node_options_.log_bytes_per_freeze = uint64_t{1} << random.between(11, 14);
+    node_options_.snapshot_piece_bytes = 4096 * random.between(1, 16);
+    if (random.coin()) node_options_.snapshot_bytes_per_second = random.between(50'000, 1'000'000);
+  }
   client_network_.latency_ns_max = random.coin() ? 50'000 : 2 * kMsNs;
   client_network_.cuts_bytes = random.coin();
   PeerNetworkOptions network;
@@ -279,6 +286,8 @@ void Cluster::look_at(Member& member) {
   } else {
     return end_life(member, true, "the disk went down");
   }
+  if (member.stopped) return restart(member);
+  if (member.wants_restart) return begin_restart(member);
   if (!member.fatal) return;
   oracle_.fail(base::format("node {} stopped without a reason: {}: {}", member.id.value,
                             base::error_code_name(member.fatal->code), member.fatal->message));
@@ -289,13 +298,17 @@ void Cluster::look_at(Member& member) {
 void Cluster::start_life(Member& member) {
   if (oracle_.has_failed()) return;
   member.is_start_scheduled = false;
+  member.wants_restart = false;
+  member.stopped.reset();
   member.fatal.reset();
+  const uint64_t snapshot_id = member.snapshot_id;
   const uint64_t life = ++life_count_;
   SimNodeEvents events;
   events.on_serving = [] {};
   const size_t number = member.id.value - 1;
   events.on_fatal = [this, number](const base::Error& error) { members_[number].fatal = error; };
   events.on_disk = [this](const std::string& line) { narrate(line); };
+  events.on_snapshot_ready = [this, number] { members_[number].wants_restart = true; };
   base::Result<std::unique_ptr<SimNode>> node =
       SimNode::start(NodeHands{.scheduler = scheduler_,
                                .disk = *member.disk,
@@ -308,13 +321,19 @@ void Cluster::start_life(Member& member) {
                                .id = member.id,
                                .founders = founders_,
                                .transport = &network_.transport(member.id),
-                               .life = life},
+                               .life = life,
+                               .later_stores = &member.later_stores,
+                               .snapshot_id = std::exchange(member.snapshot_id, 0)},
                      node_options_, std::move(events));
   narrate(base::format("node {} starts{}", member.id.value,
                        node ? base::format(" at {}", (*node)->machine().applied().value)
                             : ": " + node.error().message));
   if (node) {
+    if (snapshot_id != 0) ++outcome_.install_count;
     member.node = std::move(node).value();
+    // No earlier one is ever opened again.
+    member.later_stores.erase(member.later_stores.begin(),
+                              member.later_stores.lower_bound(member.node->generation()));
     return;
   }
   if (!member.disk->is_down()) {
@@ -339,6 +358,33 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
     member.disk->kill_process();
   }
   schedule_start(member, random_.below(kDowntimeNsMax));
+}
+
+// As the program does it: a clean stop, and the next node in the same process.
+void Cluster::begin_restart(Member& member) {
+  member.wants_restart = false;
+  narrate(base::format("node {} has a snapshot, and stops", member.id.value));
+  const uint64_t life = member.node->life();
+  member.node->stop([&member, life](base::Status status) {
+    if (member.node != nullptr && member.node->life() == life) member.stopped = std::move(status);
+  });
+}
+
+void Cluster::restart(Member& member) {
+  const base::Status stopped = *std::exchange(member.stopped, std::nullopt);
+  if (!stopped) {
+    return oracle_.fail(
+        base::format("node {} cannot stop: {}", member.id.value, stopped.error().message));
+  }
+  member.snapshot_id = member.node->snapshot_to_install();
+  narrate(
+      base::format("node {} restarts over snapshot {:016x}", member.id.value, member.snapshot_id));
+  member.disk->go_down();
+  oracle_.end_life(member.node->life());
+  member.node.reset();
+  member.term_led = 0;
+  member.disk->kill_process();
+  schedule_start(member, 0);
 }
 
 void Cluster::schedule_start(Member& member, uint64_t delay_ns) {

@@ -66,6 +66,11 @@ class Cluster {
     uint64_t crash_at_change = 0;  // 0: not ordered
     int64_t wall_offset_us = 0;
     bool is_start_scheduled = false;
+    // A snapshot is here: the node stops, and its next life begins over it.
+    bool wants_restart = false;
+    std::optional<base::Status> stopped;
+    uint64_t snapshot_id = 0;
+    std::map<uint64_t, std::shared_ptr<index::TwinDisk>> later_stores;  // by generation
   };
   void draw_options();
   void draw_faults();
@@ -82,6 +87,8 @@ class Cluster {
   void look_at(Member& member);
   void start_life(Member& member);
   void end_life(Member& member, bool is_power_loss, const std::string& why);
+  void begin_restart(Member& member);
+  void restart(Member& member);
   void schedule_start(Member& member, uint64_t delay_ns);
 
   void schedule_fault();

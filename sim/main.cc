@@ -106,6 +106,7 @@ void add_up(const Outcome& outcome, Outcome& sum) {
   sum.answer_count += outcome.answer_count;
   sum.operation_count += outcome.operation_count;
   sum.life_count += outcome.life_count;
+  sum.install_count += outcome.install_count;
   sum.virtual_ms += outcome.virtual_ms;
   for (const auto& [name, count] : outcome.fault_counts) sum.fault_counts[name] += count;
 }
@@ -114,11 +115,12 @@ void print_sum(const Outcome& sum, uint64_t runs, uint64_t failures, double seco
   std::printf(
       "%s\n",
       base::format("{} seeds, {} failed, in {:.1f} s: {:.0f} seeds/min, {:.0f} "
-                   "events/s; {} answers, {} operations in the log, {} lives, "
+                   "events/s; {} answers, {} operations in the log, {} lives ({} over a snapshot), "
                    "{:.1f} virtual s",
                    runs, failures, seconds, static_cast<double>(runs) * 60 / seconds,
                    static_cast<double>(sum.event_count) / seconds, sum.answer_count,
-                   sum.operation_count, sum.life_count, static_cast<double>(sum.virtual_ms) / 1000)
+                   sum.operation_count, sum.life_count, sum.install_count,
+                   static_cast<double>(sum.virtual_ms) / 1000)
           .c_str());
   std::string faults;
   for (const auto& [name, count] : sum.fault_counts) {

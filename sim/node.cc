@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "machine/read_context.h"
 #include "machine/state.h"
+#include "server/layout.h"
 #include "server/session.h"
 #include "types/key_codec.h"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr char kDirectory[] = "/node";
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
 constexpr uint64_t kClusterUid = 0x5eed;
+constexpr uint64_t kDrainMs = 5000;  // as server/assemble
 
 server::Options config_of(const NodeOptions& options) {
   server::Options config;
@@ -96,8 +98,14 @@ base::Status SimNode::open_storage() {
   ALF_TRY_STATUS(hands_.disk.make_dir(dir));
   ALF_TRY_STATUS(hands_.disk.sync_dir("/"));
   ALF_TRY(lock_, hands_.disk.lock(dir + "/LOCK"));
+  if (hands_.snapshot_id != 0) {
+    // Of a disk that has room, in a group of which nobody is older: it must fit.
+    ALF_TRY_STATUS(server::install_snapshot(hands_.disk, dir, hands_.snapshot_id));
+  }
+  ALF_TRY(generation_, server::current_generation(hands_.disk, dir));
+  ALF_TRY_STATUS(server::remove_leftovers(hands_.disk, dir, generation_));
   vlog::Log::Options log;
-  log.dir = dir + "/log";
+  log.dir = server::log_dir(generation_.dir);
   log.identity.node = hands_.id;
   log.identity.group = base::GroupId{1};
   log.identity.cluster_uid = kClusterUid;
@@ -106,8 +114,9 @@ base::Status SimNode::open_storage() {
   log.prewritten_segment_count = options_.prewritten_segment_count;
   log.reserved_segment_count = options_.reserved_segment_count;
   ALF_TRY(log_, vlog::Log::open(hands_.disk, random_, log));
+  ALF_TRY(std::shared_ptr<index::TwinDisk> twin_disk, store_disk());
   store_ = std::make_unique<index::TwinStore>(
-      hands_.store_disk,
+      std::move(twin_disk),
       index::TwinStore::Options{.seed = random_.next_u64(),
                                 .would_block_per_1000 = options_.cold_index_per_1000});
   index::Options memory;
@@ -120,7 +129,25 @@ base::Status SimNode::open_storage() {
   ALF_TRY(machine_, machine::Machine::open({*index_, *log_, hands_.table}));
   keeper_ = std::make_unique<upkeep::SegmentKeeper>(
       upkeep::SegmentKeeper::Hands{*log_, *store_, database_table});
+  snapshots_ =
+      std::make_unique<upkeep::Snapshots>(upkeep::SnapshotMaker::Hands{hands_.disk, *store_},
+                                          server::snapshots_dir(dir), server::incoming_dir(dir));
   return base::ok();
+}
+
+// A generation's store begins as its checkpoint; from then on it is the world's, as the first
+// one's.
+base::Result<std::shared_ptr<index::TwinDisk>> SimNode::store_disk() {
+  if (generation_.number == 0) return hands_.store_disk;
+  ALF_CHECK(hands_.later_stores != nullptr);
+  std::shared_ptr<index::TwinDisk>& kept = (*hands_.later_stores)[generation_.number];
+  if (kept == nullptr) {
+    ALF_TRY(index::TwinDisk::Content content,
+            index::read_twin_checkpoint(hands_.disk, server::index_dir(generation_.dir)));
+    kept = std::make_shared<index::TwinDisk>();
+    kept->replace(std::move(content));
+  }
+  return kept;
 }
 
 base::Status SimNode::open_replica() {
@@ -138,7 +165,8 @@ base::Status SimNode::open_replica() {
       .keeper = *keeper_,
       .router = *router_,
       .near_apply = options_.applies_near_loop ? loops_[0] : nullptr,
-      .transport = hands_.transport};
+      .transport = hands_.transport,
+      .snapshots = snapshots_.get()};
   for (const base::NodeId id : hands_.founders) {
     directory_.put(id, {.name = base::format("n{}", id.value),
                         .node_id = base::format("{:040x}", id.value),
@@ -153,6 +181,8 @@ base::Status SimNode::open_replica() {
                                 .address = base::format("10.0.0.{}:7379", id.value)});
   }
   replica.log_retain_bytes = options_.log_retain_bytes;
+  replica.snapshot.bytes_per_second = options_.snapshot_bytes_per_second;
+  replica.snapshot.piece_bytes = options_.snapshot_piece_bytes;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};
   replica.applier.log_bytes_per_freeze = options_.log_bytes_per_freeze;
   replica.applier.near_changes_max = options_.near_changes_max;
@@ -170,6 +200,8 @@ base::Status SimNode::open_replica() {
   };
   events.on_fatal = [this](base::Error error) { events_.on_fatal(error); };
   events.on_disk = events_.on_disk;
+  events.on_trouble = events_.on_disk;
+  events.on_snapshot_ready = events_.on_snapshot_ready;
   events.on_state_hash = [this](std::shared_ptr<index::View> view, const replica::ReplyTo& to) {
     hash_state(std::move(view), to);
   };
@@ -238,8 +270,12 @@ void SimNode::hash_state(std::shared_ptr<index::View> view, const replica::Reply
   });
 }
 
-void SimNode::receive(raft::Message message) {
-  loops_[0]->post([this, message = std::move(message)] { replica_->step(message); });
+void SimNode::receive(net::PeerMessage message) {
+  loops_[0]->post([this, message = std::move(message)] {
+    if (const auto* raft = std::get_if<raft::Message>(&message)) return replica_->step(*raft);
+    const auto& note = std::get<net::PeerNote>(message);
+    replica_->on_note(note.from, note.body);
+  });
 }
 
 env::PeerAddress SimNode::client_address(base::NodeId id) {
@@ -256,13 +292,19 @@ void SimNode::tell_applied() {
 
 void SimNode::stop(std::function<void(base::Status)> done) {
   is_accepting_ = false;
-  drain(0, std::move(done));
+  on_stopped_ = std::move(done);
+  // What a member was asked for may wait for what only its restart brings: not for ever.
+  if (is_member_of_many()) loops_[0]->post_after(kDrainMs, [this] { stop_replica(); });
+  drain(0);
 }
 
-void SimNode::drain(uint32_t loop, std::function<void(base::Status)> done) {
-  if (loop == clients_.hosts.size()) return replica_->stop(std::move(done));
-  clients_.hosts[loop]->drain(
-      [this, loop, done = std::move(done)]() mutable { drain(loop + 1, std::move(done)); });
+void SimNode::stop_replica() {
+  if (on_stopped_) replica_->stop(std::exchange(on_stopped_, nullptr));
+}
+
+void SimNode::drain(uint32_t loop) {
+  if (loop == clients_.hosts.size()) return stop_replica();
+  clients_.hosts[loop]->drain([this, loop] { drain(loop + 1); });
 }
 
 void SimNode::check_invariants() const {

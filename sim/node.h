@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/directory.h"
+#include "server/generation.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -28,6 +30,7 @@
 #include "sim/oracle.h"
 #include "sim/sim_connection.h"
 #include "upkeep/segment_keeper.h"
+#include "upkeep/snapshots.h"
 
 namespace alfheim::sim {
 
@@ -42,6 +45,8 @@ struct NodeOptions {
   uint64_t memory_budget_bytes = 64 * 1024;
   uint64_t log_bytes_per_freeze = 1 << 20;
   uint64_t log_retain_bytes = 1 << 30;
+  uint64_t snapshot_bytes_per_second = 0;
+  uint64_t snapshot_piece_bytes = 8 * 1024;
   uint64_t value_threshold_bytes = 64;
   uint64_t request_memory_bytes = 1 << 20;
   // More than one would hide the order in which replies leave apply from the oracle.
@@ -67,12 +72,16 @@ struct NodeHands {
   std::vector<base::NodeId> founders = {};
   net::PeerTransport* transport = nullptr;
   uint64_t life = 0;
+  // The stores of generations that began with a snapshot; null: there are none.
+  std::map<uint64_t, std::shared_ptr<index::TwinDisk>>* later_stores = nullptr;
+  uint64_t snapshot_id = 0;  // to be installed first; 0: none
 };
 
 struct SimNodeEvents {
   std::function<void()> on_serving;
   std::function<void(const base::Error&)> on_fatal;
   std::function<void(const std::string&)> on_disk;
+  std::function<void()> on_snapshot_ready;
 };
 
 class SimNode {
@@ -88,7 +97,11 @@ class SimNode {
                                          const SimConnection::Options& options,
                                          std::shared_ptr<Trace> trace);
   // A message of a peer arrives.
-  void receive(raft::Message message);
+  void receive(net::PeerMessage message);
+  // When it has stopped: what is to be installed before the next life; 0: nothing.
+  uint64_t snapshot_to_install() const { return replica_->snapshot_to_install(); }
+  // Generation of its log and index.
+  uint64_t generation() const { return generation_.number; }
   static env::PeerAddress client_address(base::NodeId id);
   // As SIGTERM; `done` comes on the core strand.
   void stop(std::function<void(base::Status)> done);
@@ -115,11 +128,13 @@ class SimNode {
   class Router;
   SimNode(const NodeHands& hands, const NodeOptions& options, SimNodeEvents events);
   base::Status open_storage();
+  base::Result<std::shared_ptr<index::TwinDisk>> store_disk();
   base::Status open_replica();
   void make_sessions();
   bool is_member_of_many() const { return hands_.founders.size() > 1; }
   void hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to);
-  void drain(uint32_t loop, std::function<void(base::Status)> done);
+  void drain(uint32_t loop);
+  void stop_replica();
 
   NodeHands hands_;
   const NodeOptions options_;
@@ -135,11 +150,13 @@ class SimNode {
   server::Directory directory_;
   // Storage, in the order of server/storage.
   std::unique_ptr<env::FileLock> lock_;
+  server::Generation generation_;
   std::unique_ptr<vlog::Log> log_;
   std::unique_ptr<index::TwinStore> store_;
   std::unique_ptr<index::Index> index_;
   std::unique_ptr<machine::Machine> machine_;
   std::unique_ptr<upkeep::SegmentKeeper> keeper_;
+  std::unique_ptr<upkeep::Snapshots> snapshots_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<replica::Replica> replica_;
   struct Clients {
@@ -154,6 +171,7 @@ class SimNode {
     std::vector<std::unique_ptr<server::SessionHost>> hosts;  // by loop
   } clients_;
   std::vector<std::shared_ptr<SimConnection>> connections_;
+  std::function<void(base::Status)> on_stopped_;  // until the replica is asked to stop
   uint64_t told_applied_ = 0;
   uint32_t next_loop_ = 0;
   bool is_accepting_ = false;

@@ -18,9 +18,7 @@ class PeerNetwork::Transport final : public net::PeerTransport {
     }
     return all;
   }
-  void send(net::PeerMessage message) override {
-    if (const auto* raft = std::get_if<raft::Message>(&message)) network_.send(*raft);
-  }
+  void send(net::PeerMessage message) override { network_.send(message); }
 
  private:
   PeerNetwork& network_;
@@ -38,18 +36,20 @@ net::PeerTransport& PeerNetwork::transport(base::NodeId from) {
   return *transport;
 }
 
-void PeerNetwork::send(const raft::Message& message) {
+void PeerNetwork::send(const net::PeerMessage& message) {
   if (random_.below(1000) < options_.loss_per_1000) return;
   post(message);
   if (random_.below(1000) < options_.doubled_per_1000) post(message);
 }
 
-void PeerNetwork::post(const raft::Message& message) {
+void PeerNetwork::post(const net::PeerMessage& message) {
   uint64_t delay_ns = random_.between(options_.delay_ns_min, options_.delay_ns_max);
   if (random_.below(1000) < options_.late_per_1000) delay_ns += random_.below(options_.late_ns_max);
   scheduler_.post_world(delay_ns, [this, message] {
     // Judged when it arrives: a cut also stops what is on its way.
-    if (!cuts_.contains({message.from, message.to})) deliver_(message.to, message);
+    const base::NodeId from = net::sender_of(message);
+    const base::NodeId to = net::receiver_of(message);
+    if (!cuts_.contains({from, to})) deliver_(to, message);
   });
 }
 

@@ -29,7 +29,7 @@ struct PeerNetworkOptions {
 
 class PeerNetwork {
  public:
-  using Deliver = std::function<void(base::NodeId to, const raft::Message&)>;
+  using Deliver = std::function<void(base::NodeId to, const net::PeerMessage&)>;
   PeerNetwork(SimScheduler& scheduler, uint64_t seed, Deliver deliver);
   ~PeerNetwork();
 
@@ -43,8 +43,8 @@ class PeerNetwork {
 
  private:
   class Transport;
-  void send(const raft::Message& message);
-  void post(const raft::Message& message);
+  void send(const net::PeerMessage& message);
+  void post(const net::PeerMessage& message);
 
   SimScheduler& scheduler_;
   SimRandom random_;

@@ -36,6 +36,7 @@ struct Outcome {
   uint64_t answer_count = 0;
   uint64_t operation_count = 0;  // in the log
   uint64_t life_count = 0;
+  uint64_t install_count = 0;  // lives that began over a snapshot
   uint64_t change_count = 0;  // of the disk
   std::map<std::string, uint64_t> fault_counts;
   uint64_t disk_operation_count = 0;

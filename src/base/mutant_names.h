@@ -112,5 +112,10 @@
   X(StagedFileNotVerified, \
     "A fetched file counts when its length is right, whatever a crash has left in it.") \
   X(OldStateGoneBeforeTheSwitch, \
-    "What a snapshot replaced is removed while the switch itself may not be durable.")
+    "What a snapshot replaced is removed while the switch itself may not be durable.") \
+  X(ChunkNotVerified, "A piece of a snapshot is taken whatever its checksum says.") \
+  X(InstalledWithoutAsking, \
+    "A snapshot is installed over entries that were acknowledged while it was fetched.") \
+  X(LogStartPassesSnapshot, \
+    "The log's start moves on between a snapshot's index and its segments.")
 // clang-format on

@@ -285,6 +285,11 @@ void add_raft(std::vector<Row>& rows) {
       "raft|members", 2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous",
       {"nondeterministic_output"},
       {"Members of the Raft group", "0.1.0", "raft", "O(N) where N is the number of members"}));
+  container.subcommands.push_back(
+      session_row("raft|snapshot", 2, kAdmin | kNoScript, "@admin @slow @dangerous",
+                  {"nondeterministic_output"},
+                  {"Make a snapshot for members that lag behind", "0.1.0", "raft",
+                   "O(N) where N is the number of bytes stored"}));
   container.subcommands.push_back(session_row(
       "raft|transfer", -2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
       {"Hand leadership over to another voter", "0.1.0", "raft", "O(1)"}));

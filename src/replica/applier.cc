@@ -132,7 +132,7 @@ void Applier::run_slice() {
     if (!next) return fail(std::move(next).error());
     step = *next;
     if (step != Step::kApplied) break;
-    maybe_freeze(!persist_waiters_.empty());
+    maybe_freeze(!persist_waiters_.empty() || !freeze_waiters_.empty());
     if (log_bytes_since_freeze_ < bytes_begin) bytes_begin = 0;
     if (log_bytes_since_freeze_ - bytes_begin > kSliceBytesMax || is_near()) break;
   }
@@ -258,6 +258,7 @@ void Applier::on_frozen(base::Status status, std::unique_ptr<index::FreezeJob> j
   // It owns all that was frozen, and this strand may be a loop.
   hands_.executor.post_to_pool(env::Lane::kUpkeep, [job = std::move(job)] {});
   events_.on_persisted(needed_from_);
+  tell_freeze_waiters();
   if (!persist_waiters_.empty()) {
     if (!current_ && hands_.machine.index().persisted_applied() == hands_.machine.applied().value) {
       tell_persist_waiters();
@@ -290,6 +291,27 @@ void Applier::tell_persist_waiters() {
   std::vector<std::function<void()>> waiters = std::move(persist_waiters_);
   persist_waiters_.clear();
   for (std::function<void()>& done : waiters) done();
+}
+
+// Those whose entries the store holds by now; for the others it is frozen once more.
+void Applier::tell_freeze_waiters() {
+  const base::LogIndex persisted{hands_.machine.index().persisted_applied()};
+  std::vector<std::function<void()>> told;
+  std::erase_if(freeze_waiters_, [&](auto& waiter) {
+    if (waiter.first > persisted && !is_stopping_) return false;
+    told.push_back(std::move(waiter.second));
+    return true;
+  });
+  for (std::function<void()>& done : told) done();
+  if (!freeze_waiters_.empty()) maybe_freeze(true);
+}
+
+void Applier::freeze_now(std::function<void()> done) {
+  strand_.post([this, done = std::move(done)]() mutable {
+    if (has_failed_) return;
+    freeze_waiters_.emplace_back(hands_.machine.applied(), std::move(done));
+    tell_freeze_waiters();
+  });
 }
 
 void Applier::freeze_for_room() {

@@ -74,6 +74,8 @@ class Applier {
   void persist_now(std::function<void()> done);
   // Any thread: the node serves, and memory is filled with what the store has.
   void warm_up() { warm_up_.start(); }
+  // Any thread (posts): `done` when the store holds what is applied by now, or never will (stop).
+  void freeze_now(std::function<void()> done);
   // Any thread (posts): stores what is dirty, so that segments without live values can go.
   void freeze_for_room();
 
@@ -98,6 +100,7 @@ class Applier {
   void wait_for_room(std::unique_ptr<index::FreezeJob> job, const base::Error& found);
   void note_choked();
   void tell_persist_waiters();
+  void tell_freeze_waiters();
   void flush_replies();
   void fail(base::Error error);
 
@@ -112,6 +115,7 @@ class Applier {
   std::unique_ptr<vlog::EntryCursor> replay_;
   std::vector<ReplyBatch> outgoing_;  // by loop
   std::vector<std::function<void()>> persist_waiters_;
+  std::vector<std::pair<base::LogIndex, std::function<void()>>> freeze_waiters_;
   uint64_t log_bytes_since_freeze_ = 0;
   base::LogIndex needed_from_;  // once the running freeze is done
   uint64_t room_retry_ms_ = 0;  // 0: nothing waits for room

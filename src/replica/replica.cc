@@ -122,6 +122,7 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
       hand_over_({raft_, hands.clock, hands.transport, options.tick_ms * options.election_ticks}),
       role_(raft_.soft_state()) {
   needs_barrier_.store(!state.configuration.is_sole_voter(options.id), std::memory_order_release);
+  open_snapshots();
 }
 
 void Replica::start() {
@@ -143,6 +144,7 @@ void Replica::on_tick() {
   redirect_queued();
   tell_readers();
   look_at_disk();
+  look_at_snapshots();
   retry_parked();
   take_snapshot();
   tick_log_time();
@@ -329,6 +331,7 @@ void Replica::handle_ready() {
     const bool has_reads = !ready.reads.empty() || !ready.reads_refused.empty();
     hand_to_apply(ready.applicable);
     note_role(ready.soft_state);
+    if (snapshots_ != nullptr) snapshots_->take_up(ready, hands_.machine.applied());
     if (has_reads) tell_readers();
     writes_.add(std::move(ready));
   }
@@ -373,6 +376,7 @@ void Replica::hand_to_apply(base::LogIndex applicable) {
 void Replica::on_applied(base::LogIndex index) {
   if (index > raft_.status().applied) raft_.applied(index);
   handle_ready();
+  if (snapshots_ != nullptr) snapshots_->note_applied(index);
   tell_readers();
   if (!is_serving() && !has_failed_ && !on_stopped_ && raft_.is_leader_established() &&
       established_ != base::LogIndex{} && index >= established_) {
@@ -444,6 +448,7 @@ void Replica::take_snapshot() {
   status.raft = raft_.status();
   status.applied = hands_.machine.applied();
   status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};
+  if (snapshots_ != nullptr) status.snapshots = snapshots_->status();
   const std::lock_guard lock(snapshot_mutex_);
   snapshot_ = std::move(status);
 }
@@ -452,6 +457,7 @@ void Replica::stop(std::function<void(base::Status)> done) {
   hands_.core.post([this, done = std::move(done)]() mutable {
     ALF_CHECK(!on_stopped_);
     on_stopped_ = std::move(done);
+    if (snapshots_ != nullptr) snapshots_->stop();
     if (writes_.is_parked()) abandon_parked();
     if (has_failed_ || !is_serving()) return finish_stop();
     pump();

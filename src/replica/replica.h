@@ -29,6 +29,7 @@
 #include "replica/in_flight.h"
 #include "replica/peer_outbox.h"
 #include "replica/read_barriers.h"
+#include "replica/snapshot_desk.h"
 #include "replica/stamp_clock.h"
 #include "replica/write_queue.h"
 #include "replica/write_watch.h"
@@ -43,6 +44,7 @@ struct ReplicaStatus {
   uint64_t entries_proposed = 0;
   uint64_t writes = 0;             // each one write and one sync
   uint64_t persisted_wall_ms = 0;  // when the index was last persisted; 0: not in this life
+  SnapshotStatus snapshots;
 };
 
 class Replica {
@@ -61,6 +63,7 @@ class Replica {
     ReplyRouter& router;
     env::Strand* near_apply = nullptr;  // where small entries are applied; null: on apply_strand
     net::PeerTransport* transport = nullptr;  // null: a group of one
+    upkeep::Snapshots* snapshots = nullptr;   // null: none are made, and none fetched
   };
   struct Options {
     base::NodeId id;
@@ -74,6 +77,7 @@ class Replica {
     machine::PayloadHeader payload;
     Applier::Options applier;
     DiskGuard::Options disk;
+    SnapshotDesk::Options snapshot;
   };
   struct Events {
     // On the core strand, once a leadership: entries of the own term are applied, reads and writes
@@ -91,6 +95,11 @@ class Replica {
     std::function<void(base::LogIndex applied, base::LogIndex target)> on_progress;
     // Any strand: one line, when the disk is full and when it has room again. May be empty.
     DiskGuard::Announce on_disk;
+    // On the core strand: a snapshot is here whole. The node is to be stopped, and then started
+    // over snapshot_to_install(). May be empty.
+    std::function<void()> on_snapshot_ready;
+    // On the core strand: one line for the log. May be empty.
+    std::function<void(const std::string&)> on_trouble;
   };
 
   // kCorruption where log and index contradict each other.
@@ -132,6 +141,13 @@ class Replica {
   const raft::SoftState& role() const { return role_; }
   // A message of a peer. On the core strand.
   void step(const raft::Message& message);
+  // What a peer says of snapshots. On the core strand.
+  void on_note(base::NodeId from, const net::NoteBody& body);
+  // Any thread: stores the index, makes a snapshot, tells on the core strand. kUnavailable: this
+  // node does not lead, or one is being made.
+  void make_snapshot(std::function<void(base::Result<SnapshotSender::Made>)> done);
+  // When the node has stopped: the snapshot to be installed before it starts again; 0: none.
+  uint64_t snapshot_to_install() const;
   // New work should wait: too much is queued or not yet applied.
   bool is_overloaded() const;
   // The disk is full: what grows the data must be answered with kRefusedByFullDisk; while the log
@@ -185,11 +201,16 @@ class Replica {
   void redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters);
   std::string redirection(const machine::Operation* operation) const;
   base::LogIndex log_start_for(base::LogIndex needed_from) const;
+  base::LogIndex retained_from(base::LogIndex needed_from) const;
 
   // replica_health.cc: what a node does that is sick.
   void look_at_health();
   void hand_over_to_best();
   void close_waiters();
+
+  // replica_snapshots.cc
+  void open_snapshots();
+  void look_at_snapshots();
 
   void deliver(std::vector<ReplyBatch> batches);  // by loop
   void lose_large();
@@ -225,6 +246,7 @@ class Replica {
   PeerOutbox outbox_;
   ReadBarriers barriers_;
   HandOver hand_over_;
+  std::unique_ptr<SnapshotDesk> snapshots_;  // null: there are none
   InFlight in_flight_;
   std::optional<LargeInFlight> large_;
   std::function<void(base::Status)> on_stopped_;

@@ -138,7 +138,15 @@ std::string Replica::redirection(const machine::Operation* operation) const {
 // Log that lagging peers may still ask for stays: so many bytes of it, on every node alike, for
 // any of them may lead next.
 base::LogIndex Replica::log_start_for(base::LogIndex needed_from) const {
-  if (!needs_barrier()) return needed_from;
+  base::LogIndex kept = needs_barrier() ? retained_from(needed_from) : needed_from;
+  if (snapshots_ != nullptr) {
+    kept = std::min(
+        kept, std::max(snapshots_->log_needed_from(guard_.is_full()), hands_.log.first_index()));
+  }
+  return kept;
+}
+
+base::LogIndex Replica::retained_from(base::LogIndex needed_from) const {
   uint64_t bytes = 0;
   const std::vector<vlog::SegmentInfo> segments = hands_.log.sealed_segments();
   // Of the open one nothing goes.

@@ -46,19 +46,21 @@ Node::~Node() {
   for (const std::unique_ptr<net::Loop>& loop : engine_.loops) loop->drop_tasks();
 }
 
-base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEvents events) {
+base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEvents events,
+                                                uint64_t snapshot_id) {
   auto node = std::unique_ptr<Node>(new Node(options, std::move(events)));
   node->table_ = command::Table::make();
   ALF_TRY_STATUS(node->read_founders());
   ALF_TRY_STATUS(node->start_engine());
   ALF_TRY_STATUS(node->bind_addresses());
-  const StorageHands hands{
-      node->disk_, node->random_, node->clock_, *node->table_,
-      [node = node.get()](uint64_t done, uint64_t total) {
-        if (!node->is_progress_due()) return;
-        node->events_.on_progress(
-            base::format("recovering the log: {} of {} MiB scanned", done >> 20, total >> 20));
-      }};
+  StorageHands hands{node->disk_, node->random_, node->clock_, *node->table_,
+                     [node = node.get()](uint64_t done, uint64_t total) {
+                       if (!node->is_progress_due()) return;
+                       node->events_.on_progress(base::format(
+                           "recovering the log: {} of {} MiB scanned", done >> 20, total >> 20));
+                     }};
+  hands.on_trouble = node->events_.on_trouble;
+  hands.snapshot_id = snapshot_id;
   node->progress_ms_ = node->clock_.monotonic_ms();
   ALF_TRY(node->storage_, open_storage(hands, options, node->founders_));
   node->open_links();
@@ -215,6 +217,7 @@ base::Status Node::open_replica() {
                                 .keeper = *storage_.keeper,
                                 .router = *router_};
   hands.transport = links_.get();
+  hands.snapshots = storage_.snapshots.get();
   // Several loops share the work of applying badly; one loop does it best itself.
   if (engine_.loops.size() == 1) hands.near_apply = engine_.loops[0].get();
   replica::Replica::Options replica;
@@ -230,6 +233,8 @@ base::Status Node::open_replica() {
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
   replica.log_retain_bytes = options.storage.log_retain_bytes;
   replica.disk = {.path = options.storage.dir, .reserve_bytes = options.storage.disk_reserve_bytes};
+  replica.snapshot.bytes_per_second = options.storage.snapshot_mbps * 1'000'000;
+  replica.snapshot.kept_free_bytes = options.storage.disk_reserve_bytes;
   ALF_TRY(
       replica_,
       replica::Replica::open(
@@ -246,7 +251,9 @@ base::Status Node::open_replica() {
                                    const replica::ReplyTo& to) { hash_state(std::move(view), to); },
            .on_progress = [this](base::LogIndex applied,
                                  base::LogIndex target) { note_progress(applied, target); },
-           .on_disk = events_.on_trouble}));
+           .on_disk = events_.on_trouble,
+           .on_snapshot_ready = [this] { events_.request_restart(); },
+           .on_trouble = events_.on_trouble}));
   const vlog::Identity stored = storage_.log->identity();
   identity_.node_id = cluster_node_id(stored.cluster_uid, stored.node, stored.group);
   identity_.run_id = base::format("{:016x}{:016x}{:08x}", random_.next_u64(), random_.next_u64(),

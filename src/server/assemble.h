@@ -44,16 +44,22 @@ struct NodeEvents {
   std::function<void(const std::string&)> on_progress;  // one line for people who wait
   std::function<void(LogLevel)> on_log_level;           // CONFIG SET loglevel
   std::function<void()> request_shutdown;               // a client sent SHUTDOWN
+  // A snapshot is here: to be stopped, and started over it (Node::snapshot_to_install).
+  std::function<void()> request_restart;
 };
 
 class Node {
  public:
-  // Errors are one line for the operator: exit status 1.
-  static base::Result<std::unique_ptr<Node>> start(const Options& options, NodeEvents events);
+  // Errors are one line for the operator: exit status 1. `snapshot_id`: what the node before this
+  // one named to be installed, or 0.
+  static base::Result<std::unique_ptr<Node>> start(const Options& options, NodeEvents events,
+                                                   uint64_t snapshot_id = 0);
   ~Node();
 
   // Lets clients' replies out, ends what is in flight, persists the index, closes the log.
   base::Status stop();
+  // When it has stopped; 0: none.
+  uint64_t snapshot_to_install() const { return replica_->snapshot_to_install(); }
 
  private:
   // Threads and what runs on them.

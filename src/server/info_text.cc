@@ -216,6 +216,23 @@ std::string replication_section(const Services& services) {
               base::format("ip={},port={},state=online,offset={},lag=0", node->resp.host,
                            node->resp.port, peer.match.value));
   }
+  const replica::SnapshotStatus& snapshots = status.snapshots;
+  lines.add("snapshots_made", snapshots.made_count);
+  lines.add("snapshots_fetched", snapshots.fetched_count);
+  lines.add("snapshot_in_progress", snapshots.is_making ? 1 : 0);
+  for (const replica::SnapshotSending& each : snapshots.sending) {
+    const std::optional<NodeAddresses> node = services.directory.find(each.peer);
+    lines.add("snapshot_sending",
+              base::format("peer={},bytes_done={},bytes_total={}",
+                           node ? node->name : std::string(), each.bytes_done, each.bytes_total));
+  }
+  if (snapshots.fetching) {
+    const std::optional<NodeAddresses> node = services.directory.find(snapshots.fetching->from);
+    lines.add(
+        "snapshot_fetching",
+        base::format("peer={},bytes_done={},bytes_total={}", node ? node->name : std::string(),
+                     snapshots.fetching->bytes_done, snapshots.fetching->bytes_total));
+  }
   lines.add("master_failover_state", failover_state(services.replica.hand_over_phase()));
   lines.add("master_replid", services.identity.run_id);
   lines.add("master_replid2", kNoReplicationId);

@@ -31,6 +31,8 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 // Descriptors that the node needs for itself, at least: segments, the index's files, listeners.
 constexpr uint64_t kOwnFiles = 4096;
+// By which the node asks for its own restart.
+constexpr int kRestartSignal = SIGUSR1;
 
 int refuse_to_start(const base::Error& error) {
   std::fprintf(stderr, "alfheimdb: %s\n", error.message.c_str());
@@ -41,8 +43,8 @@ NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   NodeEvents events;
   events.on_serving = [log](const Identity& identity) {
     const std::string line = base::format(
-        "ready: resp={} raft={} http={}", address_text(identity.resp),
-        address_text(identity.raft), identity.http.port == 0 ? "off" : address_text(identity.http));
+        "ready: resp={} raft={} http={}", address_text(identity.resp), address_text(identity.raft),
+        identity.http.port == 0 ? "off" : address_text(identity.http));
     log->info("{}", line);
     std::printf("%s\n", line.c_str());
     std::fflush(stdout);
@@ -57,7 +59,32 @@ NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   events.on_progress = [log](const std::string& line) { log->info("{}", line); };
   events.on_log_level = [log](LogLevel level) { log->set_level(spdlog_level(level)); };
   events.request_shutdown = [] { ::kill(::getpid(), SIGTERM); };
+  events.request_restart = [] { ::kill(::getpid(), kRestartSignal); };
   return events;
+}
+
+// One node after the other: one that has fetched a snapshot stops, and the next starts over it.
+int run_nodes(const Options& options, const sigset_t& signals,
+              const std::shared_ptr<spdlog::logger>& log) {
+  uint64_t snapshot_id = 0;
+  for (;;) {
+    base::Result<std::unique_ptr<Node>> node = Node::start(options, make_events(log), snapshot_id);
+    if (!node) return refuse_to_start(node.error());
+    int signal = 0;
+    sigwait(&signals, &signal);
+    const bool is_restart = signal == kRestartSignal;
+    if (!is_restart) log->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    const base::Status stopped = (*node)->stop();
+    if (!stopped) {
+      log->critical("stopping: {}", stopped.error().message);
+      return 1;
+    }
+    if (!is_restart) break;
+    snapshot_id = (*node)->snapshot_to_install();
+    log->info("restarting over the snapshot {:016x}", snapshot_id);
+  }
+  log->info("stopped");
+  return 0;
 }
 
 int run(int argc, char** argv) {
@@ -73,6 +100,7 @@ int run(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, kRestartSignal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return_freed_memory_when_idle();
@@ -85,18 +113,7 @@ int run(int argc, char** argv) {
   if (const base::Status files = allow_open_files(options.client.clients_max + kOwnFiles); !files) {
     log->warn("{}", files.error().message);
   }
-  base::Result<std::unique_ptr<Node>> node = Node::start(options, make_events(log));
-  if (!node) return refuse_to_start(node.error());
-  int signal = 0;
-  sigwait(&signals, &signal);
-  log->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-  const base::Status stopped = (*node)->stop();
-  if (!stopped) {
-    log->critical("stopping: {}", stopped.error().message);
-    return 1;
-  }
-  log->info("stopped");
-  return 0;
+  return run_nodes(options, signals, log);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ constexpr uint64_t kBudgetBytesMin = 1 * base::kMiB;
 constexpr uint64_t kBudgetBytesMax = 1024 * base::kGiB;
 constexpr size_t kIdLengthMax = 64;
 constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
+constexpr uint64_t kSnapshotMbpsMax = 1'000'000;
 
 template <typename Integer>
 Status put_count(Text text, uint64_t min, uint64_t max, Integer& field) {
@@ -193,6 +194,12 @@ constexpr OptionRow kResourceRows[] = {
        return put_size(text, 0, kBudgetBytesMax, o.storage.log_retain_bytes);
      },
      [](const Options& o) { return size_text(o.storage.log_retain_bytes); }},
+    {"snapshot-mbps", "N",
+     "megabytes a second that are read and sent of snapshots, to all members together; 0: no limit",
+     [](Options& o, Text text) {
+       return put_count(text, 0, kSnapshotMbpsMax, o.storage.snapshot_mbps);
+     },
+     [](const Options& o) { return number(o.storage.snapshot_mbps); }},
     {"disk-reserve", "SIZE",
      "free room on the disk below which writes are refused, deletes not; 0: none is kept",
      [](Options& o, Text text) {

@@ -8,6 +8,7 @@ namespace alfheim::server {
 void PeerDesk::on_message(net::PeerMessage message) {
   if (const auto* raft = std::get_if<raft::Message>(&message)) return hands_.replica.step(*raft);
   const auto& note = std::get<net::PeerNote>(message);
+  hands_.replica.on_note(note.from, note.body);
   if (const auto* news = std::get_if<net::NodeNews>(&note.body)) on_news(note.from, *news);
   if (std::holds_alternative<net::TakeOverRequest>(note.body)) {
     hands_.replica.transfer(

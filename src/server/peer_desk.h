@@ -1,7 +1,7 @@
 // server/peer_desk: what comes from other nodes, given to whom it is for.
 //
-// Raft's messages go to the replica; a node that is connected is told where our clients reach us,
-// and what it tells of itself goes into the directory.
+// Raft's messages, and what is about snapshots, go to the replica; a node that is connected is told
+// where our clients reach us, and what it tells of itself goes into the directory.
 //
 // Thread: the core strand. Lifetime: what it is given outlives it.
 #pragma once

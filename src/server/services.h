@@ -105,7 +105,7 @@ using SessionHandler = void (*)(const SessionCall& call);
 
 // The handler of a session command by the name of its row ("client|id"); null where the
 // session itself executes it (MULTI, EXEC, DISCARD, WATCH, UNWATCH, DEBUG SLEEP, RAFT HASH,
-// RAFT TRANSFER).
+// RAFT SNAPSHOT, RAFT TRANSFER).
 SessionHandler find_session_handler(std::string_view row_name);
 
 }  // namespace alfheim::server

@@ -201,6 +201,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
 
   // session_special.cc: session commands that need more than an answer
   bool execute_special(const command::Row& row, const command::Arguments& args);
+  void execute_raft_snapshot();
   void execute_debug_sleep(const command::Arguments& args);
   void execute_raft_transfer(const command::Arguments& args);
   void finish_raft_transfer(uint64_t slot, const base::Status& status);

@@ -20,6 +20,9 @@ constexpr std::string_view kHelp[] = {
     "    whose log is furthest. Answers when it leads.",
     "HASH",
     "    Return a hash of the group's logical content and the log index it stands for.",
+    "SNAPSHOT",
+    "    Make a snapshot of this node, which leads. Return the log index it ends at, and its "
+    "bytes.",
     "HELP",
     "    Prints this help.",
 };
@@ -32,6 +35,14 @@ void field(const SessionCall& call, std::string_view name, uint64_t value) {
 void field(const SessionCall& call, std::string_view name, std::string_view value) {
   call.reply.bulk(name);
   call.reply.bulk(value);
+}
+
+// One on its way: with whom, how much of it.
+void snapshot(const SessionCall& call, base::NodeId peer, uint64_t done, uint64_t total) {
+  call.reply.map_header(3);
+  field(call, "peer", node_text(peer));
+  field(call, "bytes-done", done);
+  field(call, "bytes-total", total);
 }
 
 }  // namespace
@@ -71,7 +82,8 @@ void raft_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 void raft_info_command(const SessionCall& call) {
   const replica::ReplicaStatus status = call.services.replica.status_snapshot();
   const raft::NodeStatus& raft = status.raft;
-  call.reply.map_header(16);
+  const replica::SnapshotStatus& snapshots = status.snapshots;
+  call.reply.map_header(20);
   field(call, "name", call.services.identity.name);
   field(call, "id", node_text(raft.id));
   field(call, "role", role_name(raft.soft_state.role));
@@ -88,6 +100,19 @@ void raft_info_command(const SessionCall& call) {
   field(call, "uncommitted-bytes", raft.uncommitted_bytes);
   field(call, "entries-proposed", status.entries_proposed);
   field(call, "writes", status.writes);
+  field(call, "snapshots-made", snapshots.made_count);
+  field(call, "snapshots-fetched", snapshots.fetched_count);
+  call.reply.bulk("snapshots-sending");
+  call.reply.array_header(snapshots.sending.size());
+  for (const replica::SnapshotSending& each : snapshots.sending) {
+    snapshot(call, each.peer, each.bytes_done, each.bytes_total);
+  }
+  call.reply.bulk("snapshots-fetching");
+  call.reply.array_header(snapshots.fetching ? 1 : 0);
+  if (snapshots.fetching) {
+    const replica::SnapshotFetching& fetching = *snapshots.fetching;
+    snapshot(call, fetching.from, fetching.bytes_done, fetching.bytes_total);
+  }
 }
 
 void raft_members_command(const SessionCall& call) {

@@ -15,8 +15,8 @@ constexpr bool operator<(const NamedHandler& left, const NamedHandler& right) {
   return left.name < right.name;
 }
 
-// Sorted by name. MULTI, EXEC, DISCARD, WATCH, UNWATCH, DEBUG SLEEP, RAFT HASH and RAFT TRANSFER
-// are the session's own.
+// Sorted by name. MULTI, EXEC, DISCARD, WATCH, UNWATCH, DEBUG SLEEP, RAFT HASH, RAFT SNAPSHOT and
+// RAFT TRANSFER are the session's own.
 constexpr NamedHandler kHandlers[] = {
     {"asking", asking_command},
     {"auth", auth_command},

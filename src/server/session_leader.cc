@@ -16,8 +16,8 @@ constexpr uint64_t kLeaderWaitMs = 3000;
 // What asks for the group's state, or changes it. EXEC alone would do nothing.
 bool Session::needs_leader(const command::Row& row) const {
   if (!row.is_session()) return true;
-  return row.name == "watch" || row.name == "raft|hash" || row.name == "raft|transfer" ||
-         (row.name == "exec" && transaction_.is_open());
+  return row.name == "watch" || row.name == "raft|hash" || row.name == "raft|snapshot" ||
+         row.name == "raft|transfer" || (row.name == "exec" && transaction_.is_open());
 }
 
 // After READONLY, on a node that follows: behind a barrier that its leader grants.

@@ -1,4 +1,4 @@
-// Session commands that need more than an answer at once: DEBUG SLEEP, RAFT HASH,
+// Session commands that need more than an answer at once: DEBUG SLEEP, RAFT HASH, RAFT SNAPSHOT,
 // RAFT TRANSFER (server/session.h).
 #include <cmath>
 
@@ -29,6 +29,10 @@ bool Session::execute_special(const command::Row& row, const command::Arguments&
   }
   if (row.name == "raft|transfer") {
     execute_raft_transfer(args);
+    return true;
+  }
+  if (row.name == "raft|snapshot") {
+    execute_raft_snapshot();
     return true;
   }
   return false;
@@ -71,6 +75,32 @@ void Session::finish_raft_transfer(uint64_t slot, const base::Status& status) {
   if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
   fill(slot, bytes);
   resume();
+}
+
+// The connection waits: its making takes as long as reading all of the node's files.
+void Session::execute_raft_snapshot() {
+  const uint64_t slot = add_pending_slot();
+  stall(Stall::kReply, slot, {});
+  using Made = replica::SnapshotSender::Made;
+  host_.services().replica.make_snapshot(
+      [&host = host_, session = id(), slot, protocol = state_.protocol](base::Result<Made> made) {
+        base::Bytes bytes;
+        resp::ReplyWriter reply(bytes, protocol);
+        if (made) {
+          reply.array_header(2);
+          reply.integer(static_cast<int64_t>(made->mark.index.value));
+          reply.integer(static_cast<int64_t>(made->bytes));
+        } else {
+          reply.error(made.error().message);
+        }
+        host.hands().loop.post([&host, session, slot, bytes = std::move(bytes)] {
+          Session* self = host.find(session);
+          if (self == nullptr) return;
+          if (self->stalled_ && self->stalled_->slot == slot) self->stalled_->is_over = true;
+          self->fill(slot, bytes);
+          self->resume();
+        });
+      });
 }
 
 // Sleeps this connection only: nobody else waits for it.

@@ -1,0 +1,57 @@
+// A replica and its snapshots: what raft wants of them, and who asks by hand.
+#include "replica/replica.h"
+
+namespace alfheim::replica {
+
+void Replica::open_snapshots() {
+  if (hands_.snapshots == nullptr) return;
+  snapshots_ = std::make_unique<SnapshotDesk>(
+      SnapshotDesk::Hands{hands_.clock, hands_.random, hands_.executor, hands_.core,
+                          hands_.log_strand, hands_.log, *hands_.snapshots, hands_.transport},
+      options_.snapshot,
+      SnapshotDesk::Events{
+          .on_offer =
+              [this](base::NodeId peer, const raft::SnapshotMark& mark) {
+                return raft_.offer_snapshot(peer, mark);
+              },
+          .on_failed = [this](base::NodeId peer) { raft_.snapshot_failed(peer); },
+          .on_ready =
+              [this] {
+                if (events_.on_snapshot_ready && !on_stopped_) events_.on_snapshot_ready();
+              },
+          .on_fatal = [this](base::Error error) { fail(std::move(error)); },
+          .on_trouble =
+              [this](const std::string& line) {
+                if (events_.on_trouble) events_.on_trouble(line);
+              },
+      });
+}
+
+void Replica::on_note(base::NodeId from, const net::NoteBody& body) {
+  if (snapshots_ == nullptr || has_failed_ || is_closing_) return;
+  snapshots_->on_note(from, body);
+}
+
+void Replica::look_at_snapshots() {
+  if (snapshots_ == nullptr || on_stopped_) return;
+  snapshots_->on_tick(raft_.status());
+  handle_ready();
+}
+
+// The index first: what it holds need not be told by the log.
+void Replica::make_snapshot(std::function<void(base::Result<SnapshotSender::Made>)> done) {
+  applier_.freeze_now([this, done = std::move(done)]() mutable {
+    hands_.core.post([this, done = std::move(done)]() mutable {
+      if (snapshots_ == nullptr || has_failed_ || on_stopped_) {
+        return done(base::Error{base::ErrorCode::kUnavailable, "this node makes no snapshots"});
+      }
+      snapshots_->make(std::move(done));
+    });
+  });
+}
+
+uint64_t Replica::snapshot_to_install() const {
+  return snapshots_ != nullptr ? snapshots_->ready() : 0;
+}
+
+}  // namespace alfheim::replica

@@ -1,0 +1,378 @@
+#include "replica/snapshot_sender.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/format.h"
+#include "base/mutant.h"
+
+namespace alfheim::replica {
+namespace {
+
+// A peer that asks for nothing for so long has given up, or died.
+constexpr uint64_t kSilentMs = 60'000;
+// What nobody has asked for since then is removed.
+constexpr uint64_t kUnusedMs = 60'000;
+constexpr uint64_t kRetryMs = 5'000;
+// More wait in vain: whoever asks keeps fewer under way.
+constexpr size_t kQuestionsMax = 16;
+
+constexpr base::LogIndex kNoIndex{UINT64_MAX};
+
+base::Error unavailable(std::string_view words) {
+  return base::Error{base::ErrorCode::kUnavailable, std::string(words)};
+}
+
+}  // namespace
+
+// ---- making ----
+
+void SnapshotSender::offer_newest(base::NodeId peer) {
+  const Snapshot* recent = newest();
+  const auto refused = refused_.find(peer);
+  const bool is_new =
+      recent != nullptr && (refused == refused_.end() || refused->second != recent->made.mark.id);
+  if (is_new) return offer(peer, *recent);
+  if (!making_ && hands_.clock.monotonic_ms() >= retry_ms_) begin({});
+}
+
+void SnapshotSender::make(std::function<void(base::Result<Made>)> done) {
+  if (role_.role != raft::RoleKind::kLeader) return done(unavailable("this node does not lead"));
+  if (making_ || is_stopping_) return done(unavailable("a snapshot is being made"));
+  begin(std::move(done));
+}
+
+// The pin first: it holds what the index of a moment later names. Whatever moved the log's start
+// was posted to the log strand before, so the pin and the seal see the same start.
+void SnapshotSender::begin(std::function<void(base::Result<Made>)> done) {
+  if (is_stopping_ || role_.role != raft::RoleKind::kLeader) return;
+  making_.emplace();
+  making_->id = hands_.random.next_u64() | 1;
+  making_->term = role_.term;
+  making_->done = std::move(done);
+  hands_.log_strand.post([this, id = making_->id] {
+    vlog::Pin pin = hands_.log.pin();
+    hands_.executor.post_to_pool(env::Lane::kLong, [this, id, pin = std::move(pin)]() mutable {
+      base::Result<base::LogIndex> applied = hands_.maker.begin(id);
+      hands_.log_strand.post([this, pin = std::move(pin), applied = std::move(applied)]() mutable {
+        seal(std::move(pin), std::move(applied));
+      });
+    });
+  });
+}
+
+void SnapshotSender::seal(vlog::Pin pin, base::Result<base::LogIndex> applied) {
+  if (!applied) {
+    hands_.core.post(
+        [this, error = std::move(applied).error()]() mutable { fail_making(std::move(error)); });
+    return;
+  }
+  base::Result<vlog::SealedLog> sealed = hands_.log.seal(std::move(pin));
+  hands_.core.post([this, applied = *applied, sealed = std::move(sealed)]() mutable {
+    on_sealed(applied, std::move(sealed));
+  });
+}
+
+void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::SealedLog> sealed) {
+  ALF_CHECK(making_);
+  if (!sealed) {
+    const base::ErrorCode code = sealed.error().code;
+    // The log was closed, or cannot be given to others: nothing has happened to it.
+    if (code != base::ErrorCode::kUnavailable && code != base::ErrorCode::kLimit) {
+      events_.on_fatal(sealed.error());
+    }
+    return fail_making(std::move(sealed).error());
+  }
+  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  upkeep::SnapshotManifest& manifest = making_->manifest;
+  manifest.id = making_->id;
+  manifest.origin = hands_.log.identity();
+  manifest.applied = applied;
+  manifest.log_first = sealed->first_index;
+  manifest.previous_term = sealed->previous_term;
+  manifest.last = sealed->last_index;
+  manifest.last_term = sealed->last_term;
+  manifest.trims = sealed->trims;
+  hands_.executor.post_to_pool(
+      env::Lane::kLong, [this, id = making_->id, sealed = std::move(*sealed)]() mutable {
+        base::Status linked = hands_.maker.link(id, sealed);
+        sealed.pins.clear();
+        hands_.core.post(
+            [this, linked = std::move(linked)]() mutable { on_linked(std::move(linked)); });
+      });
+}
+
+void SnapshotSender::on_linked(base::Status linked) {
+  ALF_CHECK(making_);
+  if (!linked) return fail_making(std::move(linked).error());
+  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  making_->is_linked = true;
+  hands_.executor.post_to_pool(env::Lane::kLong, [this, manifest = making_->manifest]() mutable {
+    base::Result<upkeep::SnapshotFile> itself = hands_.maker.sum(manifest);
+    hands_.core.post([this, itself = std::move(itself), manifest = std::move(manifest)]() mutable {
+      on_summed(std::move(itself), std::move(manifest));
+    });
+  });
+}
+
+void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself,
+                               upkeep::SnapshotManifest manifest) {
+  ALF_CHECK(making_);
+  if (!itself) return fail_making(std::move(itself).error());
+  making_->manifest = std::move(manifest);
+  making_->manifest_file = std::move(itself).value();
+  making_->is_summed = true;
+  finish_if_applied();
+}
+
+// While this node leads, in one term, its log is only added to: what was sealed is what gets
+// committed. Before that another leader may take it back.
+void SnapshotSender::finish_if_applied() {
+  if (!making_ || !making_->is_summed) return;
+  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  const upkeep::SnapshotManifest& manifest = making_->manifest;
+  if (applied_ < manifest.last) return;
+  Snapshot snapshot;
+  snapshot.made = {{manifest.id, manifest.last, manifest.last_term}, manifest.applied, 0};
+  snapshot.files.push_back(making_->manifest_file);
+  snapshot.files.insert(snapshot.files.end(), manifest.files.begin(), manifest.files.end());
+  for (const upkeep::SnapshotFile& file : snapshot.files) snapshot.made.bytes += file.bytes;
+  snapshot.used_ms = hands_.clock.monotonic_ms();
+  ++made_count_;
+  auto done = std::move(making_->done);
+  making_.reset();
+  const Snapshot& kept =
+      snapshots_.emplace(snapshot.made.mark.id, std::move(snapshot)).first->second;
+  for (const base::NodeId peer : wanted_) offer(peer, kept);
+  if (done) done(kept.made);
+}
+
+void SnapshotSender::fail_making(base::Error error) {
+  const uint64_t id = making_->id;
+  auto done = std::move(making_->done);
+  making_.reset();
+  retry_ms_ = hands_.clock.monotonic_ms() + kRetryMs;
+  remove(id);
+  if (error.code != base::ErrorCode::kUnavailable && events_.on_trouble) {
+    events_.on_trouble(error.message);
+  }
+  if (done) done(std::move(error));
+}
+
+void SnapshotSender::note(const raft::SoftState& role, base::LogIndex applied) {
+  role_ = role;
+  applied_ = applied;
+  const bool is_leader = role.role == raft::RoleKind::kLeader;
+  if (!is_leader) {
+    wanted_.clear();
+    refused_.clear();
+    for (auto& [id, peer] : peers_) peer.is_offered = false;
+  }
+  if (making_ && (!is_leader || role.term != making_->term)) making_->is_abandoned = true;
+  finish_if_applied();
+}
+
+// Which a peer can go on from, when it has installed it.
+const SnapshotSender::Snapshot* SnapshotSender::newest() const {
+  const Snapshot* best = nullptr;
+  for (const auto& [id, snapshot] : snapshots_) {
+    if (best == nullptr || best->made.mark.index < snapshot.made.mark.index) best = &snapshot;
+  }
+  if (best == nullptr) return nullptr;
+  return hands_.log.term_at(best->made.mark.index) == best->made.mark.term ? best : nullptr;
+}
+
+// ---- sending ----
+
+void SnapshotSender::offer(base::NodeId peer, const Snapshot& snapshot) {
+  Peer& state = peers_[peer];
+  if (state.snapshot_id != snapshot.made.mark.id) state.sent_bytes = 0;
+  state.snapshot_id = snapshot.made.mark.id;
+  state.heard_ms = hands_.clock.monotonic_ms();
+  state.is_offered = events_.on_offer(peer, snapshot.made.mark).is_ok();
+}
+
+void SnapshotSender::on_note(base::NodeId from, const net::NoteBody& body) {
+  const uint64_t now_ms = hands_.clock.monotonic_ms();
+  if (const auto* request = std::get_if<net::SnapshotListRequest>(&body)) {
+    answer_list(from, request->snapshot_id);
+  } else if (const auto* question = std::get_if<net::SnapshotRead>(&body)) {
+    const auto found = snapshots_.find(question->snapshot_id);
+    if (found == snapshots_.end()) return answer_list(from, question->snapshot_id);
+    found->second.used_ms = now_ms;
+    Peer& peer = peers_[from];
+    peer.snapshot_id = question->snapshot_id;
+    peer.heard_ms = now_ms;
+    if (peer.questions.size() < kQuestionsMax) peer.questions.push_back(*question);
+    pump(from);
+  } else if (std::get_if<net::SnapshotDone>(&body) != nullptr) {
+    // It installs what it has, and is back before long; raft notices.
+    const auto peer = peers_.find(from);
+    if (peer == peers_.end()) return;
+    peer->second.heard_ms = now_ms;
+    peer->second.questions.clear();
+  }
+}
+
+// A list without files says that there is no such snapshot (any more).
+void SnapshotSender::answer_list(base::NodeId from, uint64_t snapshot_id) {
+  net::SnapshotList list{.snapshot_id = snapshot_id, .files = {}};
+  const auto found = snapshots_.find(snapshot_id);
+  if (found != snapshots_.end()) {
+    found->second.used_ms = hands_.clock.monotonic_ms();
+    Peer& peer = peers_[from];
+    peer.snapshot_id = snapshot_id;
+    peer.heard_ms = found->second.used_ms;
+    for (const upkeep::SnapshotFile& file : found->second.files) {
+      list.files.push_back({file.name, file.bytes, file.crc});
+    }
+  }
+  send(from, std::move(list));
+}
+
+void SnapshotSender::pump(base::NodeId id) {
+  Peer& peer = peers_[id];
+  if (peer.is_reading || peer.questions.empty() || is_stopping_) return;
+  const net::SnapshotRead question = peer.questions.front();
+  peer.questions.pop_front();
+  const auto found = snapshots_.find(question.snapshot_id);
+  if (found == snapshots_.end()) return answer_list(id, question.snapshot_id);
+  if (question.file_number >= found->second.files.size()) return pump(id);
+  peer.is_reading = true;
+  const std::string& name = found->second.files[question.file_number].name;
+  auto read = [this, id, question, name] {
+    hands_.executor.post_to_pool(env::Lane::kLong, [this, id, question, name] {
+      base::Result<base::Bytes> bytes =
+          hands_.maker.read(question.snapshot_id, name, question.offset, question.length);
+      const uint32_t crc = bytes ? base::crc32c(*bytes) : 0;
+      hands_.core.post([this, id, question, bytes = std::move(bytes), crc]() mutable {
+        on_read(id, question, std::move(bytes), crc);
+      });
+    });
+  };
+  const uint64_t wait_ms = delay_ms(question.length);
+  if (wait_ms == 0) return read();
+  hands_.core.post_after(wait_ms, std::move(read));
+}
+
+void SnapshotSender::on_read(base::NodeId to, const net::SnapshotRead& question,
+                             base::Result<base::Bytes> bytes, uint32_t crc) {
+  const auto found = peers_.find(to);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  peer.is_reading = false;
+  if (!bytes) {
+    if (!snapshots_.contains(question.snapshot_id)) return answer_list(to, question.snapshot_id);
+    if (events_.on_trouble) events_.on_trouble(bytes.error().message);
+    return remove(question.snapshot_id);  // whoever asks on is told that it is gone
+  }
+  peer.sent_bytes += bytes->size();
+  send(to, net::SnapshotChunk{.snapshot_id = question.snapshot_id,
+                              .file_number = question.file_number,
+                              .offset = question.offset,
+                              .crc = crc,
+                              .bytes = std::make_shared<const base::Bytes>(*std::move(bytes))});
+  pump(to);
+}
+
+// All pieces follow each other at the pace that is allowed, whoever they are for.
+uint64_t SnapshotSender::delay_ms(uint64_t bytes) {
+  if (options_.bytes_per_second == 0) return 0;
+  const uint64_t now_ns = hands_.clock.monotonic_ns();
+  const uint64_t begin_ns = std::max(now_ns, free_at_ns_);
+  free_at_ns_ = begin_ns + bytes * 1'000'000'000 / options_.bytes_per_second;
+  return (begin_ns - now_ns) / 1'000'000;
+}
+
+void SnapshotSender::send(base::NodeId to, net::NoteBody body) {
+  if (hands_.transport == nullptr) return;
+  hands_.transport->send(net::PeerNote{options_.group, options_.id, to, std::move(body)});
+}
+
+// ---- what is kept, and for how long ----
+
+void SnapshotSender::on_tick(const raft::NodeStatus& status) {
+  if (is_stopping_) return;
+  const uint64_t now_ms = hands_.clock.monotonic_ms();
+  std::set<base::NodeId> lagging;
+  for (const raft::PeerStatus& peer : status.peers) {
+    if (peer.state == raft::ProgressState::kSnapshot) lagging.insert(peer.id);
+  }
+  for (auto at = peers_.begin(); at != peers_.end();) {
+    auto& [id, peer] = *at;
+    look_at(id, peer, lagging.contains(id), now_ms);
+    const bool is_over = now_ms >= peer.heard_ms + kSilentMs && !peer.is_reading;
+    at = is_over ? peers_.erase(at) : std::next(at);
+  }
+  std::erase_if(wanted_, [&](base::NodeId id) { return !lagging.contains(id); });
+  for (const base::NodeId id : wanted_) {
+    const auto peer = peers_.find(id);
+    if (peer == peers_.end() || !peer->second.is_offered) offer_newest(id);
+  }
+  remove_unused(now_ms);
+}
+
+void SnapshotSender::look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms) {
+  if (!peer.is_offered) return;
+  peer.is_offered = is_lagging;  // else it is back, or gone
+  if (!is_lagging || now_ms < peer.heard_ms + kSilentMs) return;
+  peer.is_offered = false;
+  refused_[id] = peer.snapshot_id;
+  wanted_.erase(id);
+  events_.on_failed(id);  // raft probes it, and finds out whether it lives
+}
+
+void SnapshotSender::remove_unused(uint64_t now_ms) {
+  std::vector<uint64_t> unused;
+  for (const auto& [id, snapshot] : snapshots_) {
+    const bool is_offered = std::any_of(peers_.begin(), peers_.end(), [id = id](const auto& each) {
+      return each.second.is_offered && each.second.snapshot_id == id;
+    });
+    if (!is_offered && now_ms >= snapshot.used_ms + kUnusedMs) unused.push_back(id);
+  }
+  for (const uint64_t id : unused) remove(id);
+}
+
+void SnapshotSender::remove(uint64_t id) {
+  snapshots_.erase(id);
+  if (is_stopping_) return;  // the next start finds it
+  hands_.executor.post_to_pool(env::Lane::kUpkeep, [this, id] {
+    base::Status removed = hands_.maker.remove(id);
+    if (removed) return;
+    hands_.core.post([this, error = std::move(removed).error()] {
+      if (events_.on_trouble) events_.on_trouble(error.message);
+    });
+  });
+}
+
+base::LogIndex SnapshotSender::log_needed_from(bool is_disk_full) const {
+  const bool is_held = making_ && !making_->is_linked && !ALF_MUTANT(LogStartPassesSnapshot);
+  if (is_held) return hands_.log.first_index();
+  base::LogIndex needed = kNoIndex;
+  if (is_disk_full) return needed;
+  for (const auto& [id, peer] : peers_) {
+    const auto found = snapshots_.find(peer.snapshot_id);
+    if (!peer.is_offered || found == snapshots_.end()) continue;
+    needed = std::min(needed, found->second.made.mark.index.next());
+  }
+  return needed;
+}
+
+void SnapshotSender::stop() {
+  is_stopping_ = true;
+  hands_.maker.cancel();
+}
+
+std::vector<SnapshotSending> SnapshotSender::sending() const {
+  std::vector<SnapshotSending> all;
+  for (const auto& [id, peer] : peers_) {
+    const auto found = snapshots_.find(peer.snapshot_id);
+    if (found == snapshots_.end()) continue;
+    all.push_back({id, peer.snapshot_id, peer.sent_bytes, found->second.made.bytes});
+  }
+  return all;
+}
+
+}  // namespace alfheim::replica
