@@ -216,7 +216,7 @@ void SimNode::make_sessions() {
   clients_.services = std::make_unique<server::Services>(server::Services{
       clock_, random_, config_, hands_.table, clients_.registry, clients_.counters,
       *clients_.memory, *clients_.bodies, *clients_.slow_log, clients_.write_shares, *replica_,
-      *machine_, *log_, identity_, directory_, [] {}});
+      *machine_, *log_, identity_, directory_, sentinel_hosts_, [] {}});
   for (uint32_t i = 0; i < loops_.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<server::SessionHost>(
         server::SessionHost::Hands{*clients_.services, *loops_[i], executor_, clients_.watches, i,

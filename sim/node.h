@@ -20,6 +20,7 @@
 #include "server/config.h"
 #include "server/directory.h"
 #include "server/generation.h"
+#include "server/sentinel_hosts.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -148,6 +149,7 @@ class SimNode {
   env::Strand* apply_strand_ = nullptr;
   server::Identity identity_;
   server::Directory directory_;
+  server::SentinelHosts sentinel_hosts_;
   // Storage, in the order of server/storage.
   std::unique_ptr<env::FileLock> lock_;
   server::Generation generation_;

@@ -44,12 +44,14 @@ enum class FrameType : uint8_t {
   kSnapshotChunk = 84,
   kSnapshotDone = 85,
   kTakeOverRequest = 86,
+  kSentinelHosts = 87,
 };
 
 // Limits of this format, beside those of frames.
 inline constexpr size_t kTextBytesMax = 1024;     // names, addresses, words of a refusal
 inline constexpr size_t kFileNameBytesMax = 255;  // of a snapshot
 inline constexpr size_t kFileCountMax = 16384;    // in a SnapshotList
+inline constexpr size_t kHostCountMax = 4096;     // in a SentinelHosts
 // An Append is cut into frames of at most so many entries, and bytes where it has more than one.
 inline constexpr size_t kFrameEntriesMax = 16384;
 inline constexpr size_t kFrameAppendBytesMax = 4 * base::kMiB;

@@ -191,4 +191,24 @@ struct Wire<TakeOverRequest> {
   static bool get(Reader&, TakeOverRequest&) { return true; }
 };
 
+template <>
+struct Wire<SentinelHosts> {
+  static constexpr auto kType = FrameType::kSentinelHosts;
+  static constexpr std::string_view kName = "SentinelHosts";
+  static void put(Writer& out, const SentinelHosts& body) {
+    ALF_CHECK(body.hosts.size() <= kHostCountMax);
+    out.number(body.hosts.size());
+    for (const std::string& host : body.hosts) out.text(host);
+  }
+  static bool get(Reader& in, SentinelHosts& body) {
+    uint64_t count = 0;
+    if (!in.number(count) || count > kHostCountMax) return false;
+    body.hosts.reserve(std::min<size_t>(count, in.fields.rest().size()));
+    for (; count > 0; --count) {
+      if (!in.text(body.hosts.emplace_back())) return false;
+    }
+    return true;
+  }
+};
+
 }  // namespace alfheim::net::wire

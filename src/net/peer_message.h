@@ -80,8 +80,14 @@ struct TakeOverRequest {
   friend bool operator==(const TakeOverRequest&, const TakeOverRequest&) = default;
 };
 
+// Clients on these hosts asked SENTINEL, here or elsewhere.
+struct SentinelHosts {
+  std::vector<std::string> hosts;
+  friend bool operator==(const SentinelHosts&, const SentinelHosts&) = default;
+};
+
 using NoteBody = std::variant<NodeNews, SnapshotListRequest, SnapshotList, SnapshotRead,
-                              SnapshotChunk, SnapshotDone, TakeOverRequest>;
+                              SnapshotChunk, SnapshotDone, TakeOverRequest, SentinelHosts>;
 
 struct PeerNote {
   base::GroupId group;

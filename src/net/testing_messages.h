@@ -88,6 +88,7 @@ inline std::vector<TestingMessage> testing_messages() {
       {"snapshot_chunk", testing_note(SnapshotChunk{54, 1, 1u << 20, base::crc32c(*chunk), chunk})},
       {"snapshot_done", testing_note(SnapshotDone{55})},
       {"take_over_request", testing_note(TakeOverRequest{})},
+      {"sentinel_hosts", testing_note(SentinelHosts{{"10.0.0.9", "fe80::1"}})},
   };
 }
 
@@ -195,6 +196,11 @@ inline std::string text_of(const NoteBody& body) {
       return base::format("SnapshotDone {}", b.snapshot_id);
     }
     std::string operator()(const TakeOverRequest&) const { return "TakeOverRequest"; }
+    std::string operator()(const SentinelHosts& b) const {
+      std::string text = "SentinelHosts";
+      for (const std::string& host : b.hosts) text += " " + host;
+      return text;
+    }
   };
   return std::visit(Visitor{}, body);
 }

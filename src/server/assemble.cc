@@ -138,8 +138,12 @@ void Node::join_links() {
   const auto tell_sessions = [this] {
     for (const auto& host : clients_.hosts) host->on_leader_changed();
   };
-  peer_desk_ = std::make_unique<PeerDesk>(PeerDesk::Hands{
-      *replica_, *links_, directory_, identity_, kGroup, stored.cluster_uid, tell_sessions});
+  peer_desk_ = std::make_unique<PeerDesk>(PeerDesk::Hands{*replica_, *links_, directory_,
+                                                          sentinel_hosts_, identity_, kGroup,
+                                                          stored.cluster_uid, tell_sessions});
+  sentinel_hosts_.set_announce([this](const std::string& host) {
+    engine_.loops[0]->post([this, host] { peer_desk_->tell_sentinel_host(host); });
+  });
   engine_.loops[0]->post([this, peers = std::move(peers)]() mutable {
     links_->set_receiver(peer_desk_.get());
     links_->set_peers(std::move(peers));
@@ -270,7 +274,7 @@ void Node::make_sessions() {
   clients_.services = std::make_unique<Services>(Services{
       clock_, random_, config_, *table_, clients_.registry, clients_.counters, *clients_.memory,
       *clients_.bodies, *clients_.slow_log, clients_.write_shares, *replica_, *storage_.machine,
-      *storage_.log, identity_, directory_, events_.request_shutdown});
+      *storage_.log, identity_, directory_, sentinel_hosts_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,

@@ -27,6 +27,7 @@
 #include "server/founders.h"
 #include "server/http_server.h"
 #include "server/peer_desk.h"
+#include "server/sentinel_hosts.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -111,6 +112,7 @@ class Node {
   env::PosixDisk disk_;
   Identity identity_;
   Directory directory_;
+  SentinelHosts sentinel_hosts_;
   std::unique_ptr<const command::Table> table_;
   Engine engine_;
   Storage storage_;

@@ -10,6 +10,9 @@ void PeerDesk::on_message(net::PeerMessage message) {
   const auto& note = std::get<net::PeerNote>(message);
   hands_.replica.on_note(note.from, note.body);
   if (const auto* news = std::get_if<net::NodeNews>(&note.body)) on_news(note.from, *news);
+  if (const auto* known = std::get_if<net::SentinelHosts>(&note.body)) {
+    for (const std::string& host : known->hosts) hands_.sentinel_hosts.add(host);
+  }
   if (std::holds_alternative<net::TakeOverRequest>(note.body)) {
     hands_.replica.transfer(
         {.to = note.from, .timeout_ms = hands_.replica.election_timeout_ms(), .done = {}});
@@ -27,8 +30,21 @@ void PeerDesk::on_peer_connected(base::NodeId peer) {
   news.name = hands_.identity.name;
   news.resp_address = address_text(hands_.identity.resp);
   if (hands_.identity.http.port != 0) news.http_address = address_text(hands_.identity.http);
-  hands_.transport.send(
-      net::PeerNote{hands_.group, hands_.replica.id(), peer, net::NoteBody(std::move(news))});
+  send(peer, std::move(news));
+  // It may have been away when they asked.
+  if (net::SentinelHosts known{hands_.sentinel_hosts.all()}; !known.hosts.empty()) {
+    send(peer, std::move(known));
+  }
+}
+
+void PeerDesk::tell_sentinel_host(const std::string& host) {
+  for (const net::PeerLinkStatus& link : hands_.transport.status()) {
+    send(link.endpoint.id, net::SentinelHosts{{host}});
+  }
+}
+
+void PeerDesk::send(base::NodeId to, net::NoteBody body) {
+  hands_.transport.send(net::PeerNote{hands_.group, hands_.replica.id(), to, std::move(body)});
 }
 
 void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {

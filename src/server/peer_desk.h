@@ -9,6 +9,7 @@
 #include "net/peer_transport.h"
 #include "replica/replica.h"
 #include "server/directory.h"
+#include "server/sentinel_hosts.h"
 #include "server/services.h"
 
 namespace alfheim::server {
@@ -19,6 +20,7 @@ class PeerDesk final : public net::PeerReceiver {
     replica::Replica& replica;
     net::PeerTransport& transport;
     Directory& directory;
+    SentinelHosts& sentinel_hosts;
     const Identity& identity;
     base::GroupId group;
     uint64_t cluster_uid = 0;
@@ -31,8 +33,11 @@ class PeerDesk final : public net::PeerReceiver {
   void on_dropped(base::NodeId) override {}  // raft's heartbeats find it out
   void on_peer_connected(base::NodeId peer) override;
   void on_peer_disconnected(base::NodeId peer) override;
+  // A client here asked SENTINEL, and the other nodes do not know its host yet.
+  void tell_sentinel_host(const std::string& host);
 
  private:
+  void send(base::NodeId to, net::NoteBody body);
   void on_news(base::NodeId from, const net::NodeNews& news);
 
   Hands hands_;

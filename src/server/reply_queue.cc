@@ -90,6 +90,23 @@ void ReplyQueue::fill_run(uint64_t first, base::ByteView bytes, size_t begin,
   }
 }
 
+void ReplyQueue::mute_from(uint64_t number) {
+  ALF_CHECK(number >= first_slot_);
+  ALF_CHECK(number - first_slot_ < slots_.size());
+  for (; number < next_slot(); ++number) {
+    Slot& slot = slots_[number - first_slot_];
+    if (slot.is_muted) continue;
+    slot.is_muted = true;
+    ++muted_count_;
+    const auto reply = held_.find(number);
+    if (reply == held_.end()) continue;
+    const auto* const whole = std::get_if<Whole>(&reply->second);
+    held_bytes_ -=
+        whole != nullptr ? (*whole)->size() : std::get<base::Bytes>(reply->second).size();
+    held_.erase(reply);
+  }
+}
+
 void ReplyQueue::hold(uint64_t slot, base::ByteView reply) {
   held_bytes_ += reply.size();
   ALF_CHECK(held_.emplace(slot, base::Bytes(reply)).second);

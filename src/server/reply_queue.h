@@ -38,6 +38,11 @@ class ReplyQueue {
   // The replies of pending slots that follow each other: the first is bytes[begin, ends[0]).
   void fill_run(uint64_t first, base::ByteView bytes, size_t begin, std::span<const size_t> ends);
 
+  // Of this slot, which waits, and of all behind it nothing is sent.
+  void mute_from(uint64_t slot);
+  // The number that the next slot will have.
+  uint64_t next_slot() const { return first_slot_ + slots_.size(); }
+
   // Nothing waits: a reply may be written straight into output().
   bool is_direct() const { return slots_.empty(); }
   bool has_pending() const { return pending_count_ > 0; }

@@ -172,5 +172,25 @@ TEST(ReplyQueue, AWholeReplyKeepsItsPlace) {
   }
 }
 
+TEST(ReplyQueue, FromAMutedSlotOnNothingIsSent) {
+  ReplyQueue queue;
+  const uint64_t first = queue.add_pending(false);
+  const uint64_t second = queue.add_pending(false);
+  queue.add_ready("three", false);
+  const uint64_t fourth = queue.add_pending(false);
+  EXPECT_EQ(queue.next_slot(), fourth + 1);
+  queue.mute_from(second);
+  EXPECT_EQ(queue.held_bytes(), 0u);
+  queue.fill(fourth, "four");
+  queue.fill(second, "two");
+  EXPECT_TRUE(queue.has_pending());
+  queue.fill(first, "one");
+  EXPECT_EQ(queue.output(), "one");
+  EXPECT_FALSE(queue.has_pending());
+  // Later ones have their own say.
+  queue.add_ready("five", false);
+  EXPECT_EQ(queue.output(), "onefive");
+}
+
 }  // namespace
 }  // namespace alfheim::server

@@ -27,12 +27,13 @@
 
 namespace alfheim::server {
 
-class BodyBudget;    // server/body_budget.h
-class ClientMemory;  // server/client_memory.h
-class Directory;     // server/directory.h: where clients reach the nodes
-class Config;        // server/config.h: options, CONFIG GET/SET
-class SlowLog;       // server/slow_log.h
-class WriteShares;   // server/write_shares.h
+class BodyBudget;     // server/body_budget.h
+class ClientMemory;   // server/client_memory.h
+class Directory;      // server/directory.h: where clients reach the nodes
+class SentinelHosts;  // server/sentinel_hosts.h
+class Config;         // server/config.h: options, CONFIG GET/SET
+class SlowLog;        // server/slow_log.h
+class WriteShares;    // server/write_shares.h
 
 // Counted by sessions, shown by INFO and /metrics.
 struct Counters {
@@ -80,6 +81,7 @@ struct Services {
   const vlog::Log& log;
   const Identity& identity;
   const Directory& directory;
+  SentinelHosts& sentinel_hosts;
   // SHUTDOWN and SIGTERM: stops the node cleanly; any thread.
   std::function<void()> request_shutdown;
 };
@@ -91,6 +93,8 @@ struct SessionState {
   base::DatabaseIndex database;
   bool is_authenticated = true;
   bool is_readonly = false;  // READONLY was sent
+  // What it said it is: a cluster's client follows MOVED, one of SENTINEL does not.
+  enum class Door : uint8_t { kUnknown, kCluster, kSentinel } door = Door::kUnknown;
   bool wants_close = false;  // set by QUIT, CLIENT KILL of itself: after this reply
   enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext } reply_mode = ReplyMode::kOn;
 };

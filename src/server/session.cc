@@ -225,6 +225,10 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
     return refuse("ERR Command not allowed inside a transaction");
   }
   if (needs_leader(*row) && !host_.services().replica.is_serving() && !may_read_here(*row)) {
+    if (is_unsafe_here()) {
+      leave();
+      return true;
+    }
     // As Redis Cluster: also in the place of EXECABORT.
     if (row->name == "exec") end_transaction();
     transaction_.mark_failed();
@@ -255,7 +259,18 @@ void Session::execute_row(const command::Row& row, const command::Arguments& arg
 
 void Session::execute_session(const command::Row& row, const command::Arguments& args,
                               std::span<const base::ByteView> words) {
-  if (execute_transaction(row, args, words) || execute_special(row, args)) return;
+  note_door(row);
+  if (row.name == "multi" || row.name == "watch") {
+    leadership_.gave_block = host_.services().replica.is_serving();
+  }
+  const bool is_watched_exec = row.name == "exec" && transaction_.watch_count() > 0;
+  const uint64_t slot = replies_.next_slot();
+  const size_t pending = writes_pending_;
+  if (execute_transaction(row, args, words)) {
+    if (is_watched_exec && writes_pending_ > pending) leadership_.watched_slot = slot;
+    return;
+  }
+  if (execute_special(row, args)) return;
   const SessionHandler handler = find_session_handler(row.name);
   ALF_CHECK_MSG(handler != nullptr, "a session row without a handler");
   flush_counts();  // INFO counts itself
@@ -365,6 +380,13 @@ void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatc
   }
   counters.error_replies.fetch_add(1, std::memory_order_relaxed);
   forget_block_plan(reply.to.slot);
+  // Another node would take the block without its WATCH, if the client sent it there again.
+  const bool is_redirected = words.starts_with("-MOVED ") || words.starts_with("-CLUSTERDOWN ");
+  const bool is_unsafe = reply.to.slot == leadership_.watched_slot || is_from_sentinel();
+  if (is_redirected && is_unsafe) {
+    replies_.mute_from(reply.to.slot);
+    state_.wants_close = true;
+  }
   fill(reply.to.slot, words);
 }
 

@@ -62,8 +62,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void abort();
   // What stopped the session may be over: looks again.
   void resume();
-  // Another node leads, or none, or this one: who waits for that looks again.
-  void on_leader_changed();
+  // Another node leads, or none, or this one: who waits for that looks again. `is_demoted`: this
+  // one did, and does no more.
+  void on_leader_changed(bool is_demoted);
   void close_after_replies();
   // The host goes: nothing of the node may be touched any more.
   void abandon() {
@@ -181,6 +182,11 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   std::string redirection(const command::Row& row, const command::Arguments& args) const;
   bool waits_for_barrier(std::span<const base::ByteView> words);
   bool is_leader_known();
+  bool is_unsafe_here() const;
+  bool is_from_sentinel() const;
+  bool holds_what_a_leader_gave() const;
+  void leave();
+  void note_door(const command::Row& row);
   void end_stall_by(replica::ReplyKind kind);
   base::Stamp read_clock();
 
@@ -276,6 +282,8 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     uint64_t asked_bytes = 0;   // received when the last barrier was asked for
     uint64_t passed_bytes = 0;  // requests that end here, or before, may be read
     bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
+    bool gave_block = false;    // MULTI or WATCH was taken while this node led
+    uint64_t watched_slot = 0;  // of the last EXEC that was proposed with its WATCH
   } leadership_;
   // Blocks and long writes that have no reply yet: what they hold elsewhere counts here. By slot.
   struct {

@@ -127,8 +127,10 @@ void SessionHost::wake(uint64_t id) {
 
 void SessionHost::on_leader_changed() {
   hands_.loop.post([this] {
+    const bool is_serving = hands_.services.replica.is_serving();
+    const bool is_demoted = std::exchange(was_serving_, is_serving) && !is_serving;
     for (const uint64_t id : session_ids()) {
-      if (Session* session = find(id)) session->on_leader_changed();
+      if (Session* session = find(id)) session->on_leader_changed(is_demoted);
     }
   });
 }
@@ -339,7 +341,7 @@ void SessionHost::check_session(Session& session, uint64_t now_ms) {
   if (session.is_closed()) return;
   Services& services = hands_.services;
   session.check_output_limit();
-  session.on_leader_changed();  // it may have waited long enough for one
+  session.on_leader_changed(false);  // it may have waited long enough for one
   session.note_memory();
   const uint64_t idle_ms = now_ms - std::min(now_ms, session.active_ms());
   const uint64_t timeout_s = services.config.timeout_s();

@@ -160,6 +160,7 @@ class SessionHost {
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;
   bool is_relief_set_ = false;
+  bool was_serving_ = false;  // as of the last change of leadership
   bool is_draining_ = false;
 };
 

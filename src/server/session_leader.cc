@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/slot.h"
 #include "server/directory.h"
+#include "server/sentinel_hosts.h"
 #include "server/session.h"
 #include "server/session_host.h"
 
@@ -95,7 +96,39 @@ void Session::end_stall_by(replica::ReplyKind kind) {
   stalled_->has_ticked = false;
 }
 
-void Session::on_leader_changed() {
+// What this connection said it is, by what it asks for.
+void Session::note_door(const command::Row& row) {
+  using Door = SessionState::Door;
+  const bool is_cluster = row.name.starts_with("cluster|") || row.name == "readonly" ||
+                          row.name == "readwrite" || row.name == "asking";
+  if (is_cluster) state_.door = Door::kCluster;
+  if (!row.name.starts_with("sentinel|")) return;
+  state_.door = Door::kSentinel;
+  host_.services().sentinel_hosts.add_asker(state_.info->peer.host);
+}
+
+bool Session::is_from_sentinel() const {
+  return state_.door == SessionState::Door::kUnknown &&
+         host_.services().sentinel_hosts.contains(state_.info->peer.host);
+}
+
+bool Session::holds_what_a_leader_gave() const {
+  return leadership_.gave_block && (transaction_.is_open() || transaction_.watch_count() > 0);
+}
+
+// On a node that does not lead (docs/decisions/013-connections-over-a-demotion.md).
+bool Session::is_unsafe_here() const { return holds_what_a_leader_gave() || is_from_sentinel(); }
+
+// What is owed is answered; what waits to be executed is not, and then the connection closes.
+void Session::leave() {
+  if (stalled_ && stalled_->request) stalled_.reset();
+  state_.wants_close = true;
+  resume();
+}
+
+void Session::on_leader_changed(bool is_demoted) {
+  const bool is_wanted = stream_ != Stream::kClosed && !state_.wants_close;
+  if (is_demoted && is_wanted && is_unsafe_here()) return leave();
   if (host_.services().replica.is_ready()) leadership_.is_wait_over = false;
   if (stalled_ && stalled_->reason == Stall::kLeader) resume();
 }

@@ -24,6 +24,7 @@
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/directory.h"
+#include "server/sentinel_hosts.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
@@ -55,6 +56,7 @@ struct TestSetup {
   Options options = {};
   bool has_data_commands = false;                                    // or session commands only
   std::shared_ptr<TestDisks> disks = std::make_shared<TestDisks>();  // shared by its lives
+  std::vector<raft::Member> founders = {};                           // none: this node alone
   bool expects_trouble = false;  // or each line of trouble fails the test
   uint32_t cold_per_1000 = 0;    // reads of the store that would have to wait for the disk
   sim::SimExecutor::Options executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = 0};
@@ -93,7 +95,7 @@ class TestNode {
     services_ = std::make_unique<Services>(
         Services{clock_, random_, config_, *table_, registry_, counters_, memory_, bodies_,
                  slow_log_, write_shares_, *replica_, *machine_, *log_, identity_, directory_,
-                 [this] { ++shutdown_count; }});
+                 sentinel_hosts_, [this] { ++shutdown_count; }});
     registry_.set_closer([this](uint32_t, uint64_t id) {
       closed_ids.push_back(id);
       host_->close_client(id);
@@ -151,6 +153,8 @@ class TestNode {
 
   Services& services() { return *services_; }
   SessionHost& host() { return *host_; }
+  replica::Replica& replica() { return *replica_; }
+  Directory& directory() { return directory_; }
   BodyBudget& bodies() { return bodies_; }
   ClientMemory& memory() { return memory_; }
   WatchTable& watches() { return watches_; }
@@ -241,10 +245,17 @@ class TestNode {
          .keeper = *keeper_,
          .router = router_},
         {.id = {1},
+         .founders = setup_.founders,
          .payload = {config_.startup().storage.value_threshold_bytes, config_.bulk_bytes_max()},
          .applier = {},
          .disk = {.path = "/", .reserve_bytes = config_.startup().storage.disk_reserve_bytes}},
         {.on_serving = [] {},
+         .on_leader_changed =
+             [this] {
+               if (host_ != nullptr) host_->on_leader_changed();
+             },
+         .redirect = [this](base::NodeId leader,
+                            uint32_t slot) { return directory_.redirection(leader, slot); },
          .on_fatal = [](base::Error error) { ADD_FAILURE() << error.message; },
          .on_state_hash = [](std::shared_ptr<index::View>, replica::ReplyTo) {},
          .on_progress = {},
@@ -259,6 +270,7 @@ class TestNode {
   Counters counters_;
   Identity identity_;
   Directory directory_;
+  SentinelHosts sentinel_hosts_;
   WatchTable watches_;
   ClientMemory memory_{config_};
   BodyBudget bodies_{setup_.options.client.request_memory_bytes};

@@ -1,0 +1,188 @@
+// Sessions of a node that leads, and then does no more. It is one of three voters, and the test
+// speaks for the other two.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "server/session_testing.h"
+
+namespace alfheim::server {
+namespace {
+
+constexpr base::NodeId kFriend{2};
+constexpr base::NodeId kRival{3};
+constexpr char kMoved[] = "-MOVED 7629 10.0.0.3:6379\r\n";  // of the key "a" is 15495, of "k" 7629
+
+TestSetup setup_of_three() {
+  TestSetup setup{.has_data_commands = true};
+  for (const uint64_t id : {1, 2, 3}) {
+    raft::Member& member = setup.founders.emplace_back();
+    member.id = base::NodeId{id};
+    member.name = "n" + std::to_string(id);
+    member.address = "10.0.0." + std::to_string(id) + ":7379";
+  }
+  return setup;
+}
+
+class SessionLeader : public testing::Test {
+ protected:
+  SessionLeader() : node(setup_of_three()) {
+    for (const uint64_t id : {2, 3}) {
+      node.directory().put(base::NodeId{id},
+                           {.name = "n" + std::to_string(id),
+                            .node_id = std::string(40, static_cast<char>('0' + id)),
+                            .resp = {"10.0.0." + std::to_string(id), 6379},
+                            .raft = {}});
+    }
+    node.replica().start();
+    lead();
+  }
+
+  raft::NodeStatus status() {
+    node.run_for_ms(100);  // it is told at each tick
+    return node.replica().status_snapshot().raft;
+  }
+  void step(base::NodeId from, raft::Body body) {
+    node.replica().step(raft::Message{{1}, from, {1}, term_, std::move(body)});
+    node.settle();
+  }
+  void acknowledge() { step(kFriend, raft::AppendResponse{.match = status().last}); }
+  void confirm_reads() {
+    for (uint64_t round = 1; round <= 9; ++round) step(kFriend, raft::HeartbeatResponse{round});
+  }
+  void lead() {
+    while (status().soft_state.role != raft::RoleKind::kPreCandidate) continue;
+    term_ = status().soft_state.term.next();
+    step(kFriend, raft::VoteResponse{.is_pre_vote = true, .is_granted = true});
+    step(kFriend, raft::VoteResponse{.is_pre_vote = false, .is_granted = true});
+    acknowledge();
+    ASSERT_TRUE(node.replica().is_serving());
+  }
+  // Node 3 leads, and has all that this node has.
+  void lose_leadership() {
+    const raft::NodeStatus before = status();
+    const base::Term old_term = term_;
+    term_ = term_.next();
+    raft::Entry noop{.index = before.last.next(),
+                     .term = term_,
+                     .kind = raft::EntryKind::kNoop,
+                     .stamp = {},
+                     .seed = 0,
+                     .payload = nullptr};
+    step(kRival, raft::Append{.previous = before.last,
+                              .previous_term = old_term,
+                              .last = noop.index,
+                              .commit = noop.index,
+                              .entries = {noop}});
+    ASSERT_FALSE(node.replica().is_serving());
+    ASSERT_EQ(node.replica().leader(), kRival);
+  }
+  // From here on nothing is proposed: the friend is to lead, and does not take it.
+  void begin_to_hand_over() {
+    node.replica().transfer({.to = kFriend, .done = {}});
+    node.settle();
+    ASSERT_EQ(node.replica().hand_over_phase(), replica::HandOverPhase::kUnderWay);
+  }
+
+  TestNode node;
+
+ private:
+  base::Term term_;
+};
+
+TEST_F(SessionLeader, WhoFollowsMovedKeepsItsConnection) {
+  TestClient unknown(node);
+  TestClient cluster(node);
+  EXPECT_NE(cluster.call({"CLUSTER", "SLOTS"}), "");
+  lose_leadership();
+  EXPECT_EQ(unknown.call({"SET", "k", "v"}), kMoved);
+  EXPECT_EQ(cluster.call({"SET", "k", "v"}), kMoved);
+  EXPECT_FALSE(unknown.is_closed());
+  EXPECT_FALSE(cluster.is_closed());
+}
+
+TEST_F(SessionLeader, WhatWasQueuedOrWatchedUnderThisLeaderClosesItsConnection) {
+  TestClient queued(node);
+  EXPECT_EQ(queued.pipeline({{"MULTI"}, {"SET", "k", "v"}}), "+OK\r\n+QUEUED\r\n");
+  TestClient watching(node);
+  EXPECT_EQ(watching.call({"WATCH", "k"}), "");
+  confirm_reads();
+  EXPECT_EQ(watching.call({"PING"}), "+OK\r\n+PONG\r\n");
+  TestClient done(node);
+  EXPECT_EQ(done.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"DISCARD"}}),
+            "+OK\r\n+QUEUED\r\n+OK\r\n");
+  lose_leadership();
+  EXPECT_TRUE(queued.is_closed());
+  EXPECT_EQ(queued.connection().take(), "");
+  EXPECT_TRUE(watching.is_closed());
+  EXPECT_FALSE(done.is_closed());
+}
+
+// As in Redis Cluster: a pipeline that came to the wrong node is sent to the right one as a whole.
+TEST_F(SessionLeader, ABlockThatBeginsOnAFollowerIsSentElsewhere) {
+  lose_leadership();
+  TestClient client(node);
+  EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"EXEC"}}),
+            "+OK\r\n" + std::string(kMoved) + "-MOVED 0 10.0.0.3:6379\r\n");
+  EXPECT_FALSE(client.is_closed());
+}
+
+TEST_F(SessionLeader, WhoCameThroughSentinelIsClosedAndNotSentElsewhere) {
+  TestClient sentinel(node);
+  EXPECT_EQ(sentinel.call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"}),
+            "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n");
+  TestClient worker(node);
+  EXPECT_EQ(worker.call({"PING"}), "+PONG\r\n");
+  TestClient cluster(node);
+  EXPECT_NE(cluster.call({"CLUSTER", "SLOTS"}), "");
+  lose_leadership();
+  EXPECT_TRUE(worker.is_closed());
+  EXPECT_FALSE(cluster.is_closed());
+  EXPECT_EQ(sentinel.call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"}),
+            "*2\r\n$8\r\n10.0.0.3\r\n$4\r\n6379\r\n");
+  // Late: it asked before, and connects when the master is none any more.
+  TestClient late(node);
+  EXPECT_EQ(late.call({"PING"}), "+PONG\r\n");
+  EXPECT_EQ(late.call({"SET", "k", "v"}), "");
+  EXPECT_TRUE(late.is_closed());
+}
+
+TEST_F(SessionLeader, WhatIsOwedIsAnsweredBeforeTheConnectionCloses) {
+  TestClient sentinel(node);
+  EXPECT_NE(sentinel.call({"SENTINEL", "MYID"}), "");
+  TestClient worker(node);
+  EXPECT_EQ(worker.call({"SET", "k", "v"}), "");  // proposed; nobody has acknowledged it
+  begin_to_hand_over();
+  EXPECT_EQ(worker.call({"SET", "k", "w"}), "");  // not proposed
+  EXPECT_EQ(worker.call({"PING"}), "");
+  TestClient other(node);
+  EXPECT_NE(other.call({"CLUSTER", "SLOTS"}), "");
+  EXPECT_EQ(other.call({"SET", "k", "x"}), "");
+  lose_leadership();
+  EXPECT_EQ(worker.connection().take(), "+OK\r\n");
+  EXPECT_TRUE(worker.is_closed());
+  EXPECT_EQ(other.connection().take(), kMoved);
+  EXPECT_FALSE(other.is_closed());
+}
+
+// Sent again elsewhere the block would go without its WATCH.
+TEST_F(SessionLeader, AWatchedBlockIsNotSentElsewhere) {
+  TestClient client(node);
+  EXPECT_EQ(client.call({"WATCH", "k"}), "");
+  confirm_reads();
+  EXPECT_EQ(client.connection().take(), "+OK\r\n");
+  begin_to_hand_over();
+  EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"EXEC"}}), "+OK\r\n+QUEUED\r\n");
+  TestClient plain(node);
+  EXPECT_EQ(plain.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"EXEC"}}), "+OK\r\n+QUEUED\r\n");
+  lose_leadership();
+  EXPECT_EQ(client.connection().take(), "");
+  EXPECT_TRUE(client.is_closed());
+  EXPECT_EQ(plain.connection().take(), "-MOVED 0 10.0.0.3:6379\r\n");
+  EXPECT_FALSE(plain.is_closed());
+}
+
+}  // namespace
+}  // namespace alfheim::server
