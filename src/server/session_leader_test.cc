@@ -26,9 +26,9 @@ TestSetup setup_of_three() {
   return setup;
 }
 
-class SessionLeader : public testing::Test {
+class SessionLeaderTest : public testing::Test {
  protected:
-  SessionLeader() : node(setup_of_three()) {
+  SessionLeaderTest() : node(setup_of_three()) {
     for (const uint64_t id : {2, 3}) {
       node.directory().put(base::NodeId{id},
                            {.name = "n" + std::to_string(id),
@@ -54,7 +54,7 @@ class SessionLeader : public testing::Test {
   }
   void lead() {
     while (status().soft_state.role != raft::RoleKind::kPreCandidate) continue;
-    term_ = status().soft_state.term.next();
+    term_ = base::Term{status().soft_state.term.value + 1};
     step(kFriend, raft::VoteResponse{.is_pre_vote = true, .is_granted = true});
     step(kFriend, raft::VoteResponse{.is_pre_vote = false, .is_granted = true});
     acknowledge();
@@ -64,7 +64,7 @@ class SessionLeader : public testing::Test {
   void lose_leadership() {
     const raft::NodeStatus before = status();
     const base::Term old_term = term_;
-    term_ = term_.next();
+    ++term_.value;
     raft::Entry noop{.index = before.last.next(),
                      .term = term_,
                      .kind = raft::EntryKind::kNoop,
@@ -81,9 +81,9 @@ class SessionLeader : public testing::Test {
   }
   // From here on nothing is proposed: the friend is to lead, and does not take it.
   void begin_to_hand_over() {
-    node.replica().transfer({.to = kFriend, .done = {}});
-    node.settle();
-    ASSERT_EQ(node.replica().hand_over_phase(), replica::HandOverPhase::kUnderWay);
+    node.replica().transfer({.to = kFriend, .timeout_ms = 1, .goes_unready = true, .done = {}});
+    node.run_for_ms(100);
+    ASSERT_GE(node.replica().hand_over_phase(), replica::HandOverPhase::kEnding);
   }
 
   TestNode node;
@@ -92,7 +92,7 @@ class SessionLeader : public testing::Test {
   base::Term term_;
 };
 
-TEST_F(SessionLeader, WhoFollowsMovedKeepsItsConnection) {
+TEST_F(SessionLeaderTest, WhoFollowsMovedKeepsItsConnection) {
   TestClient unknown(node);
   TestClient cluster(node);
   EXPECT_NE(cluster.call({"CLUSTER", "SLOTS"}), "");
@@ -103,7 +103,7 @@ TEST_F(SessionLeader, WhoFollowsMovedKeepsItsConnection) {
   EXPECT_FALSE(cluster.is_closed());
 }
 
-TEST_F(SessionLeader, WhatWasQueuedOrWatchedUnderThisLeaderClosesItsConnection) {
+TEST_F(SessionLeaderTest, WhatWasQueuedOrWatchedUnderThisLeaderClosesItsConnection) {
   TestClient queued(node);
   EXPECT_EQ(queued.pipeline({{"MULTI"}, {"SET", "k", "v"}}), "+OK\r\n+QUEUED\r\n");
   TestClient watching(node);
@@ -121,7 +121,7 @@ TEST_F(SessionLeader, WhatWasQueuedOrWatchedUnderThisLeaderClosesItsConnection) 
 }
 
 // As in Redis Cluster: a pipeline that came to the wrong node is sent to the right one as a whole.
-TEST_F(SessionLeader, ABlockThatBeginsOnAFollowerIsSentElsewhere) {
+TEST_F(SessionLeaderTest, ABlockThatBeginsOnAFollowerIsSentElsewhere) {
   lose_leadership();
   TestClient client(node);
   EXPECT_EQ(client.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"EXEC"}}),
@@ -129,7 +129,7 @@ TEST_F(SessionLeader, ABlockThatBeginsOnAFollowerIsSentElsewhere) {
   EXPECT_FALSE(client.is_closed());
 }
 
-TEST_F(SessionLeader, WhoCameThroughSentinelIsClosedAndNotSentElsewhere) {
+TEST_F(SessionLeaderTest, WhoCameThroughSentinelIsClosedAndNotSentElsewhere) {
   TestClient sentinel(node);
   EXPECT_EQ(sentinel.call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"}),
             "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n");
@@ -149,7 +149,7 @@ TEST_F(SessionLeader, WhoCameThroughSentinelIsClosedAndNotSentElsewhere) {
   EXPECT_TRUE(late.is_closed());
 }
 
-TEST_F(SessionLeader, WhatIsOwedIsAnsweredBeforeTheConnectionCloses) {
+TEST_F(SessionLeaderTest, WhatIsOwedIsAnsweredBeforeTheConnectionCloses) {
   TestClient sentinel(node);
   EXPECT_NE(sentinel.call({"SENTINEL", "MYID"}), "");
   TestClient worker(node);
@@ -168,7 +168,7 @@ TEST_F(SessionLeader, WhatIsOwedIsAnsweredBeforeTheConnectionCloses) {
 }
 
 // Sent again elsewhere the block would go without its WATCH.
-TEST_F(SessionLeader, AWatchedBlockIsNotSentElsewhere) {
+TEST_F(SessionLeaderTest, AWatchedBlockIsNotSentElsewhere) {
   TestClient client(node);
   EXPECT_EQ(client.call({"WATCH", "k"}), "");
   confirm_reads();
