@@ -78,6 +78,9 @@ class Listener {
 
 struct ConnectOptions {
   uint32_t timeout_ms = 1000;  // until the peer's system has answered
+  // How long what was sent may stay unacknowledged by the peer's system, or find no room there,
+  // before the connection is given up; 0: as the network's own options say.
+  uint32_t unacknowledged_ms_max = 0;
 };
 // Told on the strand how it ended, once and never from within connect(). A connection: makes its
 // handler, as an AcceptHandler does. An Error (kInvalidArgument: not an address; kUnavailable:

@@ -127,6 +127,8 @@ void LinkHub::on_lane_open(LinkLane& lane) {
 void LinkHub::on_lane_down(LinkLane& lane) {
   Peer& peer = peers_.at(lane.peer().id);
   if (std::exchange(peer.is_connected, false)) host_.tell_connected(lane.peer().id, false);
+  // Where a heartbeat does not come through, megabytes do not either.
+  if (&lane == peer.urgent.get()) peer.bulk->renew();
 }
 
 void LinkHub::on_lane_trouble(LinkLane& lane, const std::string& words, const Refuse* refuse) {

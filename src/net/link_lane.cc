@@ -76,6 +76,12 @@ void LinkLane::stop() {
   leave_connection();
 }
 
+void LinkLane::renew() {
+  if (!is_open()) return;
+  leave_connection();
+  wait(false);
+}
+
 // Lane and handler hold each other; the connection, which would say the last word, is gone.
 void LinkLane::abandon() {
   state_ = State::kStopped;
@@ -90,7 +96,10 @@ void LinkLane::hurry() {
 
 void LinkLane::dial() {
   state_ = State::kDialling;
-  hands_.network.connect(peer_.address, hands_.io, {.timeout_ms = options_.connect_timeout_ms},
+  env::ConnectOptions how;
+  how.timeout_ms = options_.connect_timeout_ms;
+  if (lane_ == Lane::kUrgent) how.unacknowledged_ms_max = options_.unacknowledged_ms_max;
+  hands_.network.connect(peer_.address, hands_.io, how,
                          [self = shared_from_this()](base::Result<env::Connection*> connection) {
                            return self->on_dialled(std::move(connection));
                          });

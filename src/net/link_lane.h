@@ -40,6 +40,8 @@ class LinkLane final : public std::enable_shared_from_this<LinkLane> {
   void abandon();
   // The peer was just heard: no more waiting.
   void hurry();
+  // An open connection is given up, in silence, and made anew.
+  void renew();
   // False: dropped, for it is not open, or too much waits.
   bool send(const PeerMessage& message);
 

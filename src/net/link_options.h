@@ -36,9 +36,13 @@ struct LinkOptions {
 
   uint32_t connect_timeout_ms = 1000;
   uint32_t handshake_timeout_ms = 3000;
+  // Of the urgent lane, which always has something to say. The kernel waits twice as long after
+  // each attempt, so without it a link stays silent after a partition for as long as that lasted.
+  // The bulk lane has none of its own, for a receiver may let it wait: it goes with the urgent one.
+  uint32_t unacknowledged_ms_max = 1500;
   // Tried again after min, then twice as long, up to max; each between half of it and all of it.
   uint32_t back_off_ms_min = 50;
-  uint32_t back_off_ms_max = 2000;
+  uint32_t back_off_ms_max = 1000;
   uint32_t refused_back_off_ms = 5000;  // who was refused tries on, more slowly
   // A connection that lasted so long makes the next wait short again.
   uint32_t stable_ms = 2000;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "net/links_testing.h"
 #include "net/testing_messages.h"
 #include "net/testing_socket.h"
@@ -284,6 +286,28 @@ TEST(Links, TheNewerConnectionOfALaneCounts) {
   EXPECT_EQ(older.receive_all(), "");
   newer.send(joined(testing_messages()[0].message, link_seed(0xa1f)));
   EXPECT_TRUE(node.heard.next().has_value());
+}
+
+// The kernel gives the urgent lane up; the bulk lane may have megabytes in one that never ends.
+TEST(Links, TheBulkLaneIsMadeAnewWithTheUrgentOne) {
+  std::atomic<int> bulk_count = 0;
+  TestNode a({.id = 1});
+  TestNode b({.id = 2, .judge = [&](const Hello& hello) {
+                if (hello.lane == Lane::kBulk) ++bulk_count;
+                return base::ok();
+              }});
+  a.run();
+  b.run();
+  a.set_peers({b.endpoint});
+  ASSERT_TRUE(a.heard.wait_for_event("+2"));
+  EXPECT_EQ(bulk_count, 1);
+  RawPeer usurper(b.endpoint.address.port);
+  Hello hello = hello_to(b, 1);
+  hello.lane = Lane::kUrgent;
+  usurper.send(encode_handshake(hello));
+  ASSERT_TRUE(a.heard.wait_until([&] { return a.heard.events.size() == 3; }));
+  EXPECT_EQ(a.heard.events_now().back(), "+2");
+  EXPECT_EQ(bulk_count, 2);
 }
 
 // 256 MiB in Appends of 1 MiB to a peer, and a heartbeat every 5 ms meanwhile.

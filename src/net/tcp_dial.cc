@@ -67,8 +67,12 @@ void TcpDial::connect(Endpoints endpoints) {
 void TcpDial::on_connected() {
   loop_.cancel(timer_);
   connection_count_->fetch_add(1);
+  Patience patience = patience_;
+  if (options_.unacknowledged_ms_max > 0) {
+    patience.unacknowledged_ms_max = options_.unacknowledged_ms_max;
+  }
   auto connection = std::make_shared<TcpConnection>(
-      loop_, std::move(socket_), patience_, [count = connection_count_] { count->fetch_sub(1); });
+      loop_, std::move(socket_), patience, [count = connection_count_] { count->fetch_sub(1); });
   std::shared_ptr<env::ConnectionHandler> handler =
       std::exchange(done_, nullptr)(base::Result<env::Connection*>(connection.get()));
   if (handler == nullptr) {

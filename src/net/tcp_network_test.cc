@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -399,17 +401,17 @@ class Caller final : public env::ConnectionHandler {
 // What became of it: empty, or the words.
 std::string dial(TcpNetwork& network, Loop& loop, const env::PeerAddress& address,
                  const std::shared_ptr<Caller>& caller,
-                 std::function<void(env::Connection&)> on_connected = nullptr) {
+                 std::function<void(env::Connection&)> on_connected = nullptr,
+                 env::ConnectOptions options = {.timeout_ms = 5000}) {
   std::promise<std::string> done;
-  network.connect(address, loop, {.timeout_ms = 5000},
-                  [&, caller](base::Result<env::Connection*> connection) {
-                    EXPECT_TRUE(loop.is_current());
-                    std::shared_ptr<env::ConnectionHandler> handler;
-                    if (connection.is_ok()) handler = caller;
-                    if (connection.is_ok() && on_connected) on_connected(**connection);
-                    done.set_value(connection.is_ok() ? "" : connection.error().message);
-                    return handler;
-                  });
+  network.connect(address, loop, options, [&, caller](base::Result<env::Connection*> connection) {
+    EXPECT_TRUE(loop.is_current());
+    std::shared_ptr<env::ConnectionHandler> handler;
+    if (connection.is_ok()) handler = caller;
+    if (connection.is_ok() && on_connected) on_connected(**connection);
+    done.set_value(connection.is_ok() ? "" : connection.error().message);
+    return handler;
+  });
   return done.get_future().get();
 }
 
@@ -432,6 +434,21 @@ TEST_F(TcpNetworkTest, WhatIsDialledSpeaksOnTheLoopThatWasNamed) {
   EXPECT_TRUE(received == "a" + *shared + "bc" + *shared);
   while (shared.use_count() > 1) std::this_thread::yield();
   EXPECT_EQ(network_->connection_count(), 2u);  // both of its ends
+}
+
+TEST_F(TcpNetworkTest, WhoeverDialsSaysHowLongThePeerMaySayNothing) {
+  int found_ms = 0;
+  const auto ask = [&](env::Connection& connection) {
+    socklen_t size = sizeof(found_ms);
+    const int descriptor = connection.file_descriptor();
+    EXPECT_EQ(::getsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &found_ms, &size), 0);
+  };
+  const env::PeerAddress address{"127.0.0.1", port_};
+  EXPECT_EQ(dial(*network_, *loops_[0], address, std::make_shared<Caller>(), ask), "");
+  EXPECT_EQ(found_ms, 0);
+  env::ConnectOptions options{.timeout_ms = 5000, .unacknowledged_ms_max = 1234};
+  EXPECT_EQ(dial(*network_, *loops_[0], address, std::make_shared<Caller>(), ask, options), "");
+  EXPECT_EQ(found_ms, 1234);
 }
 
 TEST_F(TcpNetworkTest, WhereNobodyListensTheWordsSaySo) {
