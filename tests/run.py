@@ -31,7 +31,7 @@ SUITES = {
     "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
     "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
     "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
-    "real.cluster": ("real/cluster_test.py", [], [], 150, 900),
+    "real.cluster": ("real/cluster_test.py", [], [], 150, 7200),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }

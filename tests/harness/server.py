@@ -49,15 +49,18 @@ class Server:
     """Start, kill -9 and start again on the same directory.
 
     `durable=False` is the reference of the differential suite: Redis with nothing on disk. What the
-    server prints is kept in `log_directory`, where its own directory has no room for it.
+    server prints is kept in `log_directory`, where its own directory has no room for it. `place`: a
+    harness.wire.Host that it runs in, instead of on loopback.
     """
 
-    def __init__(self, program, directory, durable=True, extra=(), log_directory=None, ports=None):
+    def __init__(self, program, directory, durable=True, extra=(), log_directory=None, ports=None, place=None):
         self.program = program
         self.directory = directory
         self.log_directory = log_directory or directory
         self.durable = durable
         self.extra = list(extra)
+        self.place = place
+        self.host = place.address if place else "127.0.0.1"
         self.process = None
         self.ports = ports  # of a member of a cluster, whose others know them; else new ones at each start
         self.port = self.raft_port = self.http_port = None
@@ -74,9 +77,11 @@ class Server:
             keep = ["--appendonly", "yes", "--appendfsync", "always"] if self.durable else ["--appendonly", "no"]
             return [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                     "--dir", self.directory, "--daemonize", "no"] + keep + self.extra
-        return [self.program, "--dir", os.path.join(self.directory, "data"),
-                "--resp-addr", f"127.0.0.1:{self.port}", "--raft-addr", f"127.0.0.1:{self.raft_port}",
-                "--http-addr", f"127.0.0.1:{self.http_port}"] + self.extra
+        raft_host = self.place.raft_address if self.place else self.host
+        prefix = self.place.prefix if self.place else []
+        return prefix + [self.program, "--dir", os.path.join(self.directory, "data"),
+                         "--resp-addr", f"{self.host}:{self.port}", "--raft-addr", f"{raft_host}:{self.raft_port}",
+                         "--http-addr", f"{self.host}:{self.http_port}"] + self.extra
 
     def spawn(self):
         """Starts the process without waiting until it serves."""
@@ -155,7 +160,7 @@ class Server:
         return self.exit_status
 
     def connect(self, protocol=2, timeout=30.0):
-        return resp.Connection(self.port, protocol=protocol, timeout=timeout)
+        return resp.Connection(self.port, host=self.host, protocol=protocol, timeout=timeout)
 
     def memory_kib(self, field="RssAnon"):
         with open(f"/proc/{self.pid}/status") as status:

@@ -54,11 +54,11 @@ def is_oom(reply):
 
 
 class Disk:
-    def __init__(self, directory):
+    def __init__(self, directory, mib=DISK_MIB):
         self.directory = directory
         self.ballast = os.path.join(directory, "ballast")
         os.makedirs(directory, exist_ok=True)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", directory],
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "none", directory],
                                  stderr=subprocess.PIPE, text=True, check=False)
         check(mounted.returncode == 0, f"mount a tmpfs on {directory}: {mounted.stderr.strip()}")
 

@@ -1,0 +1,275 @@
+"""cluster_faults: what is done to a group of nodes while clients work on it, by name.
+
+A fault begins, holds for a while and ends. Where a majority of the nodes is left that reach each
+other, the group must take writes again while the fault holds: each says from when. Whether what is
+answered meanwhile is true is judged by cluster_load.
+"""
+
+import os
+import signal
+import time
+
+from cluster_load import ANSWER_SECONDS
+from full_disk_test import Disk
+from harness.suite import Failure, check, poll
+
+
+GAP_SECONDS_MAX = 5.0  # without an acknowledged write; on a machine that others use, too
+SLOW_MS, SLOW_LOSS = 200, 0.02  # each way
+FILLER_BYTES = 64 << 10
+CATCH_UP_SECONDS = 60.0
+
+
+class Faults:
+    """`hold_seconds`: (min, max) that a fault lasts."""
+
+    def __init__(self, cluster, wires, load, rng, hold_seconds, retain_bytes):
+        self.cluster = cluster
+        self.wires = wires
+        self.load = load
+        self.rng = rng
+        self.hold_seconds = hold_seconds
+        self.retain_bytes = retain_bytes
+        self.counts = {}
+        self.gaps = []  # seconds from a fault of the leader to the next acknowledged write
+        self.disk = None  # of the first node, where it is a small one
+
+    def strike(self, name):
+        self.counts[name] = self.counts.get(name, 0) + 1
+        getattr(self, name)()
+        self.load.check_alive()
+
+    def hold(self):
+        time.sleep(self.rng.uniform(*self.hold_seconds))  # how long the fault lasts
+
+    def goes_on(self, since, what, seconds=GAP_SECONDS_MAX):
+        """A write is acknowledged that was not on its way when the fault began."""
+        def after():
+            return self.load.answers_after(since + 0.02)
+        try:
+            first = poll(after, what, seconds, 0.01)[0]
+        except Failure:
+            raise Failure(f"{what}: for {seconds} s no write was acknowledged\n{self.words()}") from None
+        return first - since
+
+    def others_go_on(self, lost, what):
+        """Another leads soon where the leader is lost; its clients first wait for it in vain."""
+        began = time.monotonic()
+        try:
+            self.cluster.leader(GAP_SECONDS_MAX, but=lost)
+        except Failure as failure:
+            raise Failure(f"{what}: {failure}\n{self.words()}") from None
+        if lost is not None:
+            self.gaps.append(time.monotonic() - began)
+        self.goes_on(began, what, ANSWER_SECONDS + GAP_SECONDS_MAX)
+        self.hold()
+        self.goes_on(time.monotonic(), f"{what}, for a while")
+
+    def words(self):
+        """What each node says of the group, for whoever reads a failure."""
+        lines = []
+        for node in self.cluster.nodes:
+            try:
+                info = node.connect(timeout=1.0).command("RAFT", "INFO")
+                pairs = [one.decode() if isinstance(one, bytes) else str(one) for one in info]
+                lines.append(f"{node.name}: " + " ".join(f"{name}={value}" for name, value in zip(pairs[0:30:2], pairs[1:30:2])))
+            except Exception as error:  # pylint: disable=broad-except  # it hangs, or is not there
+                lines.append(f"{node.name}: {error!r}")
+        return "\n".join(lines)
+
+    def pick(self, of):
+        leader = self.cluster.leader()
+        return leader if of == "leader" else self.rng.choice([one for one in self.cluster.nodes if one is not leader])
+
+    # --- processes ---
+
+    def kill_leader(self):
+        leader = self.cluster.leader()
+        leader.kill()
+        self.gaps.append(self.goes_on(time.monotonic(), "after kill -9 of the leader"))
+        leader.start()
+
+    def kill_follower(self):
+        follower = self.pick("follower")
+        follower.kill()
+        self.goes_on(time.monotonic(), "after kill -9 of a follower")
+        self.hold()
+        follower.start()
+
+    def kill_all(self):
+        self.cluster.kill()
+        for node in self.rng.sample(self.cluster.nodes, len(self.cluster.nodes)):
+            node.start()
+        self.goes_on(time.monotonic(), "after kill -9 of all", 15.0)
+
+    def hang(self, of):
+        node = self.pick(of)
+        os.kill(node.pid, signal.SIGSTOP)
+        try:
+            self.others_go_on(node if of == "leader" else None, f"with a {of} that is stopped")
+        finally:
+            os.kill(node.pid, signal.SIGCONT)
+
+    def hang_leader(self):
+        self.hang("leader")
+
+    def hang_follower(self):
+        self.hang("follower")
+
+    # --- the network between the nodes; clients reach all of them all the time ---
+
+    def cut(self, node, directions, what):
+        """Frames of these directions, "from" and "to" the node, are lost."""
+        number = self.cluster.nodes.index(node)
+        pairs = [pair for pair in self.wires.pairs()
+                 if ("from" in directions and pair[0] == number) or ("to" in directions and pair[1] == number)]
+        leader = self.cluster.leader()
+        self.wires.rule(pairs, loss=1.0)
+        try:
+            self.others_go_on(node if node is leader else None, what)
+        finally:
+            self.wires.heal()
+
+    def partition_leader(self):
+        self.cut(self.pick("leader"), ("from", "to"), "with a leader that is cut off")
+
+    def partition_follower(self):
+        self.cut(self.pick("follower"), ("from", "to"), "with a follower that is cut off")
+
+    def mute_leader(self):
+        self.cut(self.pick("leader"), ("from",), "with a leader that nobody hears")
+
+    def deaf_leader(self):
+        self.cut(self.pick("leader"), ("to",), "with a leader that hears nobody")
+
+    def mute_follower(self):
+        self.cut(self.pick("follower"), ("from",), "with a follower that nobody hears")
+
+    def deaf_follower(self):
+        self.cut(self.pick("follower"), ("to",), "with a follower that hears nobody")
+
+    def split_all(self):
+        """Nobody has a majority: nothing is acknowledged, and all goes on when it is over."""
+        self.wires.rule(self.wires.pairs(), loss=1.0)
+        try:
+            self.hold()
+        finally:
+            self.wires.heal()
+        self.goes_on(time.monotonic(), "after all nodes were cut off from each other")
+
+    def slow_network(self):
+        """Delay and loss: an election may be needed, and takes longer."""
+        self.wires.rule(self.wires.pairs(), loss=SLOW_LOSS, delay_ms=SLOW_MS)
+        try:
+            self.goes_on(time.monotonic(), "with delay and loss", 3 * GAP_SECONDS_MAX)
+            self.hold()
+            self.goes_on(time.monotonic(), "with delay and loss for a while", 3 * GAP_SECONDS_MAX)
+        finally:
+            self.wires.heal()
+
+    # --- disks ---
+
+    def full_disk_leader(self):
+        """The first node's disk is the small one. Writes are refused at once, reads go on (docs/decisions/010)."""
+        self.lead(self.cluster.nodes[0], True)
+        before = self.load.refusal_count("OOM")
+        self.disk.fill()
+        try:
+            poll(lambda: self.load.refusal_count("OOM") > before, "-OOM from a leader with a full disk", GAP_SECONDS_MAX, 0.01)
+            self.hold()
+            self.cluster.leader(GAP_SECONDS_MAX)  # whoever it is answers reads
+        finally:
+            self.disk.empty()
+        self.goes_on(time.monotonic(), "after the leader's disk had room again", 3 * GAP_SECONDS_MAX)
+
+    def full_disk_follower(self):
+        self.lead(self.cluster.nodes[0], False)
+        self.disk.fill()
+        try:
+            self.goes_on(time.monotonic(), "with a full disk of a follower")
+            self.hold()
+            self.goes_on(time.monotonic(), "with a full disk of a follower, for a while")
+        finally:
+            self.disk.empty()
+
+    def lead(self, node, is_wanted):
+        """Leadership is handed over until the node leads, or does not."""
+        def is_so():
+            leader = self.cluster.leader()
+            if (leader is node) == is_wanted:
+                return True
+            target = node if is_wanted else next(one for one in self.cluster.nodes if one is not leader)
+            connection = leader.connect(timeout=10)
+            connection.send(("RAFT", "TRANSFER", target.name))
+            connection.reply()  # an error, where the target is not ready: asked again
+            connection.close()
+            return False
+        poll(is_so, f"{node.name} {'leads' if is_wanted else 'follows'}", 30, 0.1)
+
+    # --- snapshots ---
+
+    def snapshot(self):
+        """A follower is away while more is written than the log is kept for, and comes back."""
+        follower = self.pick("follower")
+        how = self.rng.choice(("kill", "stop"))
+        if how == "kill":
+            follower.kill()
+        else:
+            os.kill(follower.pid, signal.SIGSTOP)
+        try:
+            self.fill(3 * self.retain_bytes)
+        finally:
+            before = self.snapshots_installed(follower)
+            if how == "kill":
+                follower.start()
+            else:
+                os.kill(follower.pid, signal.SIGCONT)
+        poll(lambda: self.snapshots_installed(follower) > before, f"{follower.name} installs a snapshot", CATCH_UP_SECONDS, 0.05)
+        self.catch_up(follower)
+
+    def fill(self, total_bytes):
+        """Large values on a few keys, through whoever leads."""
+        connection, written, number = None, 0, 0
+        deadline = time.monotonic() + 60
+        while written < total_bytes:
+            check(time.monotonic() < deadline, f"{total_bytes} bytes were not written within 60 s")
+            if connection is None:
+                connection = self.cluster.leader().connect(timeout=10)
+            try:
+                connection.command("SET", f"filler:{number % 64}", os.urandom(FILLER_BYTES))
+                written, number = written + FILLER_BYTES, number + 1
+            except Exception:  # pylint: disable=broad-except  # it leads no longer: asked again
+                connection.close()
+                connection = None
+
+    @staticmethod
+    def snapshots_installed(node):
+        count = 0
+        for name in os.listdir(node.log_directory):
+            with open(os.path.join(node.log_directory, name), "rb") as log:
+                count += log.read().count(b"restarting over the snapshot")
+        return count
+
+    def catch_up(self, node):
+        """It has what the leader has committed by now."""
+        leader = dict_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))
+
+        def is_there():
+            try:
+                return dict_of(node.connect(timeout=5).command("RAFT", "INFO"))["applied"] >= leader["commit"]
+            except Exception:  # pylint: disable=broad-except  # it is starting
+                return False
+        poll(is_there, f"{node.name} catches up", CATCH_UP_SECONDS, 0.05)
+
+    def small_disk(self, directory, mib):
+        self.disk = Disk(directory, mib)
+
+
+def dict_of(pairs):
+    return {pairs[i].decode(): pairs[i + 1] for i in range(0, len(pairs), 2)}
+
+
+# In this order in the short form. kill_all and split_all leave no majority while they last.
+NAMES = ["kill_leader", "hang_leader", "kill_follower", "partition_leader", "mute_leader", "deaf_leader", "snapshot",
+         "slow_network", "full_disk_leader", "kill_all", "full_disk_follower", "hang_follower", "mute_follower",
+         "deaf_follower", "partition_follower", "split_all"]
