@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "base/format.h"
-#include "machine/read_context.h"
 #include "sim/run.h"
 
 namespace alfheim::sim {
@@ -17,10 +16,6 @@ constexpr uint64_t kEventCountMax = 20'000'000;
 // Without an answer to anybody: under faults, and where there are none.
 constexpr uint64_t kWholeRunMsMax = 600'000;
 constexpr uint64_t kHealedMsMax = 15'000;
-constexpr uint64_t kLastMsMax = 20'000;
-constexpr uint64_t kForgetEveryEvents = 512;
-constexpr uint64_t kInvariantsEveryEvents = 64;
-constexpr uint64_t kLastRequests = 20;
 constexpr uint64_t kStrayEvery = 8;
 constexpr uint64_t kThinkNsMax = 400 * kMsNs;
 constexpr uint64_t kReaderThinkNsMax = 40 * kMsNs;
@@ -36,7 +31,9 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
       network_(scheduler_, random_.fork_seed("network"),
                [this](base::NodeId to, const net::PeerMessage& message) {
                  Member& member = members_.at(to.value - 1);
-                 if (member.node != nullptr) member.node->receive(message);
+                 if (member.node == nullptr) return;
+                 note_entries(message);
+                 member.node->receive(message);
                }) {
   oracle_.set_cluster();
   if (tells_operations)
@@ -145,7 +142,6 @@ void Cluster::draw_clients() {
   const uint64_t span_ns = (faults_.left + 1) * faults_.gap_ns_max / 2;
   const uint64_t think_ns_max =
       std::clamp(2 * span_ns / request_count, random.between(1, 20) * kMsNs, kThinkNsMax);
-  hints_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     Client::Options options;
     options.number = static_cast<uint32_t>(i);
@@ -164,20 +160,26 @@ void Cluster::draw_clients() {
           std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count, kReaderRequestsMax);
       options.pipeline_max = 1;
     }
-    clients_.push_back(std::make_unique<Client>(
-        scheduler_, oracle_,
-        [this, i](SimPeer& peer, std::shared_ptr<Trace> trace) {
-          return connect(i, peer, std::move(trace));
-        },
-        random.fork_seed("client"), options, workload));
-    clients_.back()->set_on_redirect([this, i](base::ByteView address) {
-      hints_[i].reset();
-      for (size_t member = 0; member < members_.size(); ++member) {
-        const env::PeerAddress known = SimNode::client_address(members_[member].id);
-        if (address == base::format("{}:{}", known.host, known.port)) hints_[i] = member;
-      }
-    });
+    make_client(options, workload);
   }
+}
+
+void Cluster::make_client(const Client::Options& options, const WorkloadOptions& workload) {
+  const size_t i = clients_.size();
+  hints_.emplace_back();
+  clients_.push_back(std::make_unique<Client>(
+      scheduler_, oracle_,
+      [this, i](SimPeer& peer, std::shared_ptr<Trace> trace) {
+        return connect(i, peer, std::move(trace));
+      },
+      random_.fork_seed("client"), options, workload));
+  clients_.back()->set_on_redirect([this, i](base::ByteView address) {
+    hints_[i].reset();
+    for (size_t member = 0; member < members_.size(); ++member) {
+      const env::PeerAddress known = SimNode::client_address(members_[member].id);
+      if (address == base::format("{}:{}", known.host, known.port)) hints_[i] = member;
+    }
+  });
 }
 
 std::shared_ptr<SimConnection> Cluster::connect(size_t client, SimPeer& peer,
@@ -202,6 +204,7 @@ Outcome Cluster::run() {
   if (faults_.left > 0) schedule_fault();
   run_until([this] { return are_done() || faults_.left == 0; }, kWholeRunMsMax, "under faults");
   heal();
+  expect_commit();
   run_until([this] { return are_done(); }, kHealedMsMax, "after all faults were healed");
   if (!oracle_.has_failed()) final_checks();
   outcome_.failure = oracle_.failure();
@@ -231,16 +234,19 @@ void Cluster::run_until(const std::function<bool()>& is_reached, uint64_t virtua
       seen_ms = clock_.monotonic_ms();
     }
     if (clock_.monotonic_ms() <= seen_ms + virtual_ms_max) continue;
-    std::string waiting;
-    for (const Member& member : members_) {
-      waiting += "; " + told(member);
-    }
-    for (const std::unique_ptr<Client>& client : clients_) {
-      if (!client->is_done()) waiting += "; " + client->waiting_for();
-    }
     return oracle_.fail(
-        base::format("no progress {} for {} virtual ms{}", what, virtual_ms_max, waiting));
+        base::format("no progress {} for {} virtual ms{}", what, virtual_ms_max, waiting()));
   }
+}
+
+// How far each node is, and who waits for what.
+std::string Cluster::waiting() const {
+  std::string text;
+  for (const Member& member : members_) text += "; " + told(member);
+  for (const std::unique_ptr<Client>& client : clients_) {
+    if (!client->is_done()) text += "; " + client->waiting_for();
+  }
+  return text;
 }
 
 std::string Cluster::told(const Member& member) {
@@ -256,41 +262,6 @@ std::string Cluster::told(const Member& member) {
                          peer.next.value, static_cast<int>(peer.state));
   }
   return text;
-}
-
-void Cluster::after_event() {
-  for (Member& member : members_) {
-    if (member.node != nullptr) look_at(member);
-    if (oracle_.has_failed()) return;
-  }
-  const uint64_t count = scheduler_.event_count();
-  if (count % kForgetEveryEvents != 0) return;
-  uint64_t floor = oracle_.floor();
-  for (const std::unique_ptr<Client>& client : clients_) floor = std::min(floor, client->floor());
-  oracle_.forget_before(floor);
-}
-
-void Cluster::look_at(Member& member) {
-  SimNode& node = *member.node;
-  if (!member.disk->is_down()) {
-    const raft::SoftState role = node.replica().role();
-    if (role.role == raft::RoleKind::kLeader && role.term.value != member.term_led) {
-      member.term_led = role.term.value;
-      narrate(base::format("node {} leads in term {}", member.id.value, role.term.value));
-      oracle_.note_leader(role.term.value, member.id.value, node.life(), node.log());
-    }
-    node.tell_applied();
-    if (oracle_.has_failed()) return;
-    oracle_.note_applied(node.machine().applied().value, node.machine().is_within_entry());
-    if (scheduler_.event_count() % kInvariantsEveryEvents == 0) node.check_invariants();
-  } else {
-    return end_life(member, true, "the disk went down");
-  }
-  if (member.stopped) return restart(member);
-  if (member.wants_restart) return begin_restart(member);
-  if (!member.fatal) return;
-  oracle_.fail(base::format("node {} stopped without a reason: {}: {}", member.id.value,
-                            base::error_code_name(member.fatal->code), member.fatal->message));
 }
 
 // ---- lives ----
@@ -390,37 +361,6 @@ void Cluster::restart(Member& member) {
 void Cluster::schedule_start(Member& member, uint64_t delay_ns) {
   if (std::exchange(member.is_start_scheduled, true)) return;
   scheduler_.post_world(delay_ns, [this, &member] { start_life(member); });
-}
-
-// ---- the end ----
-
-bool Cluster::are_equal() {
-  for (const Member& member : members_) {
-    if (member.node == nullptr) return false;
-    if (member.node->machine().applied().value != oracle_.harvested()) return false;
-  }
-  return true;
-}
-
-void Cluster::final_checks() {
-  narrate("the last requests");
-  for (const std::unique_ptr<Client>& client : clients_) client->ask_more(kLastRequests);
-  run_until([this] { return are_done(); }, kHealedMsMax, "with the last requests");
-  for (const std::unique_ptr<Client>& client : clients_) client->ask_no_more();
-  run_until([this] { return are_equal(); }, kLastMsMax, "until all nodes hold the same");
-  for (Member& member : members_) {
-    if (!oracle_.has_failed()) verify_state(member);
-  }
-}
-
-void Cluster::verify_state(Member& member) {
-  const uint64_t applied = member.node->machine().applied().value;
-  const base::Result<uint64_t> hash =
-      machine::ReadView::open(member.node->machine())->logical_hash();
-  if (!hash) return oracle_.fail(hash.error().message);
-  if (*hash == oracle_.model().logical_hash(oracle_.position_of_entry(applied))) return;
-  oracle_.fail(base::format("node {} holds another state than the model at entry {}",
-                            member.id.value, applied));
 }
 
 }  // namespace alfheim::sim

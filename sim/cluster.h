@@ -6,10 +6,10 @@
 // demands that every client is answered within bounded time and that each node holds what the
 // model holds at its own applied entry.
 //
-// Checked at every event: no two leaders of one term, a new leader holds what was committed, no two
-// nodes apply different entries, and every answer is the model's at a place of the committed log
-// that is not before what anybody had been told when it was asked: linearizability of the whole
-// state, MULTI included.
+// Checked at every event: Raft's safety properties (sim/raft_safety), no two nodes apply different
+// entries, whoever stands at an entry holds the model's state, and every answer is the model's at a
+// place of the committed log that is not before what anybody had been told when it was asked:
+// linearizability of the whole state, MULTI included (docs/simulator.md says why that is so).
 //
 // Thread: one. Lifetime: of one run.
 #pragma once
@@ -25,6 +25,7 @@
 #include "sim/client.h"
 #include "sim/node.h"
 #include "sim/peer_network.h"
+#include "sim/raft_safety.h"
 #include "sim/world.h"
 
 namespace alfheim::sim {
@@ -63,6 +64,7 @@ class Cluster {
     std::unique_ptr<SimNode> node;                // null: down
     std::optional<base::Error> fatal;
     uint64_t term_led = 0;
+    uint64_t compared = 0;         // the entry at which its state was looked at last
     uint64_t crash_at_change = 0;  // 0: not ordered
     int64_t wall_offset_us = 0;
     bool is_start_scheduled = false;
@@ -75,6 +77,7 @@ class Cluster {
   void draw_options();
   void draw_faults();
   void draw_clients();
+  void make_client(const Client::Options& options, const WorkloadOptions& workload);
   void make_disk(Member& member);
   std::shared_ptr<SimConnection> connect(size_t client, SimPeer& peer,
                                          std::shared_ptr<Trace> trace);
@@ -82,7 +85,11 @@ class Cluster {
   bool step();
   void run_until(const std::function<bool()>& is_reached, uint64_t virtual_ms_max,
                  const char* what);
+  std::string waiting() const;
   void after_event();
+  void note_entries(const net::PeerMessage& message);
+  void compare_state(Member& member);
+  void expect_commit();
   static std::string told(const Member& member);  // how far it is
   void look_at(Member& member);
   void start_life(Member& member);
@@ -117,6 +124,7 @@ class Cluster {
   WorkloadOptions workload_;
   SimConnection::Options client_network_;
   Oracle oracle_;
+  RaftSafety safety_;
   PeerNetwork network_;
   std::vector<Member> members_;
   std::vector<base::NodeId> founders_;

@@ -107,6 +107,8 @@ void add_up(const Outcome& outcome, Outcome& sum) {
   sum.operation_count += outcome.operation_count;
   sum.life_count += outcome.life_count;
   sum.install_count += outcome.install_count;
+  sum.compared_count += outcome.compared_count;
+  sum.commit_ms_max = std::max(sum.commit_ms_max, outcome.commit_ms_max);
   sum.virtual_ms += outcome.virtual_ms;
   for (const auto& [name, count] : outcome.fault_counts) sum.fault_counts[name] += count;
 }
@@ -122,6 +124,12 @@ void print_sum(const Outcome& sum, uint64_t runs, uint64_t failures, double seco
                    sum.operation_count, sum.life_count, sum.install_count,
                    static_cast<double>(sum.virtual_ms) / 1000)
           .c_str());
+  if (sum.compared_count > 0) {
+    std::printf("groups: %s\n",
+                base::format("{} states compared; healed, {} ms at most to the next commits",
+                             sum.compared_count, sum.commit_ms_max)
+                    .c_str());
+  }
   std::string faults;
   for (const auto& [name, count] : sum.fault_counts) {
     faults += base::format("{}{} {}", faults.empty() ? "" : ", ", name, count);

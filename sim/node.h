@@ -120,7 +120,9 @@ class SimNode {
   bool is_disk_full() const { return replica_->refuses_growth(); }
   const replica::Replica& replica() const { return *replica_; }
   replica::Replica& replica() { return *replica_; }
+  // Of log and machine; and of the core, which is cheap enough for each event.
   void check_invariants() const;
+  const raft::Node& core() const { return replica_->core(); }
   uint64_t life() const { return hands_.life; }
   // Tells the oracle what was applied since the last time, of a group of several.
   void tell_applied();

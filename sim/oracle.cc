@@ -15,6 +15,7 @@ using base::ByteView;
 namespace {
 
 constexpr size_t kShownBytesMax = 80;
+constexpr uint64_t kStateHashEveryEntries = 8;
 
 std::string shown(ByteView bytes) {
   std::string text = base::to_quoted(bytes.substr(0, kShownBytesMax));
@@ -162,6 +163,14 @@ void Oracle::take_entry(const raft::Entry& entry) {
   facts.term = entry.term.value;
   facts.hash = base::hash64(entry.bytes());
   facts.position = model_.position();
+  if (!is_cluster_ || harvested_ % kStateHashEveryEntries != 0) return;
+  state_hashes_[harvested_] = model_.logical_hash(model_.position());
+}
+
+std::optional<uint64_t> Oracle::state_hash_at(uint64_t entry) const {
+  const auto found = state_hashes_.find(entry);
+  if (found == state_hashes_.end()) return std::nullopt;
+  return found->second;
 }
 
 Bytes Oracle::body_of(const machine::Operation& operation) {

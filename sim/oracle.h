@@ -79,6 +79,8 @@ class Oracle {
   void end_life(uint64_t life);
   // A node applies entries from `from` up to `until`: the same as any other did.
   void check_applied(const vlog::Log& log, uint64_t from, uint64_t until);
+  // The model's state hash after that entry; nothing where it was not taken.
+  std::optional<uint64_t> state_hash_at(uint64_t entry) const;
   uint64_t harvested() const { return harvested_; }
   uint64_t operation_count() const { return operation_count_; }
   // Where the model stood after this entry.
@@ -162,6 +164,7 @@ class Oracle {
   std::unordered_map<uint64_t, int64_t> sent_;   // by identity; asked by key only
   std::map<uint64_t, Life> lives_;               // those that may still answer
   std::map<uint64_t, Leadership> leaders_;       // by term, of a group of several
+  std::map<uint64_t, uint64_t> state_hashes_;    // by entry, of a group of several
   bool is_cluster_ = false;
 };
 

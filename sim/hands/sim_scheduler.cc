@@ -29,6 +29,7 @@ bool SimScheduler::run_one() {
     mix_into_hash(now_ns());
     mix_into_hash(static_cast<uint64_t>(event.kind));
     mix_into_hash(event.sequence);
+    last_owner_ = event.owner;
     current_strand_ = event.strand;
     std::move(event.task)();
     event.task = nullptr;  // what it holds goes while the strand is still current

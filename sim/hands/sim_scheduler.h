@@ -53,6 +53,8 @@ class SimScheduler {
   uint64_t event_count() const { return event_count_; }
   size_t waiting_count() const { return events_.size(); }
   uint64_t event_hash() const { return event_hash_; }
+  // Where the last event ran; null: it was the world's.
+  const SimExecutor* last_owner() const { return last_owner_; }
   void mix_into_hash(uint64_t value);
 
  private:
@@ -87,6 +89,7 @@ class SimScheduler {
   std::vector<Event> events_;                     // a heap
   absl::flat_hash_set<uint64_t> waiting_timers_;  // asked for membership only
   const env::Strand* current_strand_ = nullptr;
+  const SimExecutor* last_owner_ = nullptr;
   uint64_t last_sequence_ = 0;
   uint64_t event_count_ = 0;
   uint64_t event_hash_ = 0;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -163,6 +164,12 @@ class Node {
   // Of entries that are appended and not known to be committed.
   uint64_t uncommitted_bytes() const { return log_.uncommitted_bytes(); }
   NodeStatus status() const;
+  // Its log as it stands, durable or not; term_at: from log_first() - 1 to log_last().
+  base::NodeId id() const { return options_.id; }
+  base::LogIndex log_first() const { return log_.first(); }
+  base::LogIndex log_last() const { return log_.last(); }
+  base::LogIndex committed() const { return commit_; }
+  std::optional<base::Term> term_at(base::LogIndex index) const { return log_.term_at(index); }
   // In force, committed or not.
   const Configuration& configuration() const { return membership_.current(); }
   // Aborts where an invariant is broken; the simulator calls it after every step.

@@ -139,6 +139,8 @@ class Replica {
   uint64_t election_timeout_ms() const { return options_.tick_ms * options_.election_ticks; }
   // As of the last Ready. On the core strand.
   const raft::SoftState& role() const { return role_; }
+  // For whoever checks it. On the core strand.
+  const raft::Node& core() const { return raft_; }
   // A message of a peer. On the core strand.
   void step(const raft::Message& message);
   // What a peer says of snapshots. On the core strand.
