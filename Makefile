@@ -10,7 +10,7 @@ JOBS  ?= $(shell nproc)
 TEST_JOBS ?= 2
 CMAKE_FLAGS ?=
 
-.PHONY: all run cluster test soak mutants bench deps clean format tidy configure debug asan tsan fuzz
+.PHONY: all run cluster test soak mutants bench bench-cluster deps clean format tidy configure debug asan tsan fuzz
 
 all: configure
 	@cmake --build --preset release --parallel $(JOBS) --target programs
@@ -50,6 +50,10 @@ mutants: deps
 bench: all
 	@cmake --build --preset release --parallel $(JOBS) --target benches
 	@bench/run $(ARGS)
+
+# Three nodes on loopback, the single node and redis-server in turn; medians of three rounds.
+bench-cluster: all
+	@bench/run --part cluster --rounds 3 $(ARGS)
 
 deps:
 	@mkdir -p build

@@ -8,6 +8,7 @@ import cells
 import chart
 import client
 import machine
+import parts_cluster
 import parts_micro
 import parts_reads
 import parts_throughput
@@ -35,6 +36,23 @@ def results_of(rates):
             results.add("set.P32.c50.3B", system, {"rate": rate, "p99_ms": 1.25, "cpu_seconds_per_million": 0.8,
                                                    "peak_bytes": 100 << 20, "device_bytes_per_user_byte": 1.5})
     return results
+
+
+class ClusterTest(unittest.TestCase):
+    def test_a_groups_share_is_taken_round_by_round(self):
+        results = {"set.P1.c512": {"single": {"rate": [100.0, 200.0]}, "cluster": {"rate": [70.0, 100.0]}, "redis": {"rate": [35.0, 50.0]}},
+                   "get.P1.c50": {"single": {"rate": [10.0]}}}
+        figures = parts_cluster.figures_of(results)
+        self.assertEqual(figures["set.P1.c512 cluster/single"], [0.7, 0.5])
+        self.assertEqual(figures["set.P1.c512 cluster/redis"], [2.0, 2.0])
+        self.assertNotIn("get.P1.c50 cluster/single", figures)
+        self.assertNotIn("set.P1.c512 cluster.lease/single", figures)
+
+    def test_every_target_of_the_part_names_a_cell(self):
+        names = {cell.name for cell in parts_cluster.CELLS}
+        for target in cells.TARGETS:
+            if target.part == "cluster":
+                self.assertIn(target.figure.split()[0], names)
 
 
 class StatsTest(unittest.TestCase):

@@ -33,6 +33,7 @@ SUITES = {
     "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
     "real.cluster": ("real/cluster_test.py", [], [], 150, 7200),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
+    "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 
