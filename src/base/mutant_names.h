@@ -113,6 +113,12 @@
     "A fetched file counts when its length is right, whatever a crash has left in it.") \
   X(OldStateGoneBeforeTheSwitch, \
     "What a snapshot replaced is removed while the switch itself may not be durable.") \
+  X(ChangeWithoutMajority, \
+    "A change is begun though too few of who votes then answer to end it.") \
+  X(OtherDataAdmitted, \
+    "A node is let in under an id whose promises lie in another data directory.") \
+  X(TailConfigurationForgotten, \
+    "A start takes the membership of the index and not what the log holds behind it.") \
   X(ChunkNotVerified, "A piece of a snapshot is taken whatever its checksum says.") \
   X(InstalledWithoutAsking, \
     "A snapshot is installed over entries that were acknowledged while it was fetched.") \

@@ -270,6 +270,10 @@ void add_raft(std::vector<Row>& rows) {
   Row container = container_row(
       "raft", -2, 0, "@slow", {},
       {"A container for commands about the Raft group", "0.1.0", "raft", "Depends on subcommand."});
+  container.subcommands.push_back(session_row(
+      "raft|add", -4, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
+      {"Add a node to the Raft group, which votes once it has caught up", "0.1.0", "raft",
+       "O(1)"}));
   container.subcommands.push_back(
       session_row("raft|hash", 2, kAdmin | kNoScript, "@admin @slow @dangerous", {},
                   {"Hash of this group's logical content at one place of the log", "0.1.0", "raft",
@@ -285,6 +289,12 @@ void add_raft(std::vector<Row>& rows) {
       "raft|members", 2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous",
       {"nondeterministic_output"},
       {"Members of the Raft group", "0.1.0", "raft", "O(N) where N is the number of members"}));
+  container.subcommands.push_back(session_row(
+      "raft|promote", 3, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
+      {"Make a voter of a learner that has caught up", "0.1.0", "raft", "O(1)"}));
+  container.subcommands.push_back(session_row(
+      "raft|remove", 3, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
+      {"Remove a member from the Raft group for ever", "0.1.0", "raft", "O(1)"}));
   container.subcommands.push_back(
       session_row("raft|snapshot", 2, kAdmin | kNoScript, "@admin @slow @dangerous",
                   {"nondeterministic_output"},

@@ -45,6 +45,7 @@ enum class FrameType : uint8_t {
   kSnapshotDone = 85,
   kTakeOverRequest = 86,
   kSentinelHosts = 87,
+  kMemberBook = 88,
 };
 
 // Limits of this format, beside those of frames.
@@ -52,6 +53,7 @@ inline constexpr size_t kTextBytesMax = 1024;     // names, addresses, words of 
 inline constexpr size_t kFileNameBytesMax = 255;  // of a snapshot
 inline constexpr size_t kFileCountMax = 16384;    // in a SnapshotList
 inline constexpr size_t kHostCountMax = 4096;     // in a SentinelHosts
+inline constexpr size_t kBookBytesMax = 64 * base::kKiB;
 // An Append is cut into frames of at most so many entries, and bytes where it has more than one.
 inline constexpr size_t kFrameEntriesMax = 16384;
 inline constexpr size_t kFrameAppendBytesMax = 4 * base::kMiB;

@@ -160,7 +160,8 @@ void LinkLane::on_welcome(const Welcome& welcome) {
   }
   hands_.io.cancel(std::exchange(timer_, {}));
   state_ = State::kOpen;
-  seed_ = link_seed(welcome.cluster_uid);
+  cluster_uid_ = welcome.cluster_uid;
+  seed_ = link_seed(cluster_uid_);
   opened_at_ms_ = hands_.clock.monotonic_ms();
   host_.on_lane_open(*this);
 }

@@ -46,6 +46,8 @@ class LinkLane final : public std::enable_shared_from_this<LinkLane> {
   bool send(const PeerMessage& message);
 
   bool is_open() const { return state_ == State::kOpen; }
+  // Of who answered last; 0: nobody yet.
+  uint64_t cluster_uid() const { return cluster_uid_; }
   Lane lane() const { return lane_; }
   const PeerEndpoint& peer() const { return peer_; }
 
@@ -77,6 +79,7 @@ class LinkLane final : public std::enable_shared_from_this<LinkLane> {
   env::TimerId timer_;                // of the wait, or of the handshake
   uint32_t back_off_ms_;
   uint64_t opened_at_ms_ = 0;
+  uint64_t cluster_uid_ = 0;
   uint32_t seed_ = kHandshakeSeed;
 };
 

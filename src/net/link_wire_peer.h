@@ -211,4 +211,17 @@ struct Wire<SentinelHosts> {
   }
 };
 
+template <>
+struct Wire<MemberBook> {
+  static constexpr auto kType = FrameType::kMemberBook;
+  static constexpr std::string_view kName = "MemberBook";
+  static void put(Writer& out, const MemberBook& body) {
+    ALF_CHECK(body.configuration.size() <= kBookBytesMax);
+    base::put_prefixed(out.fields, body.configuration);
+  }
+  static bool get(Reader& in, MemberBook& body) {
+    return in.text(body.configuration, kBookBytesMax);
+  }
+};
+
 }  // namespace alfheim::net::wire

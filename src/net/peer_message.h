@@ -1,9 +1,10 @@
 // net/peer_message: everything that nodes say to each other.
 //
 // A PeerMessage is a raft::Message, or a PeerNote: an envelope with a body that is not Raft's:
-// what a node is called and where its clients find it, and the files of a snapshot, asked for
-// and given piece by piece (the asking side keeps the pace, so a piece lost costs one question).
-// Handshakes of links (Hello, Welcome, Refuse) are here too: who may connect is judged above.
+// what a node is called and where its clients find it, who belongs to the group, and the files of a
+// snapshot, asked for and given piece by piece (the asking side keeps the pace, so a piece lost
+// costs one question). Handshakes of links (Hello, Welcome, Refuse) are here too: who may connect
+// is judged above.
 //
 // Thread: values. Format: docs/formats/link.md; the order of variants is not a format.
 #pragma once
@@ -86,8 +87,16 @@ struct SentinelHosts {
   friend bool operator==(const SentinelHosts&, const SentinelHosts&) = default;
 };
 
-using NoteBody = std::variant<NodeNews, SnapshotListRequest, SnapshotList, SnapshotRead,
-                              SnapshotChunk, SnapshotDone, TakeOverRequest, SentinelHosts>;
+// Who belongs to the group, and where: for a node that has just been added, and could else answer
+// nobody. Sent to whoever is connected.
+struct MemberBook {
+  base::Bytes configuration;  // as raft encodes it (docs/raft.md)
+  friend bool operator==(const MemberBook&, const MemberBook&) = default;
+};
+
+using NoteBody =
+    std::variant<NodeNews, SnapshotListRequest, SnapshotList, SnapshotRead, SnapshotChunk,
+                 SnapshotDone, TakeOverRequest, SentinelHosts, MemberBook>;
 
 struct PeerNote {
   base::GroupId group;

@@ -89,6 +89,7 @@ inline std::vector<TestingMessage> testing_messages() {
       {"snapshot_done", testing_note(SnapshotDone{55})},
       {"take_over_request", testing_note(TakeOverRequest{})},
       {"sentinel_hosts", testing_note(SentinelHosts{{"10.0.0.9", "fe80::1"}})},
+      {"member_book", testing_note(MemberBook{base::Bytes("\x02\x01", 2)})},
   };
 }
 
@@ -196,6 +197,9 @@ inline std::string text_of(const NoteBody& body) {
       return base::format("SnapshotDone {}", b.snapshot_id);
     }
     std::string operator()(const TakeOverRequest&) const { return "TakeOverRequest"; }
+    std::string operator()(const MemberBook& b) const {
+      return "MemberBook " + base::to_quoted(b.configuration);
+    }
     std::string operator()(const SentinelHosts& b) const {
       std::string text = "SentinelHosts";
       for (const std::string& host : b.hosts) text += " " + host;

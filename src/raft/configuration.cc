@@ -48,6 +48,7 @@ void put_members(base::Bytes& out, const std::vector<Member>& members) {
     base::put_prefixed(out, member.name);
     base::put_prefixed(out, member.address);
     base::put_u64(out, member.data_uid);
+    base::put_u8(out, member.stays_learner ? 1 : 0);
   }
 }
 
@@ -60,7 +61,9 @@ bool get_members(base::Reader& reader, std::vector<Member>& members) {
     base::ByteView address;
     if (!reader.get_varint(member.id.value)) return false;
     if (!reader.get_prefixed(name) || !reader.get_prefixed(address)) return false;
-    if (!reader.get_u64(member.data_uid)) return false;
+    uint8_t flags = 0;
+    if (!reader.get_u64(member.data_uid) || !reader.get_u8(flags) || flags > 1) return false;
+    member.stays_learner = flags == 1;
     member.name = std::string(name);
     member.address = std::string(address);
   }

@@ -31,6 +31,8 @@ struct Member {
   std::string name;       // at most kMemberNameBytesMax; "" where only the id is known
   std::string address;    // of its raft listener, "host:port"; at most kMemberAddressBytesMax
   uint64_t data_uid = 0;  // of its data directory; 0: not known yet
+  // It learns until somebody promotes it; else its leader does as soon as it has caught up.
+  bool stays_learner = false;
   friend bool operator==(const Member&, const Member&) = default;
 };
 

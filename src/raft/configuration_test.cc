@@ -21,7 +21,7 @@ Configuration sample() {
   configuration.members = {{NodeId{1}, "n1", "10.0.0.1:7379", 0xd1},
                            {NodeId{2}, "n2", "10.0.0.2:7379", 0xd2},
                            {NodeId{7}, "n7", "10.0.0.7:7379", 0},
-                           {NodeId{9}, "", "", 0},
+                           {NodeId{9}, "", "", 0, true},
                            {NodeId{300}, "n300", "[::1]:7379", 0xd3}};
   configuration.voters = {NodeId{1}, NodeId{2}, NodeId{300}};
   configuration.outgoing = {NodeId{1}, NodeId{2}, NodeId{7}};

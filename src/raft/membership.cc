@@ -36,6 +36,13 @@ void put_member(Configuration& configuration, const Member& member) {
   }
 }
 
+Member& member_of(Configuration& configuration, NodeId id) {
+  const auto found = std::find_if(configuration.members.begin(), configuration.members.end(),
+                                  [id](const Member& member) { return member.id == id; });
+  ALF_CHECK(found != configuration.members.end());
+  return *found;
+}
+
 // Why the change cannot be made; null where it can.
 const char* trouble_of(const Configuration& from, const Change& change) {
   const NodeId id = change.member.id;
@@ -87,9 +94,14 @@ base::Result<Configuration> changed_configuration(const Configuration& from, con
     case ChangeKind::kPromote:
       erase(next.learners, id);
       insert(next.voters, id);
+      member_of(next, id).stays_learner = false;
       next.outgoing = from.voters;
       break;
-    case ChangeKind::kDemote: insert(next.learners_next, id); break;
+    case ChangeKind::kDemote:
+      insert(next.learners_next, id);
+      // Or its leader would promote it at once.
+      member_of(next, id).stays_learner = true;
+      break;
     case ChangeKind::kRemove:
       if (!voted) {
         erase(next.learners, id);
@@ -134,11 +146,15 @@ void Membership::append(LogIndex index, Configuration configuration) {
   ALF_CHECK(behind_.empty() || behind_.back().index < index);
   ALF_CHECK(!configuration.is_blank());
   behind_.push_back({index, std::move(configuration)});
+  ++version_;
 }
 
 void Membership::truncate_after(LogIndex index) {
   if (ALF_MUTANT(ConfigurationNotRolledBack)) return;
-  while (!behind_.empty() && behind_.back().index > index) behind_.pop_back();
+  while (!behind_.empty() && behind_.back().index > index) {
+    behind_.pop_back();
+    ++version_;
+  }
 }
 
 void Membership::applied_to(LogIndex index) {

@@ -51,6 +51,8 @@ class Membership {
   // The entry that brought it; 0 where that is applied.
   base::LogIndex index() const { return behind_.empty() ? base::LogIndex{} : behind_.back().index; }
   const Configuration& applied() const { return applied_; }
+  // Another one is in force whenever it has changed.
+  uint64_t version() const { return version_; }
   // Whether entries up to `commit` hold a configuration that is not applied.
   bool has_unapplied(base::LogIndex commit) const {
     return !behind_.empty() && behind_.front().index <= commit;
@@ -69,6 +71,7 @@ class Membership {
  private:
   Configuration applied_;
   std::vector<ConfigurationAt> behind_;  // not applied, ascending
+  uint64_t version_ = 0;
 };
 
 }  // namespace alfheim::raft

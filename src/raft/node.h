@@ -172,6 +172,12 @@ class Node {
   std::optional<base::Term> term_at(base::LogIndex index) const { return log_.term_at(index); }
   // In force, committed or not.
   const Configuration& configuration() const { return membership_.current(); }
+  // It has changed whenever another configuration is in force.
+  uint64_t configuration_version() const { return membership_.version(); }
+  // Committed, and no second step follows.
+  bool is_configuration_settled() const {
+    return !configuration().is_joint() && membership_.index() <= commit_;
+  }
   // Aborts where an invariant is broken; the simulator calls it after every step.
   void check_invariants() const;
 

@@ -20,6 +20,29 @@ constexpr uint64_t kUncommittedBytesMax = 64 * base::kMiB;
 // A follower whose apply is this far behind takes no entries: the leader sends them again.
 constexpr uint64_t kFollowerBacklogBytesMax = 256 * base::kMiB;
 
+// As of the index, and those that the log holds behind it: they are in force, committed or not.
+base::Status restore_configurations(const Replica::Hands& hands, const Replica::Options& options,
+                                    raft::RestoredState& state) {
+  if (const base::Bytes& stored = hands.machine.state().configuration; !stored.empty()) {
+    ALF_TRY(state.configuration, raft::decode_configuration(stored));
+  } else if (!options.has_joined) {
+    state.configuration = raft::make_configuration(
+        options.founders.empty()
+            ? std::vector{raft::Member{.id = options.id, .name = {}, .address = {}}}
+            : options.founders);
+  }
+  vlog::EntryCursor cursor = hands.log.cursor(state.applied.next());
+  for (;;) {
+    ALF_TRY(const std::optional<raft::Entry> entry, cursor.next());
+    if (!entry) return base::ok();
+    if (entry->kind != raft::EntryKind::kConfiguration || ALF_MUTANT(TailConfigurationForgotten)) {
+      continue;
+    }
+    ALF_TRY(raft::Configuration configuration, raft::decode_configuration(entry->bytes()));
+    state.configurations_behind.push_back({entry->index, std::move(configuration)});
+  }
+}
+
 base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
                                           const Replica::Options& options) {
   const vlog::Log& log = hands.log;
@@ -44,15 +67,7 @@ base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
                                     "ends at {}: part of the log is missing",
                                     state.applied.value, state.last.value)};
   }
-  const base::Bytes& stored = hands.machine.state().configuration;
-  if (stored.empty()) {
-    state.configuration = raft::make_configuration(
-        options.founders.empty()
-            ? std::vector{raft::Member{.id = options.id, .name = {}, .address = {}}}
-            : options.founders);
-  } else {
-    ALF_TRY(state.configuration, raft::decode_configuration(stored));
-  }
+  ALF_TRY_STATUS(restore_configurations(hands, options, state));
   ALF_TRY_STATUS(raft::check_restored(state));
   return state;
 }
@@ -120,14 +135,20 @@ Replica::Replica(const Hands& hands, const Options& options, Events events,
       outbox_(PeerOutbox::Hands{hands.core, hands.executor, hands.log, hands.transport},
               [this](base::Term term) { return raft_.soft_state().term == term; }),
       hand_over_({raft_, hands.clock, hands.transport, options.tick_ms * options.election_ticks}),
+      roster_({.raft = raft_,
+               .transport = hands.transport,
+               .self = options.id,
+               .data_uid = options.data_uid,
+               .leaving_ticks = 3 * options.election_ticks},
+              {.on_links_changed = events_.on_links_changed, .on_trouble = events_.on_trouble}),
       role_(raft_.soft_state()) {
-  needs_barrier_.store(!state.configuration.is_sole_voter(options.id), std::memory_order_release);
+  needs_barrier_.store(!raft_.configuration().is_sole_voter(options.id), std::memory_order_release);
   open_snapshots();
 }
 
 void Replica::start() {
   hands_.core.post([this] {
-    if (raft_.status().configuration.is_sole_voter(options_.id)) raft_.campaign();
+    if (raft_.configuration().is_sole_voter(options_.id)) raft_.campaign();
     handle_ready();
     on_tick();
   });
@@ -137,6 +158,7 @@ void Replica::on_tick() {
   const bool is_done = on_stopped_ && in_flight_.is_empty() && !hand_over_.is_on();
   if (has_failed_ || is_done) return;
   raft_.tick();
+  roster_.on_tick();
   handle_ready();
   advance_hand_over();
   barriers_.expire(hands_.clock.monotonic_ms());
@@ -335,6 +357,7 @@ void Replica::handle_ready() {
     if (has_reads) tell_readers();
     writes_.add(std::move(ready));
   }
+  note_members();
 }
 
 void Replica::take_up(const raft::Ready& ready) {
@@ -459,6 +482,7 @@ void Replica::stop(std::function<void(base::Status)> done) {
     on_stopped_ = std::move(done);
     if (snapshots_ != nullptr) snapshots_->stop();
     if (writes_.is_parked()) abandon_parked();
+    roster_.give_up();
     if (has_failed_ || !is_serving()) return finish_stop();
     pump();
   });

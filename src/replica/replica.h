@@ -29,6 +29,7 @@
 #include "replica/in_flight.h"
 #include "replica/peer_outbox.h"
 #include "replica/read_barriers.h"
+#include "replica/roster.h"
 #include "replica/snapshot_desk.h"
 #include "replica/stamp_clock.h"
 #include "replica/write_queue.h"
@@ -72,6 +73,9 @@ class Replica {
     uint32_t election_ticks = 10;
     // Who founds the group where the directory is empty; empty: this node alone.
     std::vector<raft::Member> founders;
+    // The directory is of a node that was added to a group: it waits for that one's log.
+    bool has_joined = false;
+    uint64_t data_uid = 0;  // of the directory; 0: not known
     // Log that is kept for peers that lag, though the index no longer needs it.
     uint64_t log_retain_bytes = 256 * base::kMiB;
     machine::PayloadHeader payload;
@@ -85,6 +89,8 @@ class Replica {
     std::function<void()> on_serving;
     // On the core strand: another leader is known, or none; or this node serves. May be empty.
     std::function<void()> on_leader_changed;
+    // On the core strand: links are wanted with others than before (linked()). May be empty.
+    std::function<void()> on_links_changed;
     // What a client is told of the key slot (or 0) when that node leads: "MOVED 0 host:port", or
     // nothing while that is not known. Any thread. May be empty.
     std::function<std::string(base::NodeId leader, uint32_t slot)> redirect;
@@ -141,9 +147,15 @@ class Replica {
   const raft::SoftState& role() const { return role_; }
   // For whoever checks it. On the core strand.
   const raft::Node& core() const { return raft_; }
+  // Any thread; `done` on the core strand (replica/roster.h).
+  void change_members(const raft::Change& change, Roster::Done done);
+  // Any thread: a committed configuration has this node no longer. It answers nobody.
+  bool is_removed() const { return roster_.is_removed(); }
+  // On the core strand.
+  Roster& roster() { return roster_; }
   // A message of a peer. On the core strand.
   void step(const raft::Message& message);
-  // What a peer says of snapshots. On the core strand.
+  // What a peer says of snapshots, or of members. On the core strand.
   void on_note(base::NodeId from, const net::NoteBody& body);
   // Any thread: stores the index, makes a snapshot, tells on the core strand. kUnavailable: this
   // node does not lead, or one is being made.
@@ -186,6 +198,7 @@ class Replica {
   void handle_ready();
   void take_up(const raft::Ready& ready);
   void note_role(const raft::SoftState& now);
+  void note_members();
   void on_durable(uint64_t number, std::vector<raft::Message> messages, bool was_written);
   void hand_to_apply(base::LogIndex applicable);
   void on_applied(base::LogIndex index);
@@ -248,6 +261,7 @@ class Replica {
   PeerOutbox outbox_;
   ReadBarriers barriers_;
   HandOver hand_over_;
+  Roster roster_;
   std::unique_ptr<SnapshotDesk> snapshots_;  // null: there are none
   InFlight in_flight_;
   std::optional<LargeInFlight> large_;

@@ -18,8 +18,6 @@ constexpr uint64_t kLeaderlessMs = 3000;
 void Replica::note_role(const raft::SoftState& now) {
   if (now == role_) return;
   const raft::SoftState before = std::exchange(role_, now);
-  needs_barrier_.store(!raft_.status().configuration.is_sole_voter(options_.id),
-                       std::memory_order_release);
   const bool was_leader = before.role == raft::RoleKind::kLeader;
   const bool is_leader = now.role == raft::RoleKind::kLeader;
   if (was_leader && (!is_leader || before.term != now.term)) {
@@ -39,6 +37,24 @@ void Replica::note_role(const raft::SoftState& now) {
   tell_readers();
   redirect_queued();
   if (events_.on_leader_changed) events_.on_leader_changed();
+}
+
+// Whoever votes counts from the moment its configuration stands in the log.
+void Replica::note_members() {
+  if (!roster_.look()) return;
+  needs_barrier_.store(!raft_.configuration().is_sole_voter(options_.id),
+                       std::memory_order_release);
+  take_snapshot();
+}
+
+void Replica::change_members(const raft::Change& change, Roster::Done done) {
+  hands_.core.post([this, change, done = std::move(done)]() mutable {
+    if (has_failed_ || on_stopped_) {
+      return done(base::Error{base::ErrorCode::kUnavailable, "the node stops"});
+    }
+    roster_.begin(change, std::move(done));
+    handle_ready();
+  });
 }
 
 void Replica::transfer(HandOverOrder order) {
@@ -89,7 +105,7 @@ void Replica::redirect_queued(bool is_last) {
   const bool is_known = role_.leader != base::NodeId{};
   const bool is_late =
       leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
-  if (!is_known && !is_late && !is_last) return;
+  if (!is_known && !is_late && !is_last && !is_removed()) return;
   for (LargeInFlight next; batcher_.take_large(next.operation); next = {}) {
     std::vector<ReplyBatch> batches(hands_.router.loop_count());
     add_refusal(batches, next.operation.waiter, "", redirection(nullptr));
@@ -121,6 +137,7 @@ void Replica::redirect(const raft::Entry& entry, std::span<const ReplyTo> waiter
 }
 
 std::string Replica::redirection(const machine::Operation* operation) const {
+  if (is_removed()) return std::string(kRemoved);
   if (role_.leader == base::NodeId{} || role_.leader == options_.id || !events_.redirect) {
     return std::string(kNoLeader);
   }

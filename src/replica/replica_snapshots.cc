@@ -1,4 +1,4 @@
-// A replica and its snapshots: what raft wants of them, and who asks by hand.
+// A replica and its snapshots: what raft wants of them, and who asks by hand; what peers note.
 #include "replica/replica.h"
 
 namespace alfheim::replica {
@@ -28,8 +28,9 @@ void Replica::open_snapshots() {
 }
 
 void Replica::on_note(base::NodeId from, const net::NoteBody& body) {
-  if (snapshots_ == nullptr || has_failed_ || is_closing_) return;
-  snapshots_->on_note(from, body);
+  if (has_failed_ || is_closing_) return;
+  if (const auto* book = std::get_if<net::MemberBook>(&body)) return roster_.on_book(*book);
+  if (snapshots_ != nullptr) snapshots_->on_note(from, body);
 }
 
 void Replica::look_at_snapshots() {

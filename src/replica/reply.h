@@ -65,6 +65,8 @@ struct ReplyBatch {
 
 // What is told where nobody leads that is known: it was not done, and may be asked again.
 inline constexpr std::string_view kNoLeader = "CLUSTERDOWN No leader";
+inline constexpr std::string_view kRemoved =
+    "CLUSTERDOWN This node was removed from its cluster: ask another one";
 
 // An error in place of the reply: `before` and `words` make its line.
 void add_refusal(std::vector<ReplyBatch>& batches, const ReplyTo& to, std::string_view before,

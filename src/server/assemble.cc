@@ -17,8 +17,6 @@ namespace {
 constexpr uint64_t kDrainMs = 5000;
 constexpr uint64_t kProgressEveryMs = 1000;
 
-constexpr base::GroupId kGroup{1};
-
 }  // namespace
 
 // Replies find their loop's sessions.
@@ -50,9 +48,10 @@ base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEven
                                                 uint64_t snapshot_id) {
   auto node = std::unique_ptr<Node>(new Node(options, std::move(events)));
   node->table_ = command::Table::make();
-  ALF_TRY_STATUS(node->read_founders());
+  ALF_TRY(node->origin_, origin_of(node->disk_, options));
   ALF_TRY_STATUS(node->start_engine());
   ALF_TRY_STATUS(node->bind_addresses());
+  if (node->origin_.asks_to_join) ALF_TRY_STATUS(node->ask_to_join());
   StorageHands hands{node->disk_, node->random_, node->clock_, *node->table_,
                      [node = node.get()](uint64_t done, uint64_t total) {
                        if (!node->is_progress_due()) return;
@@ -62,7 +61,7 @@ base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEven
   hands.on_trouble = node->events_.on_trouble;
   hands.snapshot_id = snapshot_id;
   node->progress_ms_ = node->clock_.monotonic_ms();
-  ALF_TRY(node->storage_, open_storage(hands, options, node->founders_));
+  ALF_TRY(node->storage_, open_storage(hands, options, node->origin_));
   node->open_links();
   ALF_TRY_STATUS(node->open_replica());
   node->make_sessions();
@@ -77,78 +76,10 @@ base::Result<std::unique_ptr<Node>> Node::start(const Options& options, NodeEven
   }
   node->replica_->start();
   // A member of several answers at once: who leads, or that it is not known yet.
-  if (node->links_ != nullptr) {
+  if (!node->is_alone()) {
     node->engine_.loops[0]->post([node = node.get()] { node->start_serving(); });
   }
   return node;
-}
-
-base::Status Node::read_founders() {
-  const Options& options = config_.startup();
-  ALF_TRY(founders_, founders_of(disk_, options.storage.dir, options.group.cluster));
-  const bool is_named =
-      std::any_of(founders_.begin(), founders_.end(),
-                  [&](const Founder& founder) { return founder.name == options.group.id; });
-  if (founders_.empty() || is_named) return base::ok();
-  return base::Error{
-      base::ErrorCode::kInvalidArgument,
-      base::format("--id {}: data directory {} belongs to a cluster that has no such "
-                   "member",
-                   options.group.id, options.storage.dir)};
-}
-
-void Node::open_links() {
-  if (founders_.empty()) return;
-  const vlog::Identity stored = storage_.log->identity();
-  net::LinkOptions options;
-  options.id = stored.node;
-  options.name = config_.startup().group.id;
-  options.cluster_uid = stored.cluster_uid;
-  options.judge = [this](const net::Hello& hello) -> base::Status {
-    for (const Founder& founder : founders_) {
-      if (node_id_of(founder.name) == hello.from) return base::ok();
-    }
-    return base::Error{base::ErrorCode::kNotFound,
-                       base::format("node {} is no member of this cluster", hello.name)};
-  };
-  options.on_trouble = events_.on_trouble;
-  options.on_refused = [this](base::NodeId peer, const net::Refuse& refuse) {
-    events_.on_trouble(base::format("node {:016x} refuses us: {}", peer.value, refuse.words));
-  };
-  links_ = std::make_unique<net::Links>(
-      net::LinkHands{*engine_.peer_network, *engine_.loops[0], *engine_.loops[0], random_, clock_},
-      std::move(options));
-}
-
-// What needs both the replica and the links.
-void Node::join_links() {
-  if (links_ == nullptr) return;
-  const vlog::Identity stored = storage_.log->identity();
-  std::vector<net::PeerEndpoint> peers;
-  for (const Founder& founder : founders_) {
-    const base::NodeId id = node_id_of(founder.name);
-    const bool is_self = id == stored.node;
-    directory_.put(id, {.name = founder.name,
-                        .node_id = cluster_node_id(stored.cluster_uid, id, kGroup),
-                        .resp = is_self ? identity_.resp : env::PeerAddress{},
-                        .raft = founder.address,
-                        .is_connected = is_self});
-    if (!is_self) peers.push_back(net::PeerEndpoint{id, founder.address});
-  }
-  const auto tell_sessions = [this] {
-    for (const auto& host : clients_.hosts) host->on_leader_changed();
-  };
-  peer_desk_ = std::make_unique<PeerDesk>(PeerDesk::Hands{*replica_, *links_, directory_,
-                                                          sentinel_hosts_, identity_, kGroup,
-                                                          stored.cluster_uid, tell_sessions});
-  sentinel_hosts_.set_announce([this](const std::string& host) {
-    engine_.loops[0]->post([this, host] { peer_desk_->tell_sentinel_host(host); });
-  });
-  engine_.loops[0]->post([this, peers = std::move(peers)]() mutable {
-    links_->set_receiver(peer_desk_.get());
-    links_->set_peers(std::move(peers));
-    engine_.raft_listener->start_accepting();
-  });
 }
 
 base::Status Node::start_engine() {
@@ -188,12 +119,10 @@ base::Status Node::bind_addresses() {
                                     }
                                     ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
                                   }));
-  // Taken also where there are no peers, so that no other node can; whoever comes is sent away.
   ALF_TRY(engine_.raft_listener,
           engine_.peer_network->listen(address.raft,
                                        [this](env::Strand& strand, env::Connection& connection)
                                            -> std::shared_ptr<env::ConnectionHandler> {
-                                         if (links_ == nullptr) return nullptr;
                                          return links_->acceptor()(strand, connection);
                                        }));
   if (address.http) {
@@ -226,11 +155,9 @@ base::Status Node::open_replica() {
   if (engine_.loops.size() == 1) hands.near_apply = engine_.loops[0].get();
   replica::Replica::Options replica;
   replica.id = node_id_of(options.group.id);
-  for (const Founder& founder : founders_) {
-    replica.founders.push_back({.id = node_id_of(founder.name),
-                                .name = founder.name,
-                                .address = address_text(founder.address)});
-  }
+  replica.founders = founding_members();
+  replica.has_joined = origin_.joined_cluster != 0;
+  replica.data_uid = storage_.node.data_uid;
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
@@ -248,6 +175,7 @@ base::Status Node::open_replica() {
                [this] {
                  for (const auto& host : clients_.hosts) host->on_leader_changed();
                },
+           .on_links_changed = [this] { follow_members(); },
            .redirect = [this](base::NodeId leader,
                               uint32_t slot) { return directory_.redirection(leader, slot); },
            .on_fatal = [this](base::Error error) { events_.on_fatal(error); },
@@ -293,7 +221,6 @@ void Node::make_sessions() {
 void Node::start_serving() {
   if (std::exchange(is_accepting_, true)) return;  // it leads once more
   engine_.listener->start_accepting();
-  if (links_ == nullptr) engine_.raft_listener->start_accepting();
   events_.on_serving(identity_);
 }
 
@@ -382,16 +309,14 @@ base::Status Node::stop() {
         });
       },
       UINT32_MAX);
-  if (links_ != nullptr) {
-    wait_for(
-        [&](std::function<void()> done) {
-          engine_.loops[0]->post([this, done = std::move(done)] {
-            links_->stop();
-            done();
-          });
-        },
-        kDrainMs);
-  }
+  wait_for(
+      [&](std::function<void()> done) {
+        engine_.loops[0]->post([this, done = std::move(done)] {
+          links_->stop();
+          done();
+        });
+      },
+      kDrainMs);
   engine_.executor->stop();
   return closed;
 }

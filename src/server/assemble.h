@@ -24,8 +24,8 @@
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/directory.h"
-#include "server/founders.h"
 #include "server/http_server.h"
+#include "server/origin.h"
 #include "server/peer_desk.h"
 #include "server/sentinel_hosts.h"
 #include "server/services.h"
@@ -45,6 +45,7 @@ struct NodeEvents {
   std::function<void(const std::string&)> on_progress;  // one line for people who wait
   std::function<void(LogLevel)> on_log_level;           // CONFIG SET loglevel
   std::function<void()> request_shutdown;               // a client sent SHUTDOWN
+  std::function<bool()> is_shutdown_wanted;             // while start() waits to be let in
   // A snapshot is here: to be stopped, and started over it (Node::snapshot_to_install).
   std::function<void()> request_restart;
 };
@@ -73,6 +74,7 @@ class Node {
     std::unique_ptr<env::Listener> listener;
     std::unique_ptr<net::TcpNetwork> peer_network;  // its connections live on loop 0
     std::unique_ptr<env::Listener> raft_listener;
+    std::unique_ptr<net::Loop> join_loop;  // while the node asks to be let in; it runs no more
     std::unique_ptr<HttpServer> http;
   };
   // What sessions share.
@@ -92,9 +94,13 @@ class Node {
   explicit Node(const Options& options, NodeEvents events);
   base::Status start_engine();
   base::Status bind_addresses();
-  base::Status read_founders();
+  // assemble_links.cc: how it finds its peers, and they it.
+  base::Status ask_to_join();
+  bool is_alone() const;
+  std::vector<raft::Member> founding_members() const;
   void open_links();
   void join_links();
+  void follow_members();
   base::Status open_replica();
   void make_sessions();
   void start_serving();
@@ -117,8 +123,8 @@ class Node {
   Engine engine_;
   Storage storage_;
   std::unique_ptr<Router> router_;
-  std::vector<Founder> founders_;      // empty: this node alone
-  std::unique_ptr<net::Links> links_;  // null: a group of one
+  Origin origin_;
+  std::unique_ptr<net::Links> links_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<PeerDesk> peer_desk_;
   Clients clients_;

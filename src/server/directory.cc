@@ -1,5 +1,7 @@
 #include "server/directory.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "server/options.h"
 
@@ -23,6 +25,13 @@ void Directory::set_connected(base::NodeId id, bool is_connected) {
   const std::lock_guard lock(mutex_);
   const auto found = nodes_.find(id);
   if (found != nodes_.end()) found->second.is_connected = is_connected;
+}
+
+void Directory::keep_only(const std::vector<base::NodeId>& ids) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(nodes_, [&ids](const auto& node) {
+    return std::find(ids.begin(), ids.end(), node.first) == ids.end();
+  });
 }
 
 bool Directory::is_reachable(base::NodeId id) const {

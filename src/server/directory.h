@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "env/network.h"
@@ -31,6 +32,8 @@ class Directory {
  public:
   void put(base::NodeId id, NodeAddresses addresses);
   void set_connected(base::NodeId id, bool is_connected);
+  // The others are gone.
+  void keep_only(const std::vector<base::NodeId>& ids);
   std::optional<NodeAddresses> find(base::NodeId id) const;
   // Clients may be sent there: its address is known, and it is connected.
   bool is_reachable(base::NodeId id) const;

@@ -59,6 +59,11 @@ NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   events.on_progress = [log](const std::string& line) { log->info("{}", line); };
   events.on_log_level = [log](LogLevel level) { log->set_level(spdlog_level(level)); };
   events.request_shutdown = [] { ::kill(::getpid(), SIGTERM); };
+  events.is_shutdown_wanted = [] {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+  };
   events.request_restart = [] { ::kill(::getpid(), kRestartSignal); };
   return events;
 }

@@ -22,7 +22,6 @@ constexpr uint64_t kSegmentBytesMax = 1 * base::kGiB;
 constexpr uint64_t kSegmentBlockBytes = 4096;
 constexpr uint64_t kBudgetBytesMin = 1 * base::kMiB;
 constexpr uint64_t kBudgetBytesMax = 1024 * base::kGiB;
-constexpr size_t kIdLengthMax = 64;
 constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
 constexpr uint64_t kSnapshotMbpsMax = 1'000'000;
 
@@ -57,15 +56,7 @@ Status put_address(Text text, env::PeerAddress& field) {
 }
 
 Status put_id(Text text, std::string& field) {
-  const bool is_plain = std::all_of(text.begin(), text.end(), [](char letter) {
-    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
-           (letter >= 'A' && letter <= 'Z') || letter == '-' || letter == '_' || letter == '.';
-  });
-  if (text.empty() || text.size() > kIdLengthMax || !is_plain) {
-    return Error{ErrorCode::kInvalidArgument,
-                 base::format("found \"{}\", expected 1 to {} letters, digits, '-', '_' or '.'",
-                              text, kIdLengthMax)};
-  }
+  if (Status status = check_node_name(text); !status) return status;
   field = text;
   return base::ok();
 }
@@ -323,8 +314,11 @@ Status check_options(const Options& options) {
     return refuse(base::format("--segment-size {} must be a multiple of {}",
                                options.storage.segment_bytes, kSegmentBlockBytes));
   }
-  if (!options.group.join.empty()) {
-    return refuse("joining a cluster that runs is not in this release: leave out --join");
+  if (!options.group.join.empty() && !parse_address(options.group.join)) {
+    return refuse(base::format("--join: found \"{}\", expected HOST:PORT", options.group.join));
+  }
+  if (!options.group.join.empty() && !options.group.cluster.empty()) {
+    return refuse("--join and --cluster exclude each other: a node founds a cluster, or joins one");
   }
   if (options.group.cluster.empty()) return base::ok();
   const base::Result<std::vector<Founder>> founders = parse_founders(options.group.cluster);

@@ -1,5 +1,6 @@
 #include "server/option_text.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -153,6 +154,17 @@ Result<uint64_t> parse_count(std::string_view text, uint64_t min, uint64_t max) 
         base::format("found \"{}\", expected a whole number from {} to {}", text, min, max));
   }
   return *value;
+}
+
+base::Status check_node_name(std::string_view text) {
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+           (letter >= 'A' && letter <= 'Z') || letter == '-' || letter == '_' || letter == '.';
+  });
+  if (!text.empty() && text.size() <= kNodeNameBytesMax && is_plain) return base::ok();
+  return base::Error{base::ErrorCode::kInvalidArgument,
+                     base::format("found \"{}\", expected 1 to {} letters, digits, '-', '_' or '.'",
+                                  text, kNodeNameBytesMax)};
 }
 
 }  // namespace alfheim::server

@@ -22,6 +22,9 @@ base::Result<env::PeerAddress> parse_address(std::string_view text);
 // which only the normal clients' part is kept: there are no others here.
 base::Result<OutputLimit> parse_output_limit(std::string_view text);
 base::Result<LogLevel> parse_log_level(std::string_view text);
+// What may be an --id: letters, digits and a few marks.
+base::Status check_node_name(std::string_view text);
+inline constexpr size_t kNodeNameBytesMax = 64;
 // A whole number of [min, max].
 base::Result<uint64_t> parse_count(std::string_view text, uint64_t min, uint64_t max);
 

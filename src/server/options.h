@@ -46,7 +46,7 @@ struct StorageOptions {
   uint64_t segment_bytes = 64 * base::kMiB;
   uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
   uint64_t log_bytes_per_freeze = 512 * base::kMiB;
-  uint64_t log_retain_bytes = 256 * base::kMiB;    // for members that lag
+  uint64_t log_retain_bytes = 256 * base::kMiB;  // for members that lag
   uint64_t snapshot_mbps = 100;  // 10^6 bytes a second, for all who fetch one; 0: no limit
   uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
@@ -54,7 +54,7 @@ struct StorageOptions {
 struct GroupOptions {
   std::string id = "n1";
   std::string cluster;  // "n1=127.0.0.1:7379,n2=...": who founds it (server/founders.h)
-  std::string join;     // "127.0.0.1:7379": refused in this release
+  std::string join;     // "127.0.0.1:7379": a member that lets it in (server/join.h)
   std::string sentinel_master_name = "mymaster";  // as SENTINEL's clients call the group
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;

@@ -31,6 +31,9 @@ void PeerDesk::on_peer_connected(base::NodeId peer) {
   news.resp_address = address_text(hands_.identity.resp);
   if (hands_.identity.http.port != 0) news.http_address = address_text(hands_.identity.http);
   send(peer, std::move(news));
+  if (net::MemberBook book = hands_.replica.roster().book(); !book.configuration.empty()) {
+    send(peer, std::move(book));
+  }
   // It may have been away when they asked.
   if (net::SentinelHosts known{hands_.sentinel_hosts.all()}; !known.hosts.empty()) {
     send(peer, std::move(known));

@@ -208,9 +208,14 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // session_special.cc: session commands that need more than an answer
   bool execute_special(const command::Row& row, const command::Arguments& args);
   void execute_raft_snapshot();
+  void execute_raft_add(const command::Arguments& args);
+  void execute_raft_change(const raft::Change& change);
+  void execute_raft_change_of(raft::ChangeKind kind, base::ByteView word);
   void execute_debug_sleep(const command::Arguments& args);
   void execute_raft_transfer(const command::Arguments& args);
-  void finish_raft_transfer(uint64_t slot, const base::Status& status);
+  using AnswerLater = std::function<void(const std::function<void(resp::ReplyWriter&)>& write)>;
+  AnswerLater answer_later();
+  void answer_error(std::string_view words);
 
   // Answers in place.
   template <typename Write>

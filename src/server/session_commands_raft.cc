@@ -15,6 +15,14 @@ constexpr std::string_view kHelp[] = {
     "    Return the state of the Raft group as this node sees it.",
     "MEMBERS",
     "    Return the members of the group, and how far each is.",
+    "ADD <id> <host:port> [LEARNER]",
+    "    Add the node that is started with --id <id>, --raft-addr <host:port> and --join. It "
+    "learns",
+    "    and, unless LEARNER is given, votes once it has caught up.",
+    "PROMOTE <node>",
+    "    Make a voter of a learner that has caught up.",
+    "REMOVE <node>",
+    "    Remove a member for ever: its id is never used again. It stops serving.",
     "TRANSFER [<node>]",
     "    Hand leadership over to that voter (its name, its id, or its CLUSTER MYID), or to the one",
     "    whose log is furthest. Answers when it leads.",
@@ -56,6 +64,14 @@ std::string_view role_name(raft::RoleKind role) {
   }
   ALF_CHECK(false);
   return {};
+}
+
+// A joint configuration's two sets are told apart.
+static std::string_view part_name(const raft::Configuration& configuration, base::NodeId member) {
+  if (configuration.is_learner(member)) return "learner";
+  if (!configuration.is_joint()) return "voter";
+  if (!raft::holds(configuration.voters, member)) return "voter that leaves";
+  return raft::holds(configuration.outgoing, member) ? "voter" : "voter that comes";
 }
 
 std::string_view progress_name(raft::ProgressState state) {
@@ -126,9 +142,12 @@ void raft_members_command(const SessionCall& call) {
                      [member](const auto& candidate) { return candidate.id == member; });
     const bool is_self = member == raft.id;
     const bool is_known = peer != raft.peers.end();
-    call.reply.map_header(5);
+    const raft::Member& listed = *raft.configuration.find(member);
+    call.reply.map_header(7);
     field(call, "id", node_text(member));
-    field(call, "part", raft.configuration.is_voter(member) ? "voter" : "learner");
+    field(call, "name", listed.name);
+    field(call, "address", listed.address);
+    field(call, "part", part_name(raft.configuration, member));
     field(call, "role", member == raft.soft_state.leader ? "leader" : "follower");
     field(call, "match", is_self ? raft.durable.value : (is_known ? peer->match.value : 0));
     field(call, "state",

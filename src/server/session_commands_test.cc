@@ -36,9 +36,9 @@ void expect_replies(TestNode& node, const std::vector<ReplyCase>& cases) {
 
 TEST(SessionRows, EveryRowHasAHandlerOrIsTheSessionsOwn) {
   TestNode node;
-  const std::vector<std::string_view> own = {"multi",     "exec",          "discard",
-                                             "watch",     "unwatch",       "debug|sleep",
-                                             "raft|hash", "raft|snapshot", "raft|transfer"};
+  const std::vector<std::string_view> own = {
+      "multi",     "exec",          "discard",       "watch",    "unwatch",      "debug|sleep",
+      "raft|hash", "raft|snapshot", "raft|transfer", "raft|add", "raft|promote", "raft|remove"};
   const auto expect_handler = [&own](const command::Row& row) {
     if (!row.is_session()) return;
     const bool is_own = std::find(own.begin(), own.end(), row.name) != own.end();
@@ -424,7 +424,7 @@ TEST(RaftCommands, TellTheStateOfTheGroup) {
   EXPECT_NE(info.find("$14\r\nsnapshots-made\r\n:0\r\n"), std::string::npos);
   EXPECT_NE(info.find("$4\r\nrole\r\n$6\r\nleader\r\n"), std::string::npos);
   EXPECT_NE(info.find("$5\r\nstate\r\n$7\r\nserving\r\n"), std::string::npos);
-  EXPECT_EQ(node.run({"raft", "members"}).substr(0, 9), "*1\r\n*10\r\n");
+  EXPECT_EQ(node.run({"raft", "members"}).substr(0, 9), "*1\r\n*14\r\n");
 }
 
 TEST(HttpPages, SayWhetherTheNodeServes) {

@@ -18,14 +18,15 @@ constexpr uint64_t kLeaderWaitMs = 3000;
 bool Session::needs_leader(const command::Row& row) const {
   if (!row.is_session()) return true;
   return row.name == "watch" || row.name == "raft|hash" || row.name == "raft|snapshot" ||
-         row.name == "raft|transfer" || (row.name == "exec" && transaction_.is_open());
+         row.name == "raft|transfer" || row.name == "raft|add" || row.name == "raft|promote" ||
+         row.name == "raft|remove" || (row.name == "exec" && transaction_.is_open());
 }
 
 // After READONLY, on a node that follows: behind a barrier that its leader grants.
 bool Session::may_read_here(const command::Row& row) const {
   const replica::Replica& replica = host_.services().replica;
-  return state_.is_readonly && !row.is_session() && !row.is_write() && !transaction_.is_open() &&
-         replica.needs_barrier() && replica.leader() != base::NodeId{};
+  return state_.is_readonly && !replica.is_removed() && !row.is_session() && !row.is_write() &&
+         !transaction_.is_open() && replica.needs_barrier() && replica.leader() != base::NodeId{};
 }
 
 // Nobody is known to lead: the request waits here, not in the hands of a client that would only
@@ -45,7 +46,7 @@ bool Session::waits_for_leader(const command::Row& row, std::span<const base::By
 // It leads and serves, or somebody else does whose address is known; or the wait is over.
 bool Session::is_leader_known() {
   const replica::Replica& replica = host_.services().replica;
-  if (replica.is_serving()) return true;
+  if (replica.is_serving() || replica.is_removed()) return true;
   const base::NodeId leader = replica.leader();
   // A leader that has just died is still followed for an election timeout: whoever is sent to it
   // comes back at once.
@@ -60,6 +61,7 @@ bool Session::is_leader_known() {
 std::string Session::redirection(const command::Row& row, const command::Arguments& args) const {
   const Services& services = host_.services();
   const base::NodeId leader = services.replica.leader();
+  if (services.replica.is_removed()) return std::string(replica::kRemoved);
   if (leader == services.replica.id()) return std::string(replica::kNoLeader);
   uint32_t slot = 0;
   const std::vector<size_t> keys = command::key_positions(row, args);

@@ -27,8 +27,22 @@ base::Result<types::DatabaseTable> database_table(types::RecordSource& records) 
   return std::move(state.databases);
 }
 
-base::Status open_lock(const StorageHands& hands, const std::string& dir,
-                       const std::vector<Founder>& founders, Storage& storage) {
+// Which directory this is, and whose: durable before anything else is made in it.
+base::Status open_node_file(const StorageHands& hands, const std::string& dir, bool has_log,
+                            const Origin& origin, Storage& storage) {
+  ALF_TRY(const std::optional<NodeFile> file, read_node_file(hands.disk, dir));
+  if (file) storage.node = *file;
+  if (has_log) return base::ok();
+  if (!origin.founders.empty()) ALF_TRY_STATUS(save_founders(hands.disk, dir, origin.founders));
+  // Another process may have left one in a directory that it did not begin.
+  if (storage.node.data_uid == 0) storage.node.data_uid = hands.random.next_u64() | 1;
+  storage.node.joined_cluster = origin.joined_cluster;
+  if (file == storage.node) return base::ok();
+  return write_node_file(hands.disk, dir, storage.node);
+}
+
+base::Status open_lock(const StorageHands& hands, const std::string& dir, const Origin& origin,
+                       Storage& storage) {
   ALF_TRY_STATUS(hands.disk.make_dir(dir));
   // A name that is not durable takes everything under it along when the power goes. That it can be
   // seen is no proof: a process that was killed may have made it. What stands in it is one, for
@@ -44,8 +58,7 @@ base::Status open_lock(const StorageHands& hands, const std::string& dir,
                                     dir)};
   }
   storage.lock = std::move(lock).value();
-  if (!has_log && !founders.empty()) return save_founders(hands.disk, dir, founders);
-  return base::ok();
+  return open_node_file(hands, dir, has_log, origin, storage);
 }
 
 // A snapshot that cannot be installed costs its transfer: the leader offers another. But where it
@@ -65,8 +78,8 @@ base::Status settle_generation(const StorageHands& hands, const std::string& dir
   return remove_leftovers(hands.disk, dir, storage.generation);
 }
 
-base::Status open_log(const StorageHands& hands, const Options& options,
-                      const std::vector<Founder>& founders, Storage& storage) {
+base::Status open_log(const StorageHands& hands, const Options& options, const Origin& origin,
+                      Storage& storage) {
   vlog::Log::Options log;
   log.dir = log_dir(storage.generation.dir);
   ALF_TRY(const bool is_there, hands.disk.exists(log.dir));
@@ -75,7 +88,8 @@ base::Status open_log(const StorageHands& hands, const Options& options,
   // A new directory founds a cluster, of its own where no others are named; an old one must only
   // be this node's.
   if (!is_there) log.identity.cluster_uid = hands.random.next_u64() | 1;
-  if (!founders.empty()) log.identity.cluster_uid = cluster_uid_of(founders);
+  if (!origin.founders.empty()) log.identity.cluster_uid = cluster_uid_of(origin.founders);
+  if (origin.joined_cluster != 0) log.identity.cluster_uid = origin.joined_cluster;
   log.segment_bytes = options.storage.segment_bytes;
   log.memory_tail_bytes = options.storage.log_memory_bytes;
   log.reserved_segment_count = kReservedSegments;
@@ -135,12 +149,12 @@ base::NodeId node_id_of(const std::string& name) {
 }
 
 base::Result<Storage> open_storage(const StorageHands& hands, const Options& options,
-                                   const std::vector<Founder>& founders) {
+                                   const Origin& origin) {
   Storage storage;
-  ALF_TRY_STATUS(open_lock(hands, options.storage.dir, founders, storage));
+  ALF_TRY_STATUS(open_lock(hands, options.storage.dir, origin, storage));
   const std::string& dir = options.storage.dir;
   ALF_TRY_STATUS(settle_generation(hands, dir, storage));
-  ALF_TRY_STATUS(open_log(hands, options, founders, storage));
+  ALF_TRY_STATUS(open_log(hands, options, origin, storage));
   ALF_TRY_STATUS(open_index(hands, options, storage));
   ALF_TRY_STATUS(hands.disk.sync_dir(storage.generation.dir));  // the names of log and index
   ALF_TRY(storage.machine, machine::Machine::open({*storage.index, *storage.log, hands.table}));

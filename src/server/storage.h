@@ -16,9 +16,10 @@
 #include "index/index.h"
 #include "index/rocks_store.h"
 #include "machine/machine.h"
-#include "server/founders.h"
 #include "server/generation.h"
+#include "server/node_file.h"
 #include "server/options.h"
+#include "server/origin.h"
 #include "upkeep/orphan_filter.h"
 #include "upkeep/segment_keeper.h"
 #include "upkeep/snapshots.h"
@@ -49,6 +50,7 @@ struct Storage {
   }
 
   std::unique_ptr<env::FileLock> lock;
+  NodeFile node;  // data_uid 0: of a directory that an older version made
   Generation generation;
   std::unique_ptr<vlog::Log> log;
   std::unique_ptr<upkeep::OrphanFilter> filter;
@@ -63,8 +65,8 @@ struct Storage {
 base::NodeId node_id_of(const std::string& name);
 
 // Errors name the directory and say what to do.
-// `founders`: of the group that the directory belongs to (server/founders.h).
+// `origin`: of the directory, the cluster that it is to join being known.
 base::Result<Storage> open_storage(const StorageHands& hands, const Options& options,
-                                   const std::vector<Founder>& founders);
+                                   const Origin& origin);
 
 }  // namespace alfheim::server
