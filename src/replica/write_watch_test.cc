@@ -27,5 +27,25 @@ TEST(WriteWatch, ActsOnceOnEachHang) {
   EXPECT_TRUE(watch.is_first_asked());
 }
 
+TEST(WriteWatch, AFullDiskIsLeftInTheFirstTermThatIsLedWithIt) {
+  WriteWatch watch;
+  EXPECT_FALSE(watch.wants_to_leave(false, 3));
+  EXPECT_TRUE(watch.wants_to_leave(true, 3));
+  EXPECT_TRUE(watch.wants_to_leave(true, 3));  // nobody has taken over yet
+  EXPECT_FALSE(watch.wants_to_leave(true, 0));
+  // It comes back to this node: the others are full, too, or gone.
+  EXPECT_FALSE(watch.wants_to_leave(true, 5));
+  // There was room meanwhile.
+  EXPECT_FALSE(watch.wants_to_leave(false, 0));
+  EXPECT_TRUE(watch.wants_to_leave(true, 7));
+}
+
+TEST(WriteWatch, AFullDiskOfAFollowerIsLeftOnceItLeads) {
+  WriteWatch watch;
+  EXPECT_FALSE(watch.wants_to_leave(true, 0));
+  EXPECT_TRUE(watch.wants_to_leave(true, 4));
+  EXPECT_FALSE(watch.wants_to_leave(true, 6));
+}
+
 }  // namespace
 }  // namespace alfheim::replica
