@@ -93,6 +93,9 @@ void Client::step() {
     stream_.connection = connect_(*this, trace);
     stream_.trace = std::move(trace);
     stream_.life = oracle_.life();
+    if (options_.reads_followers && stream_.connection != nullptr) {
+      add_literal({"READONLY"}, "+OK\r\n");
+    }
   } else if ((stream_.must_leave && requests_.empty()) || has_lost_patience()) {
     disconnect();
   } else if (!stream_.to_send.empty()) {

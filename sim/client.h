@@ -32,6 +32,7 @@ class Client final : public SimPeer {
     uint64_t think_ns_max = 1'000'000;
     // Who is not answered for so long goes, and asks elsewhere; 0: waits for ever.
     uint64_t patience_ns = 0;
+    bool reads_followers = false;  // says READONLY first
   };
   // Null where nobody accepts.
   using Connect =
@@ -47,6 +48,7 @@ class Client final : public SimPeer {
   // The client goes away in the midst of things, and comes back.
   void disconnect();
   bool is_done() const { return issued_ >= options_.request_count && requests_.empty(); }
+  bool reads_followers() const { return options_.reads_followers; }
   uint64_t answered_count() const { return answered_; }
   // Nothing of this client's is ever asked about before this position.
   uint64_t floor() const;

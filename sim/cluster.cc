@@ -17,6 +17,8 @@ constexpr uint64_t kEventCountMax = 20'000'000;
 constexpr uint64_t kWholeRunMsMax = 600'000;
 constexpr uint64_t kHealedMsMax = 15'000;
 constexpr uint64_t kStrayEvery = 8;
+constexpr uint64_t kClientsMax = 20;
+constexpr int32_t kDriftPermilleMax = 100;
 constexpr uint64_t kThinkNsMax = 400 * kMsNs;
 constexpr uint64_t kReaderThinkNsMax = 40 * kMsNs;
 constexpr uint64_t kReaderRequestsMax = 1000;
@@ -89,12 +91,22 @@ void Cluster::draw_options() {
   PeerNetworkOptions network;
   if (random.coin()) network.loss_per_1000 = static_cast<uint32_t>(random.below(300));
   if (random.coin()) network.doubled_per_1000 = static_cast<uint32_t>(random.below(500));
-  network.delay_ns_max = random.coin() ? 500'000 : 20 * kMsNs;
+  network.delay_ns_max = random.coin() ? 500'000 : random.one_in(8) ? 200 * kMsNs : 20 * kMsNs;
   if (random.coin()) {
     network.late_per_1000 = static_cast<uint32_t>(random.below(50));
     network.late_ns_max = 5'000 * kMsNs;
   }
   network_.set_options(network);
+  draw_drift();
+}
+
+// Clocks that run up to a tenth fast or slow.
+void Cluster::draw_drift() {
+  if (random_.coin()) return;
+  for (Member& member : members_) {
+    member.drift_permille =
+        static_cast<int32_t>(random_.below(2 * kDriftPermilleMax + 1)) - kDriftPermilleMax;
+  }
 }
 
 void Cluster::make_disk(Member& member) {
@@ -111,11 +123,13 @@ void Cluster::make_disk(Member& member) {
 
 void Cluster::draw_faults() {
   static constexpr ClusterFault kAll[] = {
-      ClusterFault::kPowerLoss,    ClusterFault::kKill,       ClusterFault::kAllDown,
-      ClusterFault::kCrashAtWrite, ClusterFault::kPause,      ClusterFault::kHangingDisk,
-      ClusterFault::kWallJump,     ClusterFault::kDisconnect, ClusterFault::kCutOff,
-      ClusterFault::kCutOneWay,    ClusterFault::kSplit,      ClusterFault::kHealNetwork,
-      ClusterFault::kTransfer,     ClusterFault::kTakeOver};
+      ClusterFault::kPowerLoss, ClusterFault::kKill,       ClusterFault::kAllDown,
+      ClusterFault::kSomeDown,  ClusterFault::kCleanStop,  ClusterFault::kCrashAtWrite,
+      ClusterFault::kDiskError, ClusterFault::kDiskFull,   ClusterFault::kIngestError,
+      ClusterFault::kStoreFull, ClusterFault::kPause,      ClusterFault::kHangingDisk,
+      ClusterFault::kWallJump,  ClusterFault::kDisconnect, ClusterFault::kCutOff,
+      ClusterFault::kCutOneWay, ClusterFault::kSplit,      ClusterFault::kHealNetwork,
+      ClusterFault::kTransfer,  ClusterFault::kTakeOver};
   for (const ClusterFault fault : kAll) {
     if (random_.coin()) faults_.kinds.push_back(fault);
   }
@@ -135,7 +149,7 @@ void Cluster::draw_clients() {
                         &workload_.has_walks, &workload_.has_state_hash}) {
     *feature = random.below(4) != 0;
   }
-  const uint64_t count = random.between(1, 16);
+  const uint64_t count = random.between(1, kClientsMax);
   const uint64_t request_count = random.between(100, 500) / count + 1;
   // Faults close together, or with time between them to elect somebody; what is asked spans them.
   faults_.gap_ns_max = random.coin() ? random.between(50, 500) * kMsNs : 4'000 * kMsNs;
@@ -159,6 +173,7 @@ void Cluster::draw_clients() {
       options.request_count =
           std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count, kReaderRequestsMax);
       options.pipeline_max = 1;
+      options.reads_followers = random.coin();
     }
     make_client(options, workload);
   }
@@ -185,7 +200,9 @@ void Cluster::make_client(const Client::Options& options, const WorkloadOptions&
 std::shared_ptr<SimConnection> Cluster::connect(size_t client, SimPeer& peer,
                                                 std::shared_ptr<Trace> trace) {
   // Now and then somebody else: a leader that was deposed, and does not know, is still asked.
-  const bool is_guided = hints_[client].has_value() && !random_.one_in(kStrayEvery);
+  // Whoever reads from followers asks anybody, always.
+  const bool is_guided = hints_[client].has_value() && !random_.one_in(kStrayEvery) &&
+                         !clients_[client]->reads_followers();
   const size_t number = is_guided ? *hints_[client] : random_.below(members_.size());
   hints_[client].reset();  // the next time it looks elsewhere
   Member& member = members_[number];
@@ -270,6 +287,7 @@ void Cluster::start_life(Member& member) {
   if (oracle_.has_failed()) return;
   member.is_start_scheduled = false;
   member.wants_restart = false;
+  member.is_stopping = false;
   member.stopped.reset();
   member.fatal.reset();
   const uint64_t snapshot_id = member.snapshot_id;
@@ -289,6 +307,7 @@ void Cluster::start_life(Member& member) {
                                .seed = random_.next_u64(),
                                .boot_offset_ns = random_.below(1'000'000'000'000),
                                .wall_offset_us = member.wall_offset_us,
+                               .drift_permille = member.drift_permille,
                                .id = member.id,
                                .founders = founders_,
                                .transport = &network_.transport(member.id),
@@ -302,16 +321,22 @@ void Cluster::start_life(Member& member) {
   if (node) {
     if (snapshot_id != 0) ++outcome_.install_count;
     member.node = std::move(node).value();
+    member.node->store().set_lacks_room(member.is_disk_full);
     // No earlier one is ever opened again.
     member.later_stores.erase(member.later_stores.begin(),
                               member.later_stores.lower_bound(member.node->generation()));
     return;
   }
-  if (!member.disk->is_down()) {
+  const bool is_without_room = member.is_disk_full &&
+                               node.error().code == base::ErrorCode::kNoSpace &&
+                               !has_kept_room(*member.disk);
+  if (!member.disk->is_down() && !member.is_excused && !is_without_room) {
     return oracle_.fail(
         base::format("node {} cannot start: {}", member.id.value, node.error().message));
   }
   member.crash_at_change = 0;
+  member.is_excused = false;
+  member.disk->go_down();
   member.disk->crash(draw_crash(random_));
   schedule_start(member, random_.below(kDowntimeNsMax));
 }
@@ -323,6 +348,8 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
   member.node.reset();
   member.crash_at_change = 0;
   member.term_led = 0;
+  member.is_excused = false;  // the disk has forgotten what else was ordered
+  member.is_stopping = false;
   if (is_power_loss) {
     member.disk->crash(draw_crash(random_));
   } else {
@@ -331,31 +358,33 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
   schedule_start(member, random_.below(kDowntimeNsMax));
 }
 
-// As the program does it: a clean stop, and the next node in the same process.
-void Cluster::begin_restart(Member& member) {
-  member.wants_restart = false;
-  narrate(base::format("node {} has a snapshot, and stops", member.id.value));
+// As SIGTERM; and what the program does over a snapshot: the next node in the same process.
+void Cluster::stop_cleanly(Member& member) {
+  if (member.node == nullptr || std::exchange(member.is_stopping, true)) return;
   const uint64_t life = member.node->life();
   member.node->stop([&member, life](base::Status status) {
     if (member.node != nullptr && member.node->life() == life) member.stopped = std::move(status);
   });
 }
 
-void Cluster::restart(Member& member) {
+void Cluster::on_stopped(Member& member) {
   const base::Status stopped = *std::exchange(member.stopped, std::nullopt);
-  if (!stopped) {
+  if (!stopped && !member.is_excused) {
     return oracle_.fail(
         base::format("node {} cannot stop: {}", member.id.value, stopped.error().message));
   }
-  member.snapshot_id = member.node->snapshot_to_install();
-  narrate(
-      base::format("node {} restarts over snapshot {:016x}", member.id.value, member.snapshot_id));
-  member.disk->go_down();
-  oracle_.end_life(member.node->life());
-  member.node.reset();
-  member.term_led = 0;
-  member.disk->kill_process();
-  schedule_start(member, 0);
+  const uint64_t snapshot_id = stopped ? member.node->snapshot_to_install() : 0;
+  end_life(member, false, base::format("stopped, to install {:016x}", snapshot_id));
+  member.snapshot_id = snapshot_id;
+}
+
+void Cluster::on_fatal(Member& member) {
+  const base::Error& error = *member.fatal;
+  if (!member.is_excused) {
+    return oracle_.fail(base::format("node {} stopped without a reason: {}: {}", member.id.value,
+                                     base::error_code_name(error.code), error.message));
+  }
+  end_life(member, random_.coin(), "fatal: " + error.message);
 }
 
 void Cluster::schedule_start(Member& member, uint64_t delay_ns) {

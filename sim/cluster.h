@@ -34,7 +34,13 @@ enum class ClusterFault : uint8_t {
   kPowerLoss,
   kKill,
   kAllDown,
+  kSomeDown,  // any of them at once, each its own way
+  kCleanStop,
   kCrashAtWrite,
+  kDiskError,    // one write, sync or name operation fails with EIO: the node stops
+  kDiskFull,     // for a while, of one node or of all: no node stops
+  kIngestError,  // the index cannot be persisted
+  kStoreFull,    // level 0 is full for a while: freezes wait
   kPause,
   kHangingDisk,
   kWallJump,
@@ -67,6 +73,10 @@ class Cluster {
     uint64_t compared = 0;         // the entry at which its state was looked at last
     uint64_t crash_at_change = 0;  // 0: not ordered
     int64_t wall_offset_us = 0;
+    int32_t drift_permille = 0;
+    bool is_excused = false;  // a fault of its disk may stop it
+    bool is_disk_full = false;
+    bool is_stopping = false;
     bool is_start_scheduled = false;
     // A snapshot is here: the node stops, and its next life begins over it.
     bool wants_restart = false;
@@ -75,6 +85,7 @@ class Cluster {
     std::map<uint64_t, std::shared_ptr<index::TwinDisk>> later_stores;  // by generation
   };
   void draw_options();
+  void draw_drift();
   void draw_faults();
   void draw_clients();
   void make_client(const Client::Options& options, const WorkloadOptions& workload);
@@ -94,14 +105,20 @@ class Cluster {
   void look_at(Member& member);
   void start_life(Member& member);
   void end_life(Member& member, bool is_power_loss, const std::string& why);
-  void begin_restart(Member& member);
-  void restart(Member& member);
   void schedule_start(Member& member, uint64_t delay_ns);
 
   void schedule_fault();
   void strike(ClusterFault fault);
   void split();
   void expect_hand_over(const Member& member);
+  void fail_disk(Member& member);
+  void fill_disk(Member& member);
+  void end_disk_full(Member& member);
+  void fill_store(Member& member);
+  void note_refusals(const Member& member);
+  void stop_cleanly(Member& member);
+  void on_stopped(Member& member);
+  void on_fatal(Member& member);
   void suspend(Member& member, void (*set)(SimNode& node, bool is_on));
   void transfer(Member& member);
   void heal_network_later();
@@ -134,6 +151,7 @@ class Cluster {
     std::vector<ClusterFault> kinds;
     uint32_t left = 0;
     uint64_t gap_ns_max = 0;
+    uint64_t excuses_end_ns = 0;  // until then a node may take its disk for full
   } faults_;
   uint64_t life_count_ = 0;
   Outcome outcome_;

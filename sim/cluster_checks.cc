@@ -55,15 +55,17 @@ void Cluster::look_at(Member& member) {
     if (oracle_.has_failed()) return;
     oracle_.note_applied(node.machine().applied().value, node.machine().is_within_entry());
     compare_state(member);
+    note_refusals(member);
     if (scheduler_.event_count() % kInvariantsEveryEvents == 0) node.check_invariants();
   } else {
     return end_life(member, true, "the disk went down");
   }
-  if (member.stopped) return restart(member);
-  if (member.wants_restart) return begin_restart(member);
-  if (!member.fatal) return;
-  oracle_.fail(base::format("node {} stopped without a reason: {}: {}", member.id.value,
-                            base::error_code_name(member.fatal->code), member.fatal->message));
+  if (member.stopped) return on_stopped(member);
+  if (member.fatal) return on_fatal(member);
+  if (member.wants_restart && !member.is_stopping) {
+    narrate(base::format("node {} has a snapshot, and stops", member.id.value));
+    stop_cleanly(member);
+  }
 }
 
 // Two logs that hold one entry hold it alike.
@@ -132,6 +134,14 @@ bool Cluster::are_equal() {
 }
 
 void Cluster::final_checks() {
+  // A disk that has room must not be taken for a full one for ever.
+  const auto has_room = [](const Member& member) {
+    return member.node != nullptr && !member.node->is_disk_full();
+  };
+  run_until([&] { return std::all_of(members_.begin(), members_.end(), has_room); }, kLastMsMax,
+            "with disks that have room again");
+  oracle_.set_excuses({});
+  faults_.excuses_end_ns = 0;
   narrate("the last requests");
   for (const std::unique_ptr<Client>& client : clients_) client->ask_more(kLastRequests);
   run_until([this] { return are_done(); }, kLastAnswerMsMax, "with the last requests");

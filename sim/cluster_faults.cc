@@ -16,13 +16,27 @@ constexpr uint64_t kNoticeNs = 500 * kMsNs;
 constexpr uint64_t kHandOverNsMax = 3'000 * kMsNs;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
 constexpr uint64_t kCrashChangesMax = 60;
+constexpr uint64_t kErrorOccurrencesMax = 20;
+constexpr uint64_t kShortageNsMax = 300 * kMsNs;
+constexpr uint64_t kDiskFullNsMax = 8'000 * kMsNs;
+constexpr uint64_t kScarceSegmentsMax = 4;
+constexpr uint64_t kPlentyBytes = uint64_t{1} << 40;
+// Within which a node sees that its disk has room again, paused and started anew in between.
+constexpr uint64_t kRefusesAfterwardsNsMax = 10'000 * kMsNs;
+constexpr uint64_t kHealedDelayNsMax = 20 * kMsNs;
 
 const char* name_of(ClusterFault fault) {
   switch (fault) {
     case ClusterFault::kPowerLoss: return "power loss";
     case ClusterFault::kKill: return "kill -9";
     case ClusterFault::kAllDown: return "all down";
+    case ClusterFault::kSomeDown: return "some down";
+    case ClusterFault::kCleanStop: return "clean stop";
     case ClusterFault::kCrashAtWrite: return "crash at a write";
+    case ClusterFault::kDiskError: return "disk error";
+    case ClusterFault::kDiskFull: return "disk full";
+    case ClusterFault::kIngestError: return "ingest error";
+    case ClusterFault::kStoreFull: return "store full";
     case ClusterFault::kPause: return "pause";
     case ClusterFault::kHangingDisk: return "disk hangs";
     case ClusterFault::kWallJump: return "wall clock jump";
@@ -74,6 +88,22 @@ void Cluster::strike(ClusterFault fault) {
         if (each.node != nullptr) end_life(each, true, "power loss of all");
       }
       return;
+    case ClusterFault::kSomeDown:
+      for (Member& each : members_) {
+        if (each.node != nullptr && random_.coin()) end_life(each, random_.coin(), "some down");
+      }
+      return;
+    case ClusterFault::kCleanStop: return stop_cleanly(member);
+    case ClusterFault::kDiskError: return fail_disk(member);
+    case ClusterFault::kDiskFull:
+      if (!random_.one_in(3)) return fill_disk(member);
+      for (Member& each : members_) fill_disk(each);
+      return;
+    case ClusterFault::kIngestError:
+      if (member.node == nullptr) return;
+      member.is_excused = true;
+      return member.node->store().set_fails_ingest(true);
+    case ClusterFault::kStoreFull: return fill_store(member);
     case ClusterFault::kCrashAtWrite:
       member.crash_at_change = member.disk->change_count() + random_.between(1, kCrashChangesMax);
       return;
@@ -110,6 +140,58 @@ void Cluster::strike(ClusterFault fault) {
   }
 }
 
+void Cluster::fail_disk(Member& member) {
+  member.is_excused = true;
+  member.disk->fail_operation(draw_failing_kind(random_), random_.between(1, kErrorOccurrencesMax),
+                              base::ErrorCode::kIo);
+}
+
+// Nothing or little is free. The node must live with it: that is no excuse to stop.
+void Cluster::fill_disk(Member& member) {
+  if (member.is_disk_full) return;
+  oracle_.set_excuses({.may_refuse = true,
+                       .growth_refused_ns = oracle_.excuses().growth_refused_ns,
+                       .writes_refused_ns = oracle_.excuses().writes_refused_ns});
+  faults_.excuses_end_ns = UINT64_MAX;
+  member.is_disk_full = true;
+  const base::Result<uint64_t> free_bytes = member.disk->free_bytes("/");
+  const uint64_t used_bytes = free_bytes ? kPlentyBytes - *free_bytes : 0;
+  const uint64_t scarce_bytes =
+      random_.coin() ? 0 : random_.below(kScarceSegmentsMax * node_options_.segment_bytes);
+  member.disk->set_capacity_bytes(random_.one_in(4) ? 0 : used_bytes + scarce_bytes);
+  if (member.node != nullptr) member.node->store().set_lacks_room(true);
+  scheduler_.post_world(random_.below(kDiskFullNsMax), [this, &member] { end_disk_full(member); });
+}
+
+void Cluster::end_disk_full(Member& member) {
+  if (!std::exchange(member.is_disk_full, false)) return;
+  const bool is_one_full = std::any_of(members_.begin(), members_.end(),
+                                       [](const Member& each) { return each.is_disk_full; });
+  if (!is_one_full) faults_.excuses_end_ns = clock_.monotonic_ns() + kRefusesAfterwardsNsMax;
+  member.disk->set_capacity_bytes(kPlentyBytes);
+  if (member.node != nullptr) member.node->store().set_lacks_room(false);
+}
+
+void Cluster::fill_store(Member& member) {
+  if (member.node == nullptr) return;
+  member.node->store().set_full(true);
+  const uint64_t life = member.node->life();
+  scheduler_.post_world(random_.below(kShortageNsMax), [&member, life] {
+    if (member.node != nullptr && member.node->life() == life) {
+      member.node->store().set_full(false);
+    }
+  });
+}
+
+// That a node refuses is told by its own state, while a fault explains that state.
+void Cluster::note_refusals(const Member& member) {
+  if (!oracle_.excuses().may_refuse) return;
+  const uint64_t now_ns = clock_.monotonic_ns();
+  if (now_ns > faults_.excuses_end_ns) return oracle_.set_excuses({});
+  oracle_.note_refusing(now_ns, member.node->is_disk_full(),
+                        member.node->replica().refuses_writes());
+}
+
 // Else one cut after the other would leave nobody to lead for the rest of the run.
 void Cluster::heal_network_later() {
   scheduler_.post_world(random_.between(kMsNs, kCutNsMax), [this] { network_.heal(); });
@@ -121,7 +203,8 @@ void Cluster::expect_hand_over(const Member& member) {
   const bool is_network_sound =
       network.loss_per_1000 == 0 && network.late_per_1000 == 0 && !network_.has_cuts();
   const auto is_well = [](const Member& each) {
-    return each.node != nullptr && !each.node->executor().is_disturbed();
+    return each.node != nullptr && !each.node->executor().is_disturbed() && !each.is_excused &&
+           !each.is_stopping && !each.is_disk_full;
   };
   if (!is_network_sound || !std::all_of(members_.begin(), members_.end(), is_well)) return;
   if (!member.node->replica().is_serving()) return;
@@ -138,7 +221,9 @@ void Cluster::expect_hand_over(const Member& member) {
     if (!still_leads()) return;
     const raft::NodeStatus raft = member.node->replica().status_snapshot().raft;
     if (raft.durable == raft.last) return;  // nothing is asked of the disk
-    scheduler_.post_world(kHandOverNsMax, [this, &member, still_leads] {
+    // By its own clock.
+    const auto rate = static_cast<uint64_t>(1000 + member.drift_permille);
+    scheduler_.post_world(kHandOverNsMax * 1000 / rate, [this, &member, still_leads] {
       if (!still_leads()) return;
       oracle_.fail(base::format("node {} still leads with a disk that hangs", member.id.value));
     });
@@ -182,10 +267,20 @@ void Cluster::heal() {
   PeerNetworkOptions network = network_.options();
   network.loss_per_1000 = 0;
   network.late_per_1000 = 0;
+  network.delay_ns_max = std::min(network.delay_ns_max, kHealedDelayNsMax);
   network_.set_options(network);
   for (Member& member : members_) {
     member.crash_at_change = 0;
+    end_disk_full(member);
+    // An error of the disk that was ordered and has not come yet: a restart forgets it.
+    if (member.is_excused && member.node != nullptr) {
+      end_life(member, false, "healed by a restart");
+    } else if (member.is_excused) {
+      member.disk->kill_process();
+      member.is_excused = false;
+    }
     if (member.node == nullptr) continue;
+    member.node->store().set_full(false);
     member.node->executor().set_paused(false);
     member.node->set_disk_hanging(false);
   }

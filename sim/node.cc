@@ -13,7 +13,6 @@
 namespace alfheim::sim {
 namespace {
 
-constexpr char kDirectory[] = "/node";
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
 constexpr uint64_t kClusterUid = 0x5eed;
 constexpr uint64_t kDrainMs = 5000;  // as server/assemble
@@ -23,6 +22,12 @@ server::Options config_of(const NodeOptions& options) {
   config.storage.value_threshold_bytes = options.value_threshold_bytes;
   config.client.request_memory_bytes = options.request_memory_bytes;
   return config;
+}
+
+SimExecutor::Options executor_options(const NodeHands& hands, const NodeOptions& options) {
+  SimExecutor::Options executor = options.executor;
+  executor.drift_permille = hands.drift_permille;
+  return executor;
 }
 
 base::Result<types::DatabaseTable> database_table(types::RecordSource& records) {
@@ -56,9 +61,10 @@ SimNode::SimNode(const NodeHands& hands, const NodeOptions& options, SimNodeEven
       clock_(hands.scheduler.clock()),
       random_(hands.seed),
       config_(config_of(options)),
-      executor_(hands.scheduler, options.executor) {
+      executor_(hands.scheduler, executor_options(hands, options)) {
   clock_.jump_monotonic_ns(hands.boot_offset_ns);
   clock_.jump_wall_us(hands.wall_offset_us);
+  clock_.set_drift(hands.drift_permille);
   for (uint32_t i = 0; i < options.loop_count; ++i) {
     loops_.push_back(&executor_.make_strand("loop"));
   }
@@ -99,8 +105,12 @@ base::Status SimNode::open_storage() {
   ALF_TRY_STATUS(hands_.disk.sync_dir("/"));
   ALF_TRY(lock_, hands_.disk.lock(dir + "/LOCK"));
   if (hands_.snapshot_id != 0) {
-    // Of a disk that has room, in a group of which nobody is older: it must fit.
-    ALF_TRY_STATUS(server::install_snapshot(hands_.disk, dir, hands_.snapshot_id));
+    // As server/storage: where it cannot be, the old state goes on.
+    const auto installed = server::install_snapshot(hands_.disk, dir, hands_.snapshot_id);
+    if (!installed) {
+      if (installed.error().code != base::ErrorCode::kNoSpace) return installed.error();
+      events_.on_disk(installed.error().message);
+    }
   }
   ALF_TRY(generation_, server::current_generation(hands_.disk, dir));
   ALF_TRY_STATUS(server::remove_leftovers(hands_.disk, dir, generation_));

@@ -68,6 +68,7 @@ struct NodeHands {
   uint64_t seed = 0;            // of this life
   uint64_t boot_offset_ns = 0;  // monotonic time begins anew with each boot
   int64_t wall_offset_us = 0;
+  int32_t drift_permille = 0;  // of its monotonic clock, and of its timers
   // Of a group of several; a group of one has its life's number from the oracle.
   base::NodeId id{1};
   std::vector<base::NodeId> founders = {};
@@ -87,6 +88,7 @@ struct SimNodeEvents {
 
 class SimNode {
  public:
+  static constexpr char kDirectory[] = "/node";  // on its disk
   static base::Result<std::unique_ptr<SimNode>> start(const NodeHands& hands,
                                                       const NodeOptions& options,
                                                       SimNodeEvents events);

@@ -14,6 +14,9 @@ namespace alfheim::sim {
 // oracle.
 bool run_next_event(SimScheduler& scheduler, Oracle& oracle, uint64_t event_count_max);
 
+// Whether the log of the node on that disk keeps files for a start where there is no room.
+bool has_kept_room(env::Disk& disk);
+
 uint64_t answered_count(const std::vector<std::unique_ptr<Client>>& clients);
 
 }  // namespace alfheim::sim

@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "sim/run.h"
-#include "vlog/segment_names.h"
 
 namespace alfheim::sim {
 namespace {
@@ -297,7 +296,7 @@ void World::start_life() {
   }
   outcome_.last_words = node.error().message;
   const bool is_without_room =
-      is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace && !has_kept_room();
+      is_disk_full_ && node.error().code == base::ErrorCode::kNoSpace && !is_room_kept();
   if (!disk_->is_down() && !is_excused_ && !is_without_room) {
     return oracle_.fail("the node cannot start: " + node.error().message + told_files());
   }
@@ -324,15 +323,11 @@ std::string World::told_files() {
   return text;
 }
 
-// Files that the log keeps for a start on a full disk.
-bool World::has_kept_room() {
+bool World::is_room_kept() {
   is_checking_ = true;
-  const base::Result<std::vector<std::string>> names = disk_->list("/node/log");
+  const bool is_kept = has_kept_room(*disk_);
   is_checking_ = false;
-  return names && std::any_of(names->begin(), names->end(), [](const std::string& name) {
-           return vlog::parse_spare_name(name) ||
-                  vlog::parse_spare_name(name, vlog::kReservePrefix);
-         });
+  return is_kept;
 }
 
 void World::end_life(bool is_power_loss, const std::string& why) {

@@ -77,7 +77,7 @@ class World {
 
   // A life of the node.
   void start_life();
-  bool has_kept_room();
+  bool is_room_kept();
   std::string told_files();
   void end_life(bool is_power_loss, const std::string& why);
   void lose(bool is_power_loss);

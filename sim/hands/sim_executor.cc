@@ -58,7 +58,9 @@ void SimStrand::post(env::Task task) {
 
 env::TimerId SimStrand::post_after(uint64_t delay_ms, env::Task task) {
   const uint64_t late_ns = executor_.random_.between(0, executor_.options_.post_delay_ns_max);
-  const uint64_t due_ns = executor_.scheduler_.now_ns() + delay_ms * 1'000'000 + late_ns;
+  const auto rate = static_cast<uint64_t>(1000 + executor_.options_.drift_permille);
+  const uint64_t delay_ns = delay_ms * 1'000'000 * 1000 / rate;
+  const uint64_t due_ns = executor_.scheduler_.now_ns() + delay_ns + late_ns;
   return env::TimerId{
       executor_.scheduler_.add(due_ns, SimEventKind::kTimer, &executor_, this, std::move(task))};
 }

@@ -25,6 +25,8 @@ class SimExecutor final : public env::Executor {
   struct Options {
     uint64_t post_delay_ns_max = 20'000;
     uint64_t pool_delay_ns_max = 1'000'000;
+    // Its timers run by a clock that is so many thousandths faster than the world's.
+    int32_t drift_permille = 0;
     bool has_short_turns = false;  // each task is told at once that its turn is over
   };
   explicit SimExecutor(SimScheduler& scheduler) : SimExecutor(scheduler, Options{}) {}

@@ -62,6 +62,43 @@ TEST(SimClock, wall_time_jumps_and_monotonic_time_does_not) {
   EXPECT_EQ(node.monotonic_ns(), 5'001'000u);
 }
 
+TEST(SimNodeClock, runs_fast_or_slow_and_never_back) {
+  SimClock clock;
+  for (const int32_t permille : {100, -100}) {
+    SimNodeClock node(clock);
+    node.set_drift(permille);
+    uint64_t before = node.monotonic_ns();
+    const uint64_t begin = before;
+    const uint64_t world_begin = clock.monotonic_ns();
+    for (int i = 0; i < 3000; ++i) {
+      clock.advance_to_ns(clock.monotonic_ns() + 7);
+      EXPECT_GE(node.monotonic_ns(), before);
+      before = node.monotonic_ns();
+    }
+    EXPECT_EQ(clock.monotonic_ns() - world_begin, 21'000u);
+    EXPECT_EQ(before - begin, permille > 0 ? 23'100u : 18'900u);
+    node.set_drift(0);
+    EXPECT_EQ(node.monotonic_ns(), before);
+    clock.advance_to_ns(clock.monotonic_ns() + 1000);
+    EXPECT_EQ(node.monotonic_ns(), before + 1000);
+    before = node.monotonic_ns();
+  }
+}
+
+TEST(SimExecutor, timers_follow_the_clock_of_their_node) {
+  SimClock clock;
+  SimScheduler scheduler(clock, 1);
+  SimExecutor::Options options;
+  options.post_delay_ns_max = 0;
+  options.drift_permille = 250;
+  SimExecutor fast(scheduler, options);
+  env::Strand& strand = fast.make_strand("core");
+  uint64_t ran_ns = 0;
+  strand.post_after(1000, [&] { ran_ns = scheduler.now_ns(); });
+  scheduler.run_until_idle();
+  EXPECT_EQ(ran_ns, 800'000'000u);
+}
+
 TEST(SimExecutor, a_strand_keeps_the_order_of_posting) {
   World world;
   env::Strand& strand = world.node.make_strand("log");
