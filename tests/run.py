@@ -34,6 +34,7 @@ SUITES = {
     "real.cluster": ("real/cluster_test.py", [], [], 150, 7200),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
+    "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 

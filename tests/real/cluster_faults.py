@@ -6,13 +6,15 @@ answered meanwhile is true is judged by cluster_load.
 """
 
 import os
+import shutil
 import signal
 import time
 
 from cluster_load import ANSWER_SECONDS
 from full_disk_test import Disk
+from harness.cluster import pairs_of
+from harness.resp import Disconnected
 from harness.suite import Failure, check, poll
-
 
 GAP_SECONDS_MAX = 5.0  # without an acknowledged write; on a machine that others use, too
 SLOW_MS, SLOW_LOSS = 200, 0.02  # each way
@@ -120,7 +122,7 @@ class Faults:
 
     def cut(self, node, directions, what):
         """Frames of these directions, "from" and "to" the node, are lost."""
-        number = self.cluster.nodes.index(node)
+        number = node.place.number
         pairs = [pair for pair in self.wires.pairs()
                  if ("from" in directions and pair[0] == number) or ("to" in directions and pair[1] == number)]
         leader = self.cluster.leader()
@@ -256,24 +258,48 @@ class Faults:
 
     def catch_up(self, node):
         """It has what the leader has committed by now."""
-        leader = dict_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))
+        leader = pairs_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))
 
         def is_there():
             try:
-                return dict_of(node.connect(timeout=5).command("RAFT", "INFO"))["applied"] >= leader["commit"]
+                return pairs_of(node.connect(timeout=5).command("RAFT", "INFO"))["applied"] >= leader["commit"]
             except Exception:  # pylint: disable=broad-except  # it is starting
                 return False
         poll(is_there, f"{node.name} catches up", CATCH_UP_SECONDS, 0.05)
+
+    # --- members ---
+
+    def members(self):
+        """An empty node comes under a new id and votes; then a member is removed for ever, and says so."""
+        busy = [node.place for node in self.cluster.nodes]
+        new = self.cluster.add(next(place for place in self.wires.hosts if place not in busy))
+        began = time.monotonic()
+        poll(lambda: self.cluster.part_of(new.name) == "voter", f"{new.name} votes", CATCH_UP_SECONDS, 0.05)
+        self.goes_on(began, "while a node joins")
+        old = self.rng.choice(self.cluster.nodes)
+        began = time.monotonic()
+        self.cluster.remove(old)
+        poll(lambda: says_removed(old), f"{old.name} says that it was removed", GAP_SECONDS_MAX, 0.05)
+        self.goes_on(began, "after a member was removed")
+        old.kill()
+        shutil.rmtree(old.directory, ignore_errors=True)
 
     def small_disk(self, directory, mib):
         self.disk = Disk(directory, mib)
 
 
-def dict_of(pairs):
-    return {pairs[i].decode(): pairs[i + 1] for i in range(0, len(pairs), 2)}
+def says_removed(node):
+    connection = node.connect(timeout=5)
+    try:
+        connection.send(("GET", "no-such-key"))
+        return str(connection.reply()).startswith("CLUSTERDOWN This node was removed")
+    except Disconnected:
+        return False
+    finally:
+        connection.close()
 
 
 # In this order in the short form. kill_all and split_all leave no majority while they last.
 NAMES = ["kill_leader", "hang_leader", "kill_follower", "partition_leader", "mute_leader", "deaf_leader", "snapshot",
          "slow_network", "full_disk_leader", "kill_all", "full_disk_follower", "hang_follower", "mute_follower",
-         "deaf_follower", "partition_follower", "split_all"]
+         "deaf_follower", "partition_follower", "split_all", "members"]
