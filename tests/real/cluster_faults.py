@@ -34,7 +34,7 @@ class Faults:
         self.retain_bytes = retain_bytes
         self.counts = {}
         self.gaps = []  # seconds from a fault of the leader to the next acknowledged write
-        self.disk = None  # of the first node, where it is a small one
+        self.disk = self.disk_node = None  # the one node with a small disk, where there is one
 
     def strike(self, name):
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -172,8 +172,8 @@ class Faults:
     # --- disks ---
 
     def full_disk_leader(self):
-        """The first node's disk is the small one. It hands over: the others have room."""
-        node = self.cluster.nodes[0]
+        """It hands over: the others have room."""
+        node = self.disk_node
         self.lead(node, True)
         self.disk.fill()
         try:
@@ -182,7 +182,7 @@ class Faults:
             self.empty_disk()
 
     def full_disk_follower(self):
-        self.lead(self.cluster.nodes[0], False)
+        self.lead(self.disk_node, False)
         self.disk.fill()
         try:
             self.goes_on(time.monotonic(), "with a full disk of a follower")
@@ -194,7 +194,7 @@ class Faults:
     def empty_disk(self):
         """Until the node has seen it: what is done with a full disk is done once for each time."""
         self.disk.empty()
-        connection = self.cluster.nodes[0].connect(timeout=10)
+        connection = self.disk_node.connect(timeout=10)
         poll(lambda: b"disk_full:0" in connection.command("INFO", "alfheimdb"), "the disk has room again", 30, 0.02)
         connection.close()
 
@@ -276,7 +276,7 @@ class Faults:
         began = time.monotonic()
         poll(lambda: self.cluster.part_of(new.name) == "voter", f"{new.name} votes", CATCH_UP_SECONDS, 0.05)
         self.goes_on(began, "while a node joins")
-        old = self.rng.choice(self.cluster.nodes)
+        old = self.rng.choice([node for node in self.cluster.nodes if node is not self.disk_node])
         began = time.monotonic()
         self.cluster.remove(old)
         poll(lambda: says_removed(old), f"{old.name} says that it was removed", GAP_SECONDS_MAX, 0.05)
@@ -284,8 +284,8 @@ class Faults:
         old.kill()
         shutil.rmtree(old.directory, ignore_errors=True)
 
-    def small_disk(self, directory, mib):
-        self.disk = Disk(directory, mib)
+    def small_disk(self, node, mib):
+        self.disk, self.disk_node = Disk(node.directory, mib), node
 
 
 def says_removed(node):

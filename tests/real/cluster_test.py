@@ -2,7 +2,7 @@
 """cluster_test: real nodes, each a host of its own, clients that go where they are sent, and faults.
 
     cluster_test.py                       all faults, one after the other (make test)
-    cluster_test.py --full                each fault for five minutes (make soak)
+    cluster_test.py --full                each fault for five minutes, and all in turn (make soak)
     cluster_test.py --fault kill_leader --fault snapshot --seconds 60
     cluster_test.py --option=--read-mode=lease         further options of the nodes
 
@@ -52,7 +52,7 @@ def run_faults(options, directory, wires, names, seconds):
     hold_seconds = (1.0, 8.0) if options.full or options.fault else (0.3, 1.0)
     faults = Faults(cluster, wires, None, rng, hold_seconds, RETAIN_BYTES)
     if any(name.startswith("full_disk") for name in names):
-        faults.small_disk(cluster.nodes[0].directory, DISK_MIB)
+        faults.small_disk(cluster.nodes[0], DISK_MIB)
     with cluster:
         cluster.leader()
         faults.load = load = Load(CLIENTS, cluster, options.seed)
@@ -81,7 +81,7 @@ def run(options, directory):
         for number, name in enumerate(names):
             print(f"{name}:", flush=True)
             run_faults(options, os.path.join(directory, f"{number}-{name}"), wires, [name], options.seconds)
-    else:
+    if not options.fault:
         run_faults(options, os.path.join(directory, "all"), wires, names, options.seconds)
 
 
