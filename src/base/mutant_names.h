@@ -91,6 +91,7 @@
   X(LeaseKeptInTransfer, "A leader that hands over goes on to answer reads by its lease.") \
   X(LeaseFromStaleRound, \
     "An answer to an old round of heartbeats prolongs the lease as a new one.") \
+  X(LeaseWithoutPromise, "A leader's lease counts answers of nodes that have promised nothing.") \
   X(VoteRightAfterRestart, "A node that restarts forgets which leader it has promised time.") \
   /* server: order and replies */ \
   X(DeletesRefused, "A full disk refuses every write, also what would give room.") \

@@ -80,9 +80,11 @@ struct Wire<NodeNews> {
     out.text(body.name);
     out.text(body.resp_address);
     out.text(body.http_address);
+    out.byte(body.is_in_lease_mode ? 1 : 0);
   }
   static bool get(Reader& in, NodeNews& body) {
-    return in.text(body.name) && in.text(body.resp_address) && in.text(body.http_address);
+    return in.text(body.name) && in.text(body.resp_address) && in.text(body.http_address) &&
+           in.truth(body.is_in_lease_mode);
   }
 };
 

@@ -130,8 +130,13 @@ template <>
 struct Wire<raft::HeartbeatResponse> {
   static constexpr auto kType = FrameType::kHeartbeatResponse;
   static constexpr std::string_view kName = "HeartbeatResponse";
-  static void put(Writer& out, const raft::HeartbeatResponse& body) { out.number(body.round); }
-  static bool get(Reader& in, raft::HeartbeatResponse& body) { return in.number(body.round); }
+  static void put(Writer& out, const raft::HeartbeatResponse& body) {
+    out.number(body.round);
+    out.number(body.promise_ms);
+  }
+  static bool get(Reader& in, raft::HeartbeatResponse& body) {
+    return in.number(body.round) && in.number(body.promise_ms);
+  }
 };
 
 template <>

@@ -30,6 +30,7 @@ struct NodeNews {
   std::string name;
   std::string resp_address;  // as text, "host:port"; empty: none
   std::string http_address;
+  bool is_in_lease_mode = false;  // --read-mode lease: it promises its leader time
   friend bool operator==(const NodeNews&, const NodeNews&) = default;
 };
 

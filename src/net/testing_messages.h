@@ -75,12 +75,12 @@ inline std::vector<TestingMessage> testing_messages() {
       {"append_response", testing_raft(raft::AppendResponse{false, {21}, {}, {}, {}})},
       {"append_response_rejected", testing_raft(raft::AppendResponse{true, {}, {22}, {23}, {24}})},
       {"heartbeat", testing_raft(raft::Heartbeat{{31}, 32})},
-      {"heartbeat_response", testing_raft(raft::HeartbeatResponse{33})},
+      {"heartbeat_response", testing_raft(raft::HeartbeatResponse{33, 1000})},
       {"read_request", testing_raft(raft::ReadRequest{0x4142434445464748, {42}})},
       {"read_response", testing_raft(raft::ReadResponse{0x4142434445464748, {43}, true, {44}})},
       {"transfer_now", testing_raft(raft::TransferNow{})},
       {"snapshot_offer", testing_raft(raft::SnapshotOffer{{47, {45}, {46}}})},
-      {"node_news", testing_note(NodeNews{"n3", "10.0.0.3:6379", "10.0.0.3:8379"})},
+      {"node_news", testing_note(NodeNews{"n3", "10.0.0.3:6379", "10.0.0.3:8379", true})},
       {"snapshot_list_request", testing_note(SnapshotListRequest{51})},
       {"snapshot_list", testing_note(SnapshotList{
                             52, {{"MANIFEST", 100, 0xa1b2c3d4}, {"index/1.sst", 1u << 20, 5}}})},
@@ -152,7 +152,7 @@ inline std::string text_of(const raft::Body& body) {
       return base::format("Heartbeat {} {}", b.commit.value, b.round);
     }
     std::string operator()(const raft::HeartbeatResponse& b) const {
-      return base::format("HeartbeatResponse {}", b.round);
+      return base::format("HeartbeatResponse {} promise_ms={}", b.round, b.promise_ms);
     }
     std::string operator()(const raft::ReadRequest& b) const {
       return base::format("ReadRequest {:x} {}", b.incarnation, b.id.value);
@@ -173,7 +173,8 @@ inline std::string text_of(const raft::Body& body) {
 inline std::string text_of(const NoteBody& body) {
   struct Visitor {
     std::string operator()(const NodeNews& b) const {
-      return base::format("NodeNews {} {} {}", b.name, b.resp_address, b.http_address);
+      return base::format("NodeNews {} {} {} {}", b.name, b.resp_address, b.http_address,
+                          b.is_in_lease_mode);
     }
     std::string operator()(const SnapshotListRequest& b) const {
       return base::format("SnapshotListRequest {}", b.snapshot_id);

@@ -30,7 +30,10 @@ void Node::start_election(bool is_pre_vote, bool is_transfer) {
                             .is_transfer = is_transfer,
                             .last = log_.last(),
                             .last_term = log_.last_term()};
-  if (!is_pre_vote) set_hard_state({next_term, options_.id});
+  if (!is_pre_vote) {
+    set_hard_state({next_term, options_.id});
+    ++counts_.elections_begun;
+  }
   for (const NodeId id : membership_.current().everybody()) {
     if (id == options_.id || !membership_.current().is_voter(id)) continue;
     if (is_pre_vote) {

@@ -118,7 +118,11 @@ void Node::on_heartbeat(const Message& message, const Heartbeat& heartbeat) {
   }
   follow(message.from);
   commit_to(heartbeat.commit);
-  send_answer(message.from, HeartbeatResponse{.round = heartbeat.round});
+  const bool promises = options_.read_mode == ReadMode::kLease;
+  send_answer(
+      message.from,
+      HeartbeatResponse{.round = heartbeat.round,
+                        .promise_ms = promises ? options_.election_ticks * options_.tick_ms : 0});
 }
 
 base::Status Node::forward_read(ReadId id) {

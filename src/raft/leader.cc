@@ -23,6 +23,7 @@ void Node::become_leader() {
   ALF_CHECK(std::holds_alternative<Candidate>(role_));
   ALF_CHECK_MSG(durability_.hard_state() == hard_state_, "led before the term was durable");
   role_ = Leader{};
+  ++counts_.elections_won;
   update_peers();
   auto& leader = std::get<Leader>(role_);
   leader.own_first = log_.last().next();
@@ -75,6 +76,15 @@ void Node::advance_commit() {
   leader.has_news = !leader.peers.empty();
   advance_reads();
   settle_membership();
+}
+
+size_t Node::holder_count(LogIndex index) const {
+  const auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return 0;
+  return static_cast<size_t>(
+      std::count_if(leader->peers.begin(), leader->peers.end(), [&](const auto& peer) {
+        return peer.second.match() >= index && !leader->leaving_ticks.contains(peer.first);
+      }));
 }
 
 // --- Replication ----------------------------------------------------------------------------

@@ -34,7 +34,12 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   }
   Progress& progress = found->second;
   progress.set_active(true);
-  progress.answered(ALF_MUTANT(LeaseFromStaleRound) ? leader->reads.round : response.round);
+  // A shorter promise, by other timers, would end before the lease does.
+  const uint64_t wanted_ms = options_.election_ticks * options_.tick_ms;
+  progress.set_promised(response.promise_ms >= wanted_ms);
+  if (progress.has_promised() || ALF_MUTANT(LeaseWithoutPromise)) {
+    progress.promised(ALF_MUTANT(LeaseFromStaleRound) ? leader->reads.round : response.round);
+  }
   if (progress.match() < log_.last() || progress.state() == ProgressState::kProbe) {
     progress.heard();
     leader->has_news = true;
@@ -52,7 +57,7 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   advance_reads();
 }
 
-// A quorum answers for each round: whoever would lead in our place needs one of them to elect it.
+// A quorum promised at each round: whoever would lead in our place needs one of them to elect it.
 // Before TransferNow leaves, the lease is gone, for it asks a voter to break its promise.
 uint64_t Node::lease() const {
   const auto* leader = std::get_if<Leader>(&role_);
@@ -61,7 +66,7 @@ uint64_t Node::lease() const {
   const bool hands_over = leader->transferee != NodeId{} || leader->has_ever_sent_transfer;
   if (hands_over && !ALF_MUTANT(LeaseKeptInTransfer)) return 0;
   return quorum_value(configuration(), [&](NodeId id) {
-    return id == options_.id ? leader->reads.round : leader->peers.at(id).round();
+    return id == options_.id ? leader->reads.round : leader->peers.at(id).promised_round();
   });
 }
 
@@ -92,6 +97,7 @@ void Node::advance_reads() {
   if (!is_leader_established() || reads.is_under_way || reads.waiting.empty()) return;
   if (membership_.current().is_sole_voter(options_.id)) return grant_reads(reads.waiting, commit_);
   reads.is_under_way = true;
+  ++counts_.read_rounds;
   reads.index = commit_;
   reads.answers = {options_.id};
   reads.current = std::exchange(reads.waiting, {});

@@ -40,8 +40,11 @@ Node established() {
   return node;
 }
 
-void answer(Node& node, uint64_t id, uint64_t round) {
-  node.step(from(id, 1, HeartbeatResponse{.round = round}));
+// Ten ticks of 100 ms, as the leader's.
+constexpr uint64_t kPromiseMs = 1000;
+
+void answer(Node& node, uint64_t id, uint64_t round, uint64_t promise_ms = kPromiseMs) {
+  node.step(from(id, 1, HeartbeatResponse{.round = round, .promise_ms = promise_ms}));
 }
 
 TEST(Lease, IsTheNewestRoundThatAQuorumAnswered_ReadOnlyOptionLease) {
@@ -104,6 +107,45 @@ TEST(Lease, IsGoneBeforeAHandOverAndForTheRestOfTheTerm) {
     EXPECT_EQ(node.lease(), 0u);  // what was sent may still arrive
   }
   EXPECT_TRUE(node.is_leader());
+}
+
+// A node in another mode, or with shorter timers, may elect somebody else before the lease ends.
+TEST(Lease, CountsOnThoseAloneWhoPromiseAsMuch) {
+  Node node = established();
+  node.tick();
+  finish(node);
+  answer(node, 2, 1, 0);
+  answer(node, 3, 1, kPromiseMs - 1);
+  EXPECT_EQ(node.lease(), 0u);
+  answer(node, 3, 1);
+  EXPECT_EQ(node.lease(), 1u);
+  EXPECT_FALSE(node.status().peers[0].has_promised);
+  EXPECT_TRUE(node.status().peers[1].has_promised);
+}
+
+TEST(Lease, OnlyAFollowerInLeaseModePromises) {
+  for (const ReadMode mode : {ReadMode::kLease, ReadMode::kReadIndex}) {
+    Node::Options with = options();
+    with.read_mode = mode;
+    with.tick_ms = 50;
+    Node node(with, restored({.nodes = 3, .term = 1}));
+    node.step(from(2, 1, Heartbeat{.round = 1}));
+    const auto answers = bodies<HeartbeatResponse>(finish(node));
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_EQ(answers[0].promise_ms, mode == ReadMode::kLease ? 500u : 0u);
+  }
+}
+
+// It was in lease mode before it stopped, perhaps with longer timers.
+TEST(Lease, WhatAnEarlierLifePromisedIsKeptInAnyMode) {
+  for (const int ticks : {0, 14, 15}) {
+    Node::Options with = options();
+    with.promised_ms = 1450;
+    Node node(with, restored({.nodes = 3, .term = 1}));
+    pass_ticks(node, ticks);
+    node.step(from(3, 5, VoteRequest{}));
+    EXPECT_EQ(bodies<VoteResponse>(finish(node)).size(), ticks == 15 ? 1u : 0u);
+  }
 }
 
 TEST(Lease, AJointLeaseNeedsBothMajorities) {

@@ -70,8 +70,11 @@ struct Heartbeat {
   uint64_t round = 0;
 };
 
+// `promise_ms`: for so long from now, by its own clock, the sender elects nobody, itself included.
+// 0: it promises nothing (it is not in lease mode).
 struct HeartbeatResponse {
   uint64_t round = 0;
+  uint64_t promise_ms = 0;
 };
 
 // A follower asks its leader for a read index. `incarnation` tells a restarted follower's

@@ -71,13 +71,18 @@ Node::Node(Options options, const RestoredState& state)
   ALF_CHECK(options_.inflight_bytes_max > 0);
   ALF_CHECK(options_.read_mode != ReadMode::kLease || options_.has_check_quorum);
   ALF_CHECK(options_.clock_drift_permille < 1000);
+  ALF_CHECK(options_.tick_ms > 0);
   incarnation_ = next_random(random_);
   // It may have promised time to a leader just before it stopped. Only where there never was
   // anybody else it has not.
   const bool was_always_alone = configuration().members.size() == 1 &&
                                 membership_.applied().members.size() == 1 &&
                                 configuration().retired.empty();
-  if (!was_always_alone && !ALF_MUTANT(VoteRightAfterRestart)) promise();
+  if (!was_always_alone && !ALF_MUTANT(VoteRightAfterRestart)) {
+    promise();
+    const uint64_t ticks = (options_.promised_ms + options_.tick_ms - 1) / options_.tick_ms;
+    timer_.promise_ticks = std::max(timer_.promise_ticks, static_cast<uint32_t>(ticks));
+  }
   emitted_ = {.number = 0, .commit = commit_, .applicable = commit_, .soft_state = soft_state()};
   reset_timer();
   check_invariants();
@@ -245,6 +250,7 @@ NodeStatus Node::status() const {
                     .durable = durability_.last(),
                     .uncommitted_bytes = log_.uncommitted_bytes(),
                     .messages_ignored = messages_ignored_,
+                    .counts = counts_,
                     .configuration = configuration(),
                     .configuration_index = membership_.index(),
                     .peers = {}};
@@ -252,7 +258,15 @@ NodeStatus Node::status() const {
     for (const auto& [id, progress] : leader->peers) {
       if (leader->leaving_ticks.contains(id)) continue;
       const LogIndex offered = progress.offered() ? progress.offered()->index : LogIndex{};
-      status.peers.push_back({id, progress.match(), progress.next(), progress.state(), offered});
+      status.peers.push_back(
+          {.id = id,
+           .match = progress.match(),
+           .next = progress.next(),
+           .state = progress.state(),
+           .snapshot_index = offered,
+           .inflight_messages = static_cast<uint32_t>(progress.inflight_messages()),
+           .inflight_bytes = progress.inflight_bytes(),
+           .has_promised = progress.has_promised()});
     }
   }
   return status;

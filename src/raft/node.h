@@ -25,6 +25,7 @@
 #include "raft/log_shape.h"
 #include "raft/membership.h"
 #include "raft/message.h"
+#include "raft/read_mode.h"
 #include "raft/ready.h"
 #include "raft/roles.h"
 
@@ -43,7 +44,17 @@ struct PeerStatus {
   base::LogIndex match;
   base::LogIndex next;
   ProgressState state = ProgressState::kProbe;
-  base::LogIndex snapshot_index;  // of the snapshot that is offered to it; 0: none
+  base::LogIndex snapshot_index;   // of the snapshot that is offered to it; 0: none
+  uint32_t inflight_messages = 0;  // sent, and not acknowledged
+  uint64_t inflight_bytes = 0;
+  bool has_promised = false;  // its last answer to a heartbeat makes leases
+};
+
+// Of this node, since its start.
+struct NodeCounts {
+  uint64_t elections_begun = 0;  // in which it asked for votes; pre-votes change nothing
+  uint64_t elections_won = 0;
+  uint64_t read_rounds = 0;  // of heartbeats that it began as a leader, for reads that waited
 };
 
 struct NodeStatus {
@@ -56,16 +67,11 @@ struct NodeStatus {
   base::LogIndex applied;
   base::LogIndex durable;
   uint64_t uncommitted_bytes = 0;
-  uint64_t messages_ignored = 0;       // malformed, foreign, or of a kind that is not built
+  uint64_t messages_ignored = 0;  // malformed, foreign, or of a kind that is not built
+  NodeCounts counts;
   Configuration configuration;         // in force, committed or not
   base::LogIndex configuration_index;  // the entry that brought it; 0: it is applied
   std::vector<PeerStatus> peers;       // of a leader, the other members, sorted by id
-};
-
-// What proves to a leader that a read is safe.
-enum class ReadMode : uint8_t {
-  kReadIndex,  // a round of heartbeats for each batch of reads
-  kLease,      // the voters' promise to elect nobody for a while, renewed by each heartbeat
 };
 
 class Node {
@@ -83,8 +89,12 @@ class Node {
     uint64_t append_bytes_max = 4 << 20;     // per message (one entry always fits)
     uint64_t uncommitted_bytes_max = 256ull << 20;
     uint32_t reads_waiting_max = 65536;
-    // All members must have the same mode, or a lease proves nothing.
+    // A leader's lease counts on the promises of those alone who are in lease mode, too.
     ReadMode read_mode = ReadMode::kReadIndex;
+    // How long a tick lasts: for what this node promises others, whose ticks may be longer.
+    uint64_t tick_ms = 100;
+    // What an earlier life of this node may have promised others, whatever its mode is now.
+    uint64_t promised_ms = 0;
     uint32_t clock_drift_permille = 10;       // how much faster one clock may run than another
     uint32_t promotion_lag_entries_max = 64;  // a learner further behind is not promoted
   };
@@ -155,12 +165,15 @@ class Node {
   base::NodeId transferee() const;
   // Of a leader in lease mode: the newest round of heartbeats by which a quorum has promised to
   // elect nobody else; 0: none, and no read may rely on one. It may go back, and counts as of now.
-  // The lease lasts lease_ms() from the moment at which that round's Ready was taken
+  // The lease lasts lease_ms(its tick) from the moment at which that round's Ready was taken
   // (Ready::heartbeat_round; of several rounds in one Ready that names the last). Read, then ask.
   uint64_t lease() const;
   uint64_t lease_ms(uint64_t tick_ms) const;
+  base::LogIndex last() const { return log_.last(); }
   // The log is on stable storage here up to this entry.
   base::LogIndex durable() const { return durability_.last(); }
+  // Of a leader: how many other members hold the entry on stable storage, as far as it knows.
+  size_t holder_count(base::LogIndex index) const;
   // Of entries that are appended and not known to be committed.
   uint64_t uncommitted_bytes() const { return log_.uncommitted_bytes(); }
   NodeStatus status() const;
@@ -269,6 +282,7 @@ class Node {
   uint64_t random_ = 0;
   uint64_t incarnation_ = 0;
   uint64_t messages_ignored_ = 0;
+  NodeCounts counts_;
 };
 
 }  // namespace alfheim::raft

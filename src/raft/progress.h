@@ -39,9 +39,16 @@ class Progress {
   bool is_active() const { return is_active_; }
   void set_active(bool is_active) { is_active_ = is_active; }
 
-  // The newest round of heartbeats that the peer has answered in this term.
-  uint64_t round() const { return round_; }
-  void answered(uint64_t round) { round_ = std::max(round_, round); }
+  // The newest round of heartbeats that the peer has answered in this term, with a promise to elect
+  // nobody else for a while.
+  uint64_t promised_round() const { return promised_round_; }
+  void promised(uint64_t round) { promised_round_ = std::max(promised_round_, round); }
+  // Whether the last answer was such a one.
+  bool has_promised() const { return has_promised_; }
+  void set_promised(bool has_promised) { has_promised_ = has_promised; }
+
+  size_t inflight_messages() const { return inflight_.size(); }
+  uint64_t inflight_bytes() const { return inflight_bytes_; }
 
   void become_probe();
   void become_replicate();
@@ -72,7 +79,8 @@ class Progress {
   base::LogIndex next_;
   base::LogIndex commit_sent_;
   std::optional<SnapshotMark> offered_;
-  uint64_t round_ = 0;
+  uint64_t promised_round_ = 0;
+  bool has_promised_ = false;
   bool is_active_ = false;
   bool is_probe_sent_ = false;
   bool has_free_try_ = false;
