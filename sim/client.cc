@@ -396,7 +396,9 @@ bool Client::is_excused(const Request& request, ByteView reply) {
 // The node does not lead: what it was asked was not done, and never will be.
 bool Client::is_redirected(const Request& request, ByteView reply) {
   const bool is_moved = reply.starts_with("-MOVED ");
-  if (!oracle_.is_cluster() || (!is_moved && reply != "-CLUSTERDOWN No leader\r\n")) return false;
+  const bool is_elsewhere = is_moved || reply == "-CLUSTERDOWN No leader\r\n" ||
+                            reply == "-" + Bytes(replica::kRemoved) + "\r\n";
+  if (!oracle_.is_cluster() || !is_elsewhere) return false;
   const bool is_queued = request.kind == Kind::kLiteral && request.literal == "+QUEUED\r\n";
   if (request.kind == Kind::kLiteral && !is_queued) return false;
   stream_.must_leave = true;

@@ -35,9 +35,11 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
                  Member& member = members_.at(to.value - 1);
                  if (member.node == nullptr) return;
                  note_entries(message);
+                 tell_book(net::sender_of(message), member);
                  member.node->receive(message);
                }) {
   oracle_.set_cluster();
+  network_.set_admit([this](base::NodeId from, base::NodeId to) { return is_linked(from, to); });
   if (tells_operations)
     oracle_.set_narrate([this](const std::string& line) { this->narrate(line); });
   draw_options();
@@ -61,12 +63,9 @@ void Cluster::narrate(const std::string& line) {
 void Cluster::draw_options() {
   SimRandom& random = random_;
   const size_t count = random.one_in(3) ? 5 : 3;
-  for (size_t i = 0; i < count; ++i) founders_.push_back(base::NodeId{i + 1});
-  members_.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    members_[i].id = founders_[i];
-    members_[i].store_disk = std::make_shared<index::TwinDisk>();
-    make_disk(members_[i]);
+    put_member();
+    founders_.push_back(members_.back().id);
   }
   node_options_.segment_bytes = 4096 * random.between(6, 16);
   node_options_.log_memory_bytes = random.one_in(3) ? 4096 : 1 << 20;
@@ -132,6 +131,14 @@ void Cluster::draw_faults() {
       ClusterFault::kTransfer,  ClusterFault::kTakeOver};
   for (const ClusterFault fault : kAll) {
     if (random_.coin()) faults_.kinds.push_back(fault);
+  }
+  static constexpr ClusterFault kOfMembers[] = {ClusterFault::kAdd, ClusterFault::kPromote,
+                                                ClusterFault::kDemote, ClusterFault::kRemove,
+                                                ClusterFault::kWipe};
+  if (random_.coin()) {
+    for (const ClusterFault fault : kOfMembers) {
+      if (!random_.one_in(4)) faults_.kinds.push_back(fault);
+    }
   }
   faults_.left = faults_.kinds.empty() ? 0 : static_cast<uint32_t>(random_.below(25));
 }
@@ -286,6 +293,7 @@ std::string Cluster::told(const Member& member) {
 void Cluster::start_life(Member& member) {
   if (oracle_.has_failed()) return;
   member.is_start_scheduled = false;
+  if (member.is_wiped && member.has_joined) return;
   member.wants_restart = false;
   member.is_stopping = false;
   member.stopped.reset();
@@ -310,6 +318,9 @@ void Cluster::start_life(Member& member) {
                                .drift_permille = member.drift_permille,
                                .id = member.id,
                                .founders = founders_,
+                               .everybody = everybody_,
+                               .has_joined = member.has_joined,
+                               .data_uid = member.data_uid,
                                .transport = &network_.transport(member.id),
                                .life = life,
                                .later_stores = &member.later_stores,

@@ -51,6 +51,11 @@ enum class ClusterFault : uint8_t {
   kHealNetwork,
   kTransfer,  // the leader is told to hand over; whoever does not lead refuses
   kTakeOver,  // a follower asks for leadership, or stands for it
+  kAdd,       // a machine that was never there joins, blank; sometimes to learn only
+  kPromote,   // a learner votes
+  kDemote,    // a voter learns
+  kRemove,    // for ever
+  kWipe,      // a disk is lost, and its node comes back under the old id: nobody takes it
 };
 
 class Cluster {
@@ -74,6 +79,9 @@ class Cluster {
     uint64_t crash_at_change = 0;  // 0: not ordered
     int64_t wall_offset_us = 0;
     int32_t drift_permille = 0;
+    bool has_joined = false;  // it was added, and founded nothing
+    uint64_t data_uid = 0;
+    bool is_wiped = false;    // it has another disk than the group knows
     bool is_excused = false;  // a fault of its disk may stop it
     bool is_disk_full = false;
     bool is_stopping = false;
@@ -128,6 +136,19 @@ class Cluster {
 
   void final_checks();
   void verify_state(Member& member);
+  // ---- cluster_members.cc: who belongs to the group ----
+  void put_member();
+  bool is_linked(base::NodeId from, base::NodeId to);
+  void tell_book(base::NodeId from, Member& to);
+  void change_members(ClusterFault fault);
+  void add_member(Member& leader);
+  void wipe(Member& member, const raft::Configuration& configuration);
+  bool may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const;
+  void order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool stays_learner = false);
+  Member* leading();
+  // Whether the group's configuration is settled, and has it; a wiped one has no part.
+  bool has_part(const raft::Configuration& configuration, const Member& member) const;
+  bool are_members_settled();
   bool are_equal();
   bool are_done() const;
   void narrate(const std::string& line);
@@ -145,6 +166,7 @@ class Cluster {
   PeerNetwork network_;
   std::vector<Member> members_;
   std::vector<base::NodeId> founders_;
+  std::vector<base::NodeId> everybody_;  // who may ever be
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::optional<size_t>> hints_;  // by client: which member leads, as it was told
   struct Faults {

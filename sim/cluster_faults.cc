@@ -47,6 +47,11 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kHealNetwork: return "network heals";
     case ClusterFault::kTransfer: return "transfer";
     case ClusterFault::kTakeOver: return "take-over";
+    case ClusterFault::kAdd: return "add";
+    case ClusterFault::kPromote: return "promote";
+    case ClusterFault::kDemote: return "demote";
+    case ClusterFault::kRemove: return "remove";
+    case ClusterFault::kWipe: return "wipe";
   }
   return "?";
 }
@@ -137,6 +142,11 @@ void Cluster::strike(ClusterFault fault) {
     case ClusterFault::kTakeOver:
       if (member.node != nullptr) member.node->replica().take_over();
       return;
+    case ClusterFault::kAdd:
+    case ClusterFault::kPromote:
+    case ClusterFault::kDemote:
+    case ClusterFault::kRemove:
+    case ClusterFault::kWipe: return change_members(fault);
   }
 }
 
@@ -204,7 +214,7 @@ void Cluster::expect_hand_over(const Member& member) {
       network.loss_per_1000 == 0 && network.late_per_1000 == 0 && !network_.has_cuts();
   const auto is_well = [](const Member& each) {
     return each.node != nullptr && !each.node->executor().is_disturbed() && !each.is_excused &&
-           !each.is_stopping && !each.is_disk_full;
+           !each.is_stopping && !each.is_disk_full && !each.has_joined;
   };
   if (!is_network_sound || !std::all_of(members_.begin(), members_.end(), is_well)) return;
   if (!member.node->replica().is_serving()) return;

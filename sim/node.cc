@@ -177,7 +177,7 @@ base::Status SimNode::open_replica() {
       .near_apply = options_.applies_near_loop ? loops_[0] : nullptr,
       .transport = hands_.transport,
       .snapshots = snapshots_.get()};
-  for (const base::NodeId id : hands_.founders) {
+  for (const base::NodeId id : hands_.everybody) {
     directory_.put(id, {.name = base::format("n{}", id.value),
                         .node_id = base::format("{:040x}", id.value),
                         .resp = client_address(id),
@@ -185,11 +185,10 @@ base::Status SimNode::open_replica() {
   }
   replica::Replica::Options replica;
   replica.id = hands_.id;
-  for (const base::NodeId id : hands_.founders) {
-    replica.founders.push_back({.id = id,
-                                .name = base::format("n{}", id.value),
-                                .address = base::format("10.0.0.{}:7379", id.value)});
-  }
+  for (const base::NodeId id : hands_.founders) replica.founders.push_back(member_of(id));
+  if (hands_.has_joined) replica.founders.clear();
+  replica.has_joined = hands_.has_joined;
+  replica.data_uid = hands_.data_uid;
   replica.log_retain_bytes = options_.log_retain_bytes;
   replica.snapshot.bytes_per_second = options_.snapshot_bytes_per_second;
   replica.snapshot.piece_bytes = options_.snapshot_piece_bytes;
@@ -286,6 +285,12 @@ void SimNode::receive(net::PeerMessage message) {
     const auto& note = std::get<net::PeerNote>(message);
     replica_->on_note(note.from, note.body);
   });
+}
+
+raft::Member SimNode::member_of(base::NodeId id) {
+  return {.id = id,
+          .name = base::format("n{}", id.value),
+          .address = base::format("10.0.0.{}:7379", id.value)};
 }
 
 env::PeerAddress SimNode::client_address(base::NodeId id) {

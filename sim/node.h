@@ -72,6 +72,9 @@ struct NodeHands {
   // Of a group of several; a group of one has its life's number from the oracle.
   base::NodeId id{1};
   std::vector<base::NodeId> founders = {};
+  std::vector<base::NodeId> everybody = {};  // whose clients' address is known, ever
+  bool has_joined = false;                   // it was added to a group, and founded none
+  uint64_t data_uid = 0;                     // of its disk; 0: not known
   net::PeerTransport* transport = nullptr;
   uint64_t life = 0;
   // The stores of generations that began with a snapshot; null: there are none.
@@ -106,6 +109,8 @@ class SimNode {
   // Generation of its log and index.
   uint64_t generation() const { return generation_.number; }
   static env::PeerAddress client_address(base::NodeId id);
+  // As an operator names it.
+  static raft::Member member_of(base::NodeId id);
   // As SIGTERM; `done` comes on the core strand.
   void stop(std::function<void(base::Status)> done);
 
@@ -136,7 +141,7 @@ class SimNode {
   base::Result<std::shared_ptr<index::TwinDisk>> store_disk();
   base::Status open_replica();
   void make_sessions();
-  bool is_member_of_many() const { return hands_.founders.size() > 1; }
+  bool is_member_of_many() const { return hands_.transport != nullptr; }
   void hash_state(std::shared_ptr<index::View> view, const replica::ReplyTo& to);
   void drain(uint32_t loop);
   void stop_replica();

@@ -37,6 +37,9 @@ net::PeerTransport& PeerNetwork::transport(base::NodeId from) {
 }
 
 void PeerNetwork::send(const net::PeerMessage& message) {
+  const base::NodeId from = net::sender_of(message);
+  const base::NodeId to = net::receiver_of(message);
+  if (admit_ && !cuts_.contains({from, to}) && !admit_(from, to)) return;
   if (random_.below(1000) < options_.loss_per_1000) return;
   post(message);
   if (random_.below(1000) < options_.doubled_per_1000) post(message);

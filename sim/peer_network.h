@@ -33,6 +33,9 @@ class PeerNetwork {
   PeerNetwork(SimScheduler& scheduler, uint64_t seed, Deliver deliver);
   ~PeerNetwork();
 
+  // Whether `from` has a link with `to`, who lets it in; asked of what is sent. Not set: always.
+  using Admit = std::function<bool(base::NodeId from, base::NodeId to)>;
+  void set_admit(Admit admit) { admit_ = std::move(admit); }
   void set_options(const PeerNetworkOptions& options) { options_ = options; }
   const PeerNetworkOptions& options() const { return options_; }
   // The hand that a node sends with.
@@ -49,6 +52,7 @@ class PeerNetwork {
   SimScheduler& scheduler_;
   SimRandom random_;
   Deliver deliver_;
+  Admit admit_;
   PeerNetworkOptions options_;
   std::map<base::NodeId, std::unique_ptr<Transport>> transports_;
   std::set<std::pair<base::NodeId, base::NodeId>> cuts_;

@@ -36,7 +36,8 @@ struct Outcome {
   uint64_t answer_count = 0;
   uint64_t operation_count = 0;  // in the log
   uint64_t life_count = 0;
-  uint64_t install_count = 0;   // lives that began over a snapshot
+  uint64_t install_count = 0;  // lives that began over a snapshot
+  uint64_t change_of_members_count = 0;
   uint64_t compared_count = 0;  // states of members of a group, with the model's
   uint64_t commit_ms_max = 0;   // from the healing of a group to its next commits
   uint64_t change_count = 0;    // of the disk

@@ -229,6 +229,7 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
       leave();
       return true;
     }
+    leadership_.barrier_since_ms = 0;
     // As Redis Cluster: also in the place of EXECABORT.
     if (row->name == "exec") end_transaction();
     transaction_.mark_failed();

@@ -178,6 +178,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // session_leader.cc: where this node does not lead, or must prove that it does
   bool needs_leader(const command::Row& row) const;
   bool may_read_here(const command::Row& row) const;
+  bool is_barrier_late() const;
   bool waits_for_leader(const command::Row& row, std::span<const base::ByteView> words);
   std::string redirection(const command::Row& row, const command::Arguments& args) const;
   bool waits_for_barrier(std::span<const base::ByteView> words);
@@ -284,11 +285,12 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   // Offsets in the connection's stream of requests.
   struct {
     uint64_t received_bytes = 0;
-    uint64_t asked_bytes = 0;   // received when the last barrier was asked for
-    uint64_t passed_bytes = 0;  // requests that end here, or before, may be read
-    bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
-    bool gave_block = false;    // MULTI or WATCH was taken while this node led
-    uint64_t watched_slot = 0;  // of the last EXEC that was proposed with its WATCH
+    uint64_t asked_bytes = 0;       // received when the last barrier was asked for
+    uint64_t passed_bytes = 0;      // requests that end here, or before, may be read
+    uint64_t barrier_since_ms = 0;  // one is waited for, asked again and again; 0: none
+    bool is_wait_over = false;      // nobody leads: a request has waited long enough for it
+    bool gave_block = false;        // MULTI or WATCH was taken while this node led
+    uint64_t watched_slot = 0;      // of the last EXEC that was proposed with its WATCH
   } leadership_;
   // Blocks and long writes that have no reply yet: what they hold elsewhere counts here. By slot.
   struct {

@@ -26,7 +26,14 @@ bool Session::needs_leader(const command::Row& row) const {
 bool Session::may_read_here(const command::Row& row) const {
   const replica::Replica& replica = host_.services().replica;
   return state_.is_readonly && !replica.is_removed() && !row.is_session() && !row.is_write() &&
-         !transaction_.is_open() && replica.needs_barrier() && replica.leader() != base::NodeId{};
+         !transaction_.is_open() && replica.needs_barrier() && replica.leader() != base::NodeId{} &&
+         !is_barrier_late();
+}
+
+// The leader is heard, and does not answer: what this node asks may not reach it, nor ever will.
+bool Session::is_barrier_late() const {
+  const uint64_t since_ms = leadership_.barrier_since_ms;
+  return since_ms != 0 && host_.services().clock.monotonic_ms() >= since_ms + kLeaderWaitMs;
 }
 
 // Nobody is known to lead: the request waits here, not in the hands of a client that would only
@@ -77,6 +84,9 @@ bool Session::waits_for_barrier(std::span<const base::ByteView> words) {
   const uint64_t end_bytes = leadership_.received_bytes - cutter_.bytes_unconsumed();
   if (end_bytes <= leadership_.passed_bytes) return false;
   leadership_.asked_bytes = leadership_.received_bytes;
+  if (leadership_.barrier_since_ms == 0) {
+    leadership_.barrier_since_ms = host_.services().clock.monotonic_ms();
+  }
   stall(Stall::kBarrier, 0, words);
   replica.add_reader(reply_to(0));
   host_.submit();
@@ -89,6 +99,7 @@ void Session::end_stall_by(replica::ReplyKind kind) {
   if (kind == replica::ReplyKind::kBarrier) {
     if (!is_barrier) return;
     leadership_.passed_bytes = leadership_.asked_bytes;
+    leadership_.barrier_since_ms = 0;
     stalled_->is_over = true;
     return;
   }

@@ -1,0 +1,169 @@
+// Members of a cluster come and go (sim/cluster.h).
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "sim/cluster.h"
+
+namespace alfheim::sim {
+namespace {
+
+constexpr uint64_t kMsNs = 1'000'000;
+constexpr uint64_t kFirstStartNsMax = 3'000 * kMsNs;
+constexpr size_t kEverMax = 12;
+constexpr size_t kVotersMin = 3;
+
+}  // namespace
+
+void Cluster::put_member() {
+  // References to members are kept.
+  if (members_.empty()) {
+    members_.reserve(kEverMax);
+    for (size_t i = 0; i < kEverMax; ++i) everybody_.push_back(base::NodeId{i + 1});
+  }
+  ALF_CHECK(members_.size() < kEverMax);
+  Member& member = members_.emplace_back();
+  member.id = base::NodeId{members_.size()};
+  member.store_disk = std::make_shared<index::TwinDisk>();
+  member.data_uid = random_.next_u64() | 1;
+  make_disk(member);
+}
+
+// As net/links: the sender names its peers, and the receiver judges who greets it.
+bool Cluster::is_linked(base::NodeId from, base::NodeId to) {
+  Member& sender = members_.at(from.value - 1);
+  if (sender.node == nullptr) return false;
+  const std::vector<raft::Member>& linked = sender.node->replica().roster().linked();
+  const auto is_receiver = [to](const raft::Member& member) { return member.id == to; };
+  if (std::none_of(linked.begin(), linked.end(), is_receiver)) return false;
+  Member& receiver = members_.at(to.value - 1);
+  if (receiver.node == nullptr) return false;
+  net::Hello hello;
+  hello.from = from;
+  hello.to = to;
+  hello.data_uid = sender.data_uid;
+  hello.name = SimNode::member_of(from).name;
+  return receiver.node->replica().roster().admit(hello).is_ok();
+}
+
+// Whoever has just been added learns from who speaks to it whom it can answer.
+void Cluster::tell_book(base::NodeId from, Member& to) {
+  Member& sender = members_.at(from.value - 1);
+  if (sender.node == nullptr || !to.node->core().configuration().is_blank()) return;
+  net::MemberBook book = sender.node->replica().roster().book();
+  if (book.configuration.empty()) return;
+  to.node->receive(net::PeerNote{base::GroupId{1}, from, to.id, net::NoteBody(std::move(book))});
+}
+
+Cluster::Member* Cluster::leading() {
+  for (Member& member : members_) {
+    if (member.node != nullptr && member.node->replica().is_serving()) return &member;
+  }
+  return nullptr;
+}
+
+bool Cluster::has_part(const raft::Configuration& configuration, const Member& member) const {
+  return configuration.is_member(member.id) && !member.is_wiped;
+}
+
+// Those that remain must be enough, even where one of them has lost its disk.
+bool Cluster::may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const {
+  if (!configuration.is_voter(id)) return true;
+  const bool is_wiped = std::any_of(members_.begin(), members_.end(), [&](const Member& member) {
+    return member.is_wiped && member.id != id && configuration.is_member(member.id);
+  });
+  const size_t left = configuration.voters.size() - 1;
+  return is_wiped ? left > kVotersMin : left + 1 > kVotersMin || members_[id.value - 1].is_wiped;
+}
+
+void Cluster::change_members(ClusterFault fault) {
+  Member* leader = leading();
+  if (leader == nullptr) return;
+  const raft::Configuration& now = leader->node->core().configuration();
+  if (now.is_joint() || now.is_blank()) return;
+  if (fault == ClusterFault::kAdd) return add_member(*leader);
+  Member& member = any_member();
+  switch (fault) {
+    case ClusterFault::kPromote:
+      return order(*leader, raft::ChangeKind::kPromote,
+                   now.learners.empty() ? member.id : now.learners.front());
+    case ClusterFault::kDemote:
+      if (!may_lose_voter(now, member.id)) return;
+      return order(*leader, raft::ChangeKind::kDemote, member.id);
+    case ClusterFault::kRemove:
+      if (!may_lose_voter(now, member.id)) return;
+      return order(*leader, raft::ChangeKind::kRemove, member.id);
+    case ClusterFault::kWipe: return wipe(member, now);
+    default: ALF_CHECK(false);
+  }
+}
+
+void Cluster::add_member(Member& leader) {
+  const raft::Configuration& now = leader.node->core().configuration();
+  // An id that is used up, or in use, is refused.
+  if (members_.size() == kEverMax || random_.one_in(8)) {
+    return order(leader, raft::ChangeKind::kAddLearner, any_member().id);
+  }
+  // A blank learner that cannot keep up is no reason to lose the majority of a small group.
+  if (now.members.size() > founders_.size() + 1) return;
+  put_member();
+  Member& member = members_.back();
+  member.has_joined = true;
+  schedule_start(member, random_.below(kFirstStartNsMax));
+  order(leader, raft::ChangeKind::kAddLearner, member.id, random_.one_in(4));
+}
+
+void Cluster::order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool stays_learner) {
+  raft::Change change{.kind = kind, .member = SimNode::member_of(id)};
+  change.member.stays_learner = stays_learner;
+  const auto number = static_cast<int>(kind);
+  narrate(base::format("order {} of node {} to node {}", number, id.value, leader.id.value));
+  leader.node->replica().change_members(change, [this, number, id](const base::Status& status) {
+    narrate(base::format("order {} of node {}: {}", number, id.value,
+                         status ? "done" : status.error().message));
+    if (status) ++outcome_.change_of_members_count;
+  });
+}
+
+// Only one whose directory the group has recorded: what it has forgotten cannot be known otherwise.
+// A founder founds again, as far as it knows; who was added is let in by nobody, and so does not
+// start.
+void Cluster::wipe(Member& member, const raft::Configuration& configuration) {
+  const raft::Member* known = configuration.find(member.id);
+  if (known == nullptr || member.is_wiped) return;
+  // Who has not heard of the recording would take the new one for the first: docs/decisions/015.
+  const bool is_recorded = std::all_of(members_.begin(), members_.end(), [&](const Member& each) {
+    if (each.is_wiped || !configuration.is_member(each.id)) return true;
+    if (each.node == nullptr) return false;
+    const raft::Node& core = each.node->core();
+    const raft::Member* told = core.configuration().find(member.id);
+    return told != nullptr && told->data_uid == member.data_uid &&
+           core.is_configuration_settled() && core.durable() == core.log_last();
+  });
+  if (!is_recorded) return;
+  const bool is_one_wiped = std::any_of(members_.begin(), members_.end(), [&](const Member& each) {
+    return each.is_wiped && configuration.is_member(each.id);
+  });
+  if (is_one_wiped || configuration.voters.size() < kVotersMin) return;
+  end_life(member, true, "its disk is lost");
+  member.later_stores.clear();
+  member.snapshot_id = 0;
+  member.store_disk = std::make_shared<index::TwinDisk>();
+  make_disk(member);
+  member.is_disk_full = false;
+  member.is_wiped = true;
+  member.data_uid = random_.next_u64() | 1;
+}
+
+// A joint configuration is left, who was to learn only until it has caught up votes.
+bool Cluster::are_members_settled() {
+  Member* leader = leading();
+  if (leader == nullptr || !leader->node->core().is_configuration_settled()) return false;
+  const raft::Configuration& now = leader->node->core().configuration();
+  return std::all_of(now.learners.begin(), now.learners.end(), [&](base::NodeId id) {
+    const Member& member = members_[id.value - 1];
+    return now.find(id)->stays_learner || member.is_wiped;
+  });
+}
+
+}  // namespace alfheim::sim
