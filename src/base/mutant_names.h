@@ -118,6 +118,8 @@
     "A change is begun though too few of who votes then answer to end it.") \
   X(OtherDataAdmitted, \
     "A node is let in under an id whose promises lie in another data directory.") \
+  X(UnknownLeaderRefused, \
+    "A member whose log is behind lets nobody in whom it does not know.") \
   X(TailConfigurationForgotten, \
     "A start takes the membership of the index and not what the log holds behind it.") \
   X(ChunkNotVerified, "A piece of a snapshot is taken whatever its checksum says.") \

@@ -45,6 +45,7 @@ void Node::tick_leader() {
     if (!is_leader()) return;
   }
   tick_leaving();
+  for (auto& [id, progress] : leader.peers) progress.tick();
   if (++leader.heartbeat_elapsed_ticks < options_.heartbeat_ticks) return;
   broadcast_heartbeat(options_.read_mode == ReadMode::kLease);
   send_offers();

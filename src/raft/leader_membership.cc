@@ -96,6 +96,14 @@ void Node::tick_leaving() {
   }
 }
 
+bool Node::hears(NodeId id) const {
+  if (id == options_.id) return true;
+  const auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return false;
+  const auto peer = leader->peers.find(id);
+  return peer != leader->peers.end() && peer->second.silent_ticks() <= options_.election_ticks;
+}
+
 // The newest configuration may be committed: what follows from it. A new leader comes here, too,
 // when its own term's first entry is committed, and so ends what an earlier one began.
 void Node::settle_membership() {

@@ -187,6 +187,8 @@ class Node {
   const Configuration& configuration() const { return membership_.current(); }
   // It has changed whenever another configuration is in force.
   uint64_t configuration_version() const { return membership_.version(); }
+  // Of a leader: whether that peer has answered within an election timeout, or it is this node.
+  bool hears(base::NodeId id) const;
   // Committed, and no second step follows.
   bool is_configuration_settled() const {
     return !configuration().is_joint() && membership_.index() <= commit_;

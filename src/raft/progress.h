@@ -37,7 +37,15 @@ class Progress {
 
   // Something was heard from the peer since the last check of the quorum.
   bool is_active() const { return is_active_; }
-  void set_active(bool is_active) { is_active_ = is_active; }
+  void set_active(bool is_active) {
+    is_active_ = is_active;
+    if (is_active) silent_ticks_ = 0;
+  }
+  // Since something was heard; of a peer that was never heard: many.
+  uint32_t silent_ticks() const { return silent_ticks_; }
+  void tick() {
+    if (silent_ticks_ < kNeverHeard) ++silent_ticks_;
+  }
 
   // The newest round of heartbeats that the peer has answered in this term, with a promise to elect
   // nobody else for a while.
@@ -82,6 +90,8 @@ class Progress {
   uint64_t promised_round_ = 0;
   bool has_promised_ = false;
   bool is_active_ = false;
+  static constexpr uint32_t kNeverHeard = UINT32_MAX;
+  uint32_t silent_ticks_ = kNeverHeard;
   bool is_probe_sent_ = false;
   bool has_free_try_ = false;
   std::deque<Inflight> inflight_;

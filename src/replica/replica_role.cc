@@ -155,7 +155,8 @@ std::string Replica::redirection(const machine::Operation* operation) const {
 // Log that lagging peers may still ask for stays: so many bytes of it, on every node alike, for
 // any of them may lead next.
 base::LogIndex Replica::log_start_for(base::LogIndex needed_from) const {
-  base::LogIndex kept = needs_barrier() ? retained_from(needed_from) : needed_from;
+  const bool has_peers = raft_.configuration().members.size() > 1;  // a learner counts, too
+  base::LogIndex kept = has_peers ? retained_from(needed_from) : needed_from;
   if (snapshots_ != nullptr) {
     kept = std::min(
         kept, std::max(snapshots_->log_needed_from(guard_.is_full()), hands_.log.first_index()));

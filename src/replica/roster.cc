@@ -86,7 +86,7 @@ base::Status Roster::check_reachable(const raft::Change& change) const {
   const auto next = raft::changed_configuration(now, change);
   if (!next || !next->is_joint() || ALF_MUTANT(ChangeWithoutMajority)) return base::ok();
   const size_t needed = next->voters.size() / 2 + 1;
-  const size_t count = connected_count(next->voters);
+  const size_t count = answering_count(next->voters);
   if (count >= needed) return base::ok();
   return Error{ErrorCode::kUnavailable,
                base::format("of the {} nodes that would vote then {} answer, and {} are needed: "
@@ -94,12 +94,10 @@ base::Status Roster::check_reachable(const raft::Change& change) const {
                             next->voters.size(), count, needed)};
 }
 
-size_t Roster::connected_count(const std::vector<NodeId>& among) const {
-  size_t count = raft::holds(among, hands_.self) ? 1 : 0;
-  for (const net::PeerLinkStatus& link : hands_.transport->status()) {
-    if (link.is_connected && raft::holds(among, link.endpoint.id)) ++count;
-  }
-  return count;
+// A link that is open says that it takes our calls; that its answers come says only raft.
+size_t Roster::answering_count(const std::vector<NodeId>& among) const {
+  return static_cast<size_t>(std::count_if(among.begin(), among.end(),
+                                           [this](NodeId id) { return hands_.raft.hears(id); }));
 }
 
 bool Roster::look() {
@@ -137,17 +135,24 @@ void Roster::settle_orders() {
   propose_next();
 }
 
-// Who is removed must hear so, and one that leads must bring its own removal to its end and name
-// who leads next: the links stay for a while.
+// The members, and besides them:
+// - who was removed: it must hear so, and one that leads must bring its own removal to its end and
+//   name who leads next: the links stay for a while;
+// - who is a member by what others say: where this node's log is behind, the leader may be one that
+//   it does not know yet, and only from there can it hear of it (Raft dissertation §4.1).
 void Roster::refresh_links() {
   const raft::Configuration& now = hands_.raft.configuration();
   std::vector<raft::Member> linked = now.members;
-  if (now.is_blank()) linked = linked_;  // not joined yet: a book said whom to answer
   std::erase_if(leaving_, [&now](const auto& one) { return now.is_member(one.first); });
+  std::erase_if(told_, [&now](const auto& one) {
+    return now.is_member(one.first) || now.is_retired(one.first);
+  });
+  std::erase_if(said_data_uids_, [&now](const auto& one) { return !now.is_member(one.first); });
   for (const raft::Member& old : linked_) {
-    if (now.is_blank() || now.is_member(old.id)) continue;
+    if (now.is_member(old.id) || told_.contains(old.id)) continue;
     if (leaving_.try_emplace(old.id, hands_.leaving_ticks).first->second > 0) linked.push_back(old);
   }
+  for (const auto& [id, member] : told_) linked.push_back(member);
   std::erase_if(linked, [this](const raft::Member& member) { return member.id == hands_.self; });
   linked_ = std::move(linked);
 }
@@ -171,9 +176,9 @@ void Roster::on_tick() {
   advance_learners();
 }
 
+// Not "no member": a node that catches up passes configurations of before it was added.
 void Roster::note_removed() {
-  const raft::Configuration& now = hands_.raft.configuration();
-  const bool is_out = !now.is_blank() && !now.is_member(hands_.self);
+  const bool is_out = hands_.raft.configuration().is_retired(hands_.self);
   if (!is_out || is_removed() || !hands_.raft.is_configuration_settled()) return;
   is_removed_.store(true, std::memory_order_release);
   if (events_.on_trouble) {
@@ -187,7 +192,7 @@ void Roster::note_removed() {
 void Roster::advance_learners() {
   const raft::Configuration& now = hands_.raft.configuration();
   for (const NodeId id : now.learners) {
-    if (now.find(id)->stays_learner || connected_count({id}) == 0) continue;
+    if (now.find(id)->stays_learner || answering_count({id}) == 0) continue;
     const raft::Change change{.kind = ChangeKind::kPromote, .member = {.id = id}};
     if (!check_reachable(change)) continue;
     if (hands_.raft.propose_configuration_change(change)) return;
@@ -219,41 +224,57 @@ void Roster::give_up() {
 
 base::Status Roster::admit(const net::Hello& hello) {
   const raft::Configuration& now = hands_.raft.configuration();
-  if (now.is_blank()) return base::ok();  // whoever is of the cluster that this node joins
+  // The links have compared the cluster's number, which only who was let in once can know.
+  const bool is_of_cluster = hello.cluster_uid != 0;
   const raft::Member* member = now.find(hello.from);
-  if (member == nullptr) {
-    if (leaving_.contains(hello.from)) return base::ok();  // its answers are wanted
-    if (now.is_retired(hello.from)) {
-      return Error{ErrorCode::kNotFound,
-                   base::format("node {} was removed from this cluster, and its id never comes "
-                                "back: start it with an empty directory under another --id",
-                                hello.name)};
-    }
+  if (member != nullptr) return admit_member(hello, *member);
+  if (leaving_.contains(hello.from)) return base::ok();  // its answers are wanted
+  if (now.is_retired(hello.from)) {
     return Error{ErrorCode::kNotFound,
-                 base::format("node {} is no member of this cluster; RAFT ADD {} HOST:PORT makes "
-                              "it one",
-                              hello.name, hello.name)};
+                 base::format("node {} was removed from this cluster, and its id never comes back: "
+                              "start it with an empty directory under another --id",
+                              hello.name)};
   }
-  if (hello.data_uid == 0) return base::ok();
-  uint64_t known = member->data_uid;
-  if (known == 0) known = said_data_uids_.try_emplace(hello.from, hello.data_uid).first->second;
+  // This node's log may be behind: a leader that it does not know yet brings it the rest.
+  if (is_of_cluster && !ALF_MUTANT(UnknownLeaderRefused)) return base::ok();
+  if (now.is_blank()) {
+    return Error{ErrorCode::kNotFound, "this node has not joined the cluster yet itself"};
+  }
+  return Error{ErrorCode::kNotFound,
+               base::format("node {} is no member of this cluster; RAFT ADD {} HOST:PORT makes it "
+                            "one",
+                            hello.name, hello.name)};
+}
+
+base::Status Roster::admit_member(const net::Hello& hello, const raft::Member& member) {
+  uint64_t known = member.data_uid;
+  if (known == 0 && hello.data_uid != 0) {
+    known = said_data_uids_.try_emplace(hello.from, hello.data_uid).first->second;
+  }
+  // One that only asks to be let in has no directory yet: the id's is another.
   if (known == hello.data_uid || ALF_MUTANT(OtherDataAdmitted)) return base::ok();
   return Error{
       ErrorCode::kAlreadyExists,
       base::format("the id {} belongs to another data directory: what that one has promised and "
                    "stored is not in this one; RAFT REMOVE {}, and RAFT ADD this node under a new "
                    "--id",
-                   hello.name, text_of(*member))};
+                   hello.name, text_of(member))};
 }
 
 void Roster::on_book(const net::MemberBook& book) {
-  if (!hands_.raft.configuration().is_blank()) return;
   const auto told = raft::decode_configuration(book.configuration);
   if (!told) {
     if (events_.on_trouble) events_.on_trouble(told.error().message);
     return;
   }
-  linked_ = told->members;
+  const raft::Configuration& now = hands_.raft.configuration();
+  bool is_new = false;
+  for (const raft::Member& member : told->members) {
+    if (now.is_member(member.id) || now.is_retired(member.id) || member.id == hands_.self) continue;
+    if (told_.size() >= raft::kMembersMax) break;
+    is_new |= told_.insert_or_assign(member.id, member).second;
+  }
+  if (!is_new) return;
   refresh_links();
   if (events_.on_links_changed) events_.on_links_changed();
 }

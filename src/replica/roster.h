@@ -54,13 +54,14 @@ class Roster {
 
   // kNotFound: it is no member. kAlreadyExists: its id belongs to another data directory.
   base::Status admit(const net::Hello& hello);
-  // A node that has not joined yet learns from whoever knows it whom to answer.
+  // A node whose log is behind, or empty, learns from others whom to answer.
   void on_book(const net::MemberBook& book);
   // For on_book of a node that is connected now; nothing to tell: empty.
   net::MemberBook book() const;
 
-  // All members but this node, and those that were removed and are still being told of it.
+  // All members but this node, those that were removed not long ago, and those of others' books.
   const std::vector<raft::Member>& linked() const { return linked_; }
+  const std::vector<base::NodeId>& retired() const { return hands_.raft.configuration().retired; }
   // Whether a committed configuration has this node no longer.
   bool is_removed() const { return is_removed_.load(std::memory_order_acquire); }
 
@@ -73,7 +74,8 @@ class Roster {
   };
 
   base::Status check_reachable(const raft::Change& change) const;
-  size_t connected_count(const std::vector<base::NodeId>& among) const;
+  size_t answering_count(const std::vector<base::NodeId>& among) const;
+  base::Status admit_member(const net::Hello& hello, const raft::Member& member);
   void propose_next();
   bool is_free() const;
   void settle_orders();
@@ -88,8 +90,9 @@ class Roster {
   std::deque<Order> orders_;  // at most the first is proposed
   std::map<base::NodeId, uint64_t> said_data_uids_;
   std::vector<raft::Member> linked_;
-  uint64_t version_ = 0;                      // of the configuration that linked_ is made from
-  std::map<base::NodeId, uint32_t> leaving_;  // ticks that they are still linked
+  std::map<base::NodeId, raft::Member> told_;  // members by others' books, unknown here
+  uint64_t version_ = 0;                       // of the configuration that linked_ is made from
+  std::map<base::NodeId, uint32_t> leaving_;   // ticks that they are still linked
   std::atomic<bool> is_removed_{false};
 };
 

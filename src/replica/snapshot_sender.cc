@@ -14,6 +14,8 @@ namespace {
 // A peer that asks for nothing for so long has given up, or died.
 constexpr uint64_t kSilentMs = 60'000;
 // What nobody has asked for since then is removed.
+// How long a peer that has all of a snapshot may take to stop, install it and start over it.
+constexpr uint64_t kInstallMs = 600'000;
 constexpr uint64_t kUnusedMs = 60'000;
 constexpr uint64_t kRetryMs = 5'000;
 // More wait in vain: whoever asks keeps fewer under way.
@@ -211,7 +213,7 @@ void SnapshotSender::on_note(base::NodeId from, const net::NoteBody& body) {
     // It installs what it has, and is back before long; raft notices.
     const auto peer = peers_.find(from);
     if (peer == peers_.end()) return;
-    peer->second.heard_ms = now_ms;
+    peer->second.heard_ms = now_ms + kInstallMs;
     peer->second.questions.clear();
   }
 }

@@ -99,7 +99,6 @@ void Node::join_links() {
 void Node::follow_members() {
   const vlog::Identity stored = storage_.log->identity();
   std::vector<net::PeerEndpoint> peers;
-  std::vector<base::NodeId> known = {stored.node};
   const auto put = [&](base::NodeId id, const std::string& name, const env::PeerAddress& raft) {
     const bool is_self = id == stored.node;
     NodeAddresses addresses = directory_.find(id).value_or(NodeAddresses{
@@ -107,6 +106,7 @@ void Node::follow_members() {
     addresses.name = name;
     addresses.node_id = cluster_node_id(stored.cluster_uid, id, kGroup);
     addresses.raft = raft;
+    if (!is_self) addresses.settle_client_host();
     directory_.put(id, std::move(addresses));
   };
   put(stored.node, identity_.name, identity_.raft);
@@ -118,10 +118,9 @@ void Node::follow_members() {
       continue;
     }
     put(member.id, member.name, *address);
-    known.push_back(member.id);
     peers.push_back(net::PeerEndpoint{member.id, *address});
   }
-  directory_.keep_only(known);
+  directory_.remove(replica_->roster().retired());
   links_->set_peers(std::move(peers));
 }
 

@@ -1,7 +1,5 @@
 #include "server/directory.h"
 
-#include <algorithm>
-
 #include "base/format.h"
 #include "server/options.h"
 
@@ -16,6 +14,18 @@ bool listens_everywhere(const std::string& host) {
   return host == "0.0.0.0" || host == "::" || host == "*";
 }
 
+namespace {
+
+bool is_known(const env::PeerAddress& client) {
+  return client.port != 0 && !listens_everywhere(client.host);
+}
+
+}  // namespace
+
+void NodeAddresses::settle_client_host() {
+  if (listens_everywhere(resp.host) && !raft.host.empty()) resp.host = raft.host;
+}
+
 void Directory::put(base::NodeId id, NodeAddresses addresses) {
   const std::lock_guard lock(mutex_);
   nodes_[id] = std::move(addresses);
@@ -27,16 +37,14 @@ void Directory::set_connected(base::NodeId id, bool is_connected) {
   if (found != nodes_.end()) found->second.is_connected = is_connected;
 }
 
-void Directory::keep_only(const std::vector<base::NodeId>& ids) {
+void Directory::remove(const std::vector<base::NodeId>& ids) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(nodes_, [&ids](const auto& node) {
-    return std::find(ids.begin(), ids.end(), node.first) == ids.end();
-  });
+  for (const base::NodeId id : ids) nodes_.erase(id);
 }
 
 bool Directory::is_reachable(base::NodeId id) const {
   const std::optional<NodeAddresses> found = find(id);
-  return found && found->resp.port != 0 && found->is_connected;
+  return found && is_known(found->resp) && found->is_connected;
 }
 
 std::optional<NodeAddresses> Directory::find(base::NodeId id) const {
@@ -48,7 +56,7 @@ std::optional<NodeAddresses> Directory::find(base::NodeId id) const {
 
 std::string Directory::redirection(base::NodeId leader, uint32_t slot) const {
   const std::optional<NodeAddresses> found = find(leader);
-  if (!found || found->resp.port == 0) return {};
+  if (!found || !is_known(found->resp)) return {};
   return base::format("MOVED {} {}", slot, address_text(found->resp));
 }
 

@@ -26,14 +26,17 @@ struct NodeAddresses {
   env::PeerAddress resp;  // as clients reach it
   env::PeerAddress raft;
   bool is_connected = true;  // what is sent to it is on its way; false: it may be dead
+
+  // A node whose clients' address is "all of this machine's" is reached where its peers reach it,
+  // once that is known.
+  void settle_client_host();
 };
 
 class Directory {
  public:
   void put(base::NodeId id, NodeAddresses addresses);
   void set_connected(base::NodeId id, bool is_connected);
-  // The others are gone.
-  void keep_only(const std::vector<base::NodeId>& ids);
+  void remove(const std::vector<base::NodeId>& ids);
   std::optional<NodeAddresses> find(base::NodeId id) const;
   // Clients may be sent there: its address is known, and it is connected.
   bool is_reachable(base::NodeId id) const;

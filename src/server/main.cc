@@ -39,6 +39,12 @@ int refuse_to_start(const base::Error& error) {
   return 1;
 }
 
+bool is_stop_pending() {
+  sigset_t pending;
+  sigpending(&pending);
+  return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
 NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   NodeEvents events;
   events.on_serving = [log](const Identity& identity) {
@@ -59,11 +65,7 @@ NodeEvents make_events(const std::shared_ptr<spdlog::logger>& log) {
   events.on_progress = [log](const std::string& line) { log->info("{}", line); };
   events.on_log_level = [log](LogLevel level) { log->set_level(spdlog_level(level)); };
   events.request_shutdown = [] { ::kill(::getpid(), SIGTERM); };
-  events.is_shutdown_wanted = [] {
-    sigset_t pending;
-    sigpending(&pending);
-    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
-  };
+  events.is_shutdown_wanted = is_stop_pending;
   events.request_restart = [] { ::kill(::getpid(), kRestartSignal); };
   return events;
 }
@@ -74,6 +76,10 @@ int run_nodes(const Options& options, const sigset_t& signals,
   uint64_t snapshot_id = 0;
   for (;;) {
     base::Result<std::unique_ptr<Node>> node = Node::start(options, make_events(log), snapshot_id);
+    if (!node && node.error().code == base::ErrorCode::kUnavailable && is_stop_pending()) {
+      log->info("{}", node.error().message);
+      return 0;  // while it asked to be let in
+    }
     if (!node) return refuse_to_start(node.error());
     int signal = 0;
     sigwait(&signals, &signal);

@@ -25,6 +25,14 @@ base::Result<Origin> origin_of(env::Disk& disk, const Options& options) {
                      options.group.cluster, dir));
   }
   ALF_TRY(const bool is_begun_here, is_begun(disk, dir));
+  if (is_begun_here && !file) {
+    return base::Error{
+        base::ErrorCode::kCorruption,
+        base::format("open data directory {}: it has a log, and no file NODE, which says which "
+                     "directory it is and what it joined: restore the file from another copy of "
+                     "the directory",
+                     dir)};
+  }
   if (!options.group.join.empty() && !is_begun_here) {
     origin.asks_to_join = true;
     return origin;

@@ -27,7 +27,12 @@ class OriginTest : public testing::Test {
     options.group = {.id = id, .cluster = cluster, .join = join};
     return origin_of(disk_, options);
   }
-  void begin() { EXPECT_TRUE(disk_.make_dir(log_dir("/data")).is_ok()); }
+  void begin() {
+    if (!read_node_file(disk_, "/data")->has_value()) {
+      EXPECT_TRUE(write_node_file(disk_, "/data", {.data_uid = 7}).is_ok());
+    }
+    EXPECT_TRUE(disk_.make_dir(log_dir("/data")).is_ok());
+  }
   void lose_power() {
     disk_.go_down();
     disk_.crash(sim::CrashOptions::lose_all_unsynced());
@@ -76,6 +81,15 @@ TEST_F(OriginTest, WhoFoundedAGroupDoesNotJoinAnother) {
   const auto member = origin("", "127.0.0.1:7001");
   ASSERT_FALSE(member.is_ok());
   EXPECT_THAT(member.error().message, HasSubstr("with others"));
+}
+
+// It would take itself for a group of one.
+TEST_F(OriginTest, ALogWithoutItsNodeFileIsRefused) {
+  EXPECT_TRUE(disk_.make_dir(log_dir("/data")).is_ok());
+  const auto refused = origin("", "");
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kCorruption);
+  EXPECT_THAT(refused.error().message, HasSubstr("no file NODE"));
 }
 
 TEST_F(OriginTest, AMemberMustBeAmongItsFounders) {

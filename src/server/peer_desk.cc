@@ -26,14 +26,15 @@ void PeerDesk::on_peer_disconnected(base::NodeId peer) {
 void PeerDesk::on_peer_connected(base::NodeId peer) {
   hands_.directory.set_connected(peer, true);
   hands_.on_directory_changed();
+  // First: a node that is new knows nobody whom news could be of.
+  if (net::MemberBook book = hands_.replica.roster().book(); !book.configuration.empty()) {
+    send(peer, std::move(book));
+  }
   net::NodeNews news;
   news.name = hands_.identity.name;
   news.resp_address = address_text(hands_.identity.resp);
   if (hands_.identity.http.port != 0) news.http_address = address_text(hands_.identity.http);
   send(peer, std::move(news));
-  if (net::MemberBook book = hands_.replica.roster().book(); !book.configuration.empty()) {
-    send(peer, std::move(book));
-  }
   // It may have been away when they asked.
   if (net::SentinelHosts known{hands_.sentinel_hosts.all()}; !known.hosts.empty()) {
     send(peer, std::move(known));
@@ -58,7 +59,7 @@ void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
   known.node_id = cluster_node_id(hands_.cluster_uid, from, hands_.group);
   known.resp = *address;
   // It listens everywhere: clients reach it where its peers do.
-  if (listens_everywhere(known.resp.host)) known.resp.host = known.raft.host;
+  known.settle_client_host();
   hands_.directory.put(from, std::move(known));
   hands_.on_directory_changed();
 }

@@ -387,6 +387,8 @@ void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatc
   if (is_redirected && is_unsafe) {
     replies_.mute_from(reply.to.slot);
     state_.wants_close = true;
+    // What waits to be executed is not: its reply would stand in this one's place.
+    if (stalled_ && stalled_->request) stalled_.reset();
   }
   fill(reply.to.slot, words);
 }

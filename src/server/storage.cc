@@ -4,9 +4,11 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "env/file_tree.h"
 #include "machine/state.h"
 #include "server/layout.h"
 #include "types/key_codec.h"
+#include "upkeep/snapshot_staging.h"
 
 namespace alfheim::server {
 namespace {
@@ -73,6 +75,11 @@ base::Status settle_generation(const StorageHands& hands, const std::string& dir
                                                 hands.snapshot_id, installed->dir)
                                  : installed.error().message);
     }
+    // Offered again, it would be refused again, after a restart each time.
+    if (!installed) {
+      ALF_TRY_STATUS(
+          env::remove_tree(hands.disk, upkeep::staged_path(incoming_dir(dir), hands.snapshot_id)));
+    }
   }
   ALF_TRY(storage.generation, current_generation(hands.disk, dir));
   return remove_leftovers(hands.disk, dir, storage.generation);
@@ -82,7 +89,8 @@ base::Status open_log(const StorageHands& hands, const Options& options, const O
                       Storage& storage) {
   vlog::Log::Options log;
   log.dir = log_dir(storage.generation.dir);
-  ALF_TRY(const bool is_there, hands.disk.exists(log.dir));
+  // Not the directory: a crash may have left it without one.
+  ALF_TRY(const bool is_there, hands.disk.exists(log.dir + "/META"));
   log.identity.node = node_id_of(options.group.id);
   log.identity.group = base::GroupId{1};
   // A new directory founds a cluster, of its own where no others are named; an old one must only
