@@ -68,6 +68,8 @@ def run_faults(options, directory, wires, names, seconds):
         check_same_state(faults, cluster)
         for node in cluster.nodes:
             check(node.terminate() == 0, f"SIGTERM: exit status {node.exit_status}\n{node.log_tail()}")
+    if faults.disk:
+        faults.disk.unmount()
     gaps = sorted(faults.gaps)
     print(f"  {words}; faults {faults.counts}"
           + (f"; gaps: median {gaps[len(gaps) // 2]:.2f} s, worst {gaps[-1]:.2f} s" if gaps else ""), flush=True)

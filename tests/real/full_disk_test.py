@@ -62,6 +62,10 @@ class Disk:
                                  stderr=subprocess.PIPE, text=True, check=False)
         check(mounted.returncode == 0, f"mount a tmpfs on {directory}: {mounted.stderr.strip()}")
 
+    def unmount(self):
+        """So that the suite can remove its directory; what is there is gone."""
+        subprocess.run(["umount", "--lazy", self.directory], check=True)
+
     def free(self):
         found = os.statvfs(self.directory)
         return found.f_bavail * found.f_frsize
@@ -180,6 +184,7 @@ def run(options, directory):
         server.start()
         check_all(server.connect(timeout=60), acknowledged, refused, "after the last kill -9")
         check_equal(server.terminate(), 0, "exit status of SIGTERM")
+    disk.unmount()
 
 
 if __name__ == "__main__":
