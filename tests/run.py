@@ -35,6 +35,7 @@ SUITES = {
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
+    "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 

@@ -122,8 +122,8 @@ TEST(CommandDocs, EveryCommandThatRedisKnowsIsDescribedAsRedisDoes) {
   EXPECT_THAT(unknown, testing::UnorderedElementsAre(
                            "raft", "raft|add", "raft|hash", "raft|help", "raft|info",
                            "raft|members", "raft|promote", "raft|remove", "raft|snapshot",
-                           "raft|transfer", "waitaof", "client|no-touch", "client|setinfo",
-                           "cluster|myshardid", "debug|help", "debug|sleep"));
+                           "raft|transfer", "raft|tunnel", "waitaof", "client|no-touch",
+                           "client|setinfo", "cluster|myshardid", "debug|help", "debug|sleep"));
 }
 
 void expect_keys_within(const Row& row, const std::vector<SyntaxArgument>& arguments) {

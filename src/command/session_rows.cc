@@ -303,6 +303,11 @@ void add_raft(std::vector<Row>& rows) {
   container.subcommands.push_back(session_row(
       "raft|transfer", -2, kAdmin | kNoScript | kLoading | kStale, "@admin @slow @dangerous", {},
       {"Hand leadership over to another voter", "0.1.0", "raft", "O(1)"}));
+  container.subcommands.push_back(
+      session_row("raft|tunnel", 3, kAdmin | kNoScript | kNoMulti | kLoading | kStale,
+                  "@admin @slow @dangerous", {},
+                  {"An internal command: a node carries a client of its own to the leader", "0.1.0",
+                   "raft", "O(1)"}));
   rows.push_back(std::move(container));
 }
 

@@ -85,6 +85,7 @@ constexpr UsageText kUsages[] = {
     {.name = "raft|promote", .syntax = "node:string"},
     {.name = "raft|remove", .syntax = "node:string"},
     {.name = "raft|transfer", .syntax = "[node:string]"},
+    {.name = "raft|tunnel", .syntax = "node:string"},
     {.name = "ping", .syntax = "[message:string]"},
     {.name = "select", .syntax = "index:integer"},
     {.name = "sentinel|ckquorum", .syntax = "master-name:string"},

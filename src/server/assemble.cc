@@ -206,7 +206,8 @@ void Node::make_sessions() {
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
     clients_.hosts.push_back(std::make_unique<SessionHost>(
         SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
-                           clients_.watches, i, events_.on_trouble, return_freed_memory_now}));
+                           clients_.watches, i, events_.on_trouble, return_freed_memory_now,
+                           engine_.network.get()}));
   }
   clients_.registry.set_closer(
       [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });

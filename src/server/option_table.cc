@@ -121,6 +121,10 @@ constexpr OptionRow kPlaceRows[] = {
     {"sentinel-master-name", "NAME", "what clients of SENTINEL call this group",
      [](Options& o, Text text) { return put_id(text, o.group.sentinel_master_name); },
      [](const Options& o) { return o.group.sentinel_master_name; }},
+    {"proxy", "on|off",
+     "a node that follows carries plain clients' commands to the leader and back",
+     [](Options& o, Text text) { return put_switch(text, o.group.serves_for_leader); },
+     [](const Options& o) { return std::string(o.group.serves_for_leader ? "on" : "off"); }},
     {"join", "HOST:PORT", "a member of the cluster to join, while the directory is empty",
      [](Options& o, Text text) {
        o.group.join = text;

@@ -56,6 +56,7 @@ struct GroupOptions {
   std::string cluster;  // "n1=127.0.0.1:7379,n2=...": who founds it (server/founders.h)
   std::string join;     // "127.0.0.1:7379": a member that lets it in (server/join.h)
   std::string sentinel_master_name = "mymaster";  // as SENTINEL's clients call the group
+  bool serves_for_leader = false;  // proxy: plain clients of a follower are served by the leader
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
 };

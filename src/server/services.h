@@ -92,7 +92,8 @@ struct SessionState {
   resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
   base::DatabaseIndex database;
   bool is_authenticated = true;
-  bool is_readonly = false;  // READONLY was sent
+  bool is_readonly = false;   // READONLY was sent
+  bool is_tunnelled = false;  // RAFT TUNNEL was sent: another node's client
   // What it said it is: a cluster's client follows MOVED, one of SENTINEL does not.
   enum class Door : uint8_t { kUnknown, kCluster, kSentinel } door = Door::kUnknown;
   bool wants_close = false;  // set by QUIT, CLIENT KILL of itself: after this reply

@@ -70,6 +70,7 @@ void Session::on_bytes(size_t count) {
 
 // Only what waits for its replies to leave is looked at again; others have nothing to do.
 void Session::on_sent() {
+  if (upstream_.tunnel != nullptr) upstream_.tunnel->set_reading(true);
   if (is_paused_) return resume();
   state_.info->output_bytes.store(connection_.unsent_bytes(), std::memory_order_relaxed);
   note_memory();
@@ -90,6 +91,7 @@ void Session::on_closed() {
   reclaim_all();
   memory_.account.close();
   drop_early_view();
+  drop_tunnel();
   host_.on_session_closed(id());
 }
 
@@ -109,8 +111,8 @@ void Session::resume() {
   if (!host_.services().replica.batcher().is_empty()) host_.submit();
   flush();
   note_input();
-  const bool is_owed =
-      replies_.has_pending() || (stalled_ && (stalled_->request || stalled_->slot == kNoSlot));
+  const bool is_owed = replies_.has_pending() || is_owed_upstream() ||
+                       (stalled_ && (stalled_->request || stalled_->slot == kNoSlot));
   const bool is_finished = state_.wants_close && !is_owed;
   if (is_finished) return connection_.close_after_sending();
   is_paused_ = state_.wants_close || stalled_ || is_turn_over_ || !may_cut();
@@ -134,6 +136,7 @@ void Session::cut_requests() {
       return;
     }
     if (cut == resp::Cut::kProtocolError) {
+      if (is_owed_upstream()) return stall(Stall::kTunnel, 0, {});  // it stays, and comes behind
       answer([&](resp::ReplyWriter& reply) { reply.error(cutter_.error()); });
       state_.wants_close = true;
       return;
@@ -160,6 +163,7 @@ void Session::end_turn() {
 bool Session::may_cut() {
   if (writes_pending_ >= kSharedWritesMax && writes_pending_ >= writes_max()) return false;
   if (replies_.is_full() || pool_reads_.count >= pool_reads_.count_max) return false;
+  if (!has_upstream_room()) return false;
   if (must_wait_for_memory()) return false;
   const size_t unsent = connection_.unsent_bytes() + replies_.ready_bytes() +
                         replies_.held_bytes() + pool_reads_.count * pool_reads_.reply_bytes;
@@ -183,6 +187,7 @@ void Session::execute(std::span<const base::ByteView> words) {
   const command::Row* row = services.table.find(args);
   take_mark(row);
   if (row != nullptr && waits_for_leader(*row, words)) return;
+  if (passes_upstream(row, args, words)) return;
   if (is_refused(row, args)) {
     services.counters.error_replies.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -383,12 +388,19 @@ void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatc
   forget_block_plan(reply.to.slot);
   // Another node would take the block without its WATCH, if the client sent it there again.
   const bool is_redirected = words.starts_with("-MOVED ") || words.starts_with("-CLUSTERDOWN ");
-  const bool is_unsafe = reply.to.slot == leadership_.watched_slot || is_from_sentinel();
+  const bool is_unsafe =
+      reply.to.slot == leadership_.watched_slot || is_from_sentinel() || state_.is_tunnelled;
   if (is_redirected && is_unsafe) {
     replies_.mute_from(reply.to.slot);
     state_.wants_close = true;
     // What waits to be executed is not: its reply would stand in this one's place.
     if (stalled_ && stalled_->request) stalled_.reset();
+  }
+  // Who is served through a tunnel does not know MOVED, and may know that it was not done.
+  const bool is_plain = host_.services().config.startup().group.serves_for_leader &&
+                        state_.door != SessionState::Door::kCluster;
+  if (is_redirected && is_plain) {
+    return fill(reply.to.slot, base::format("-{}\r\n", replica::kNoLeader));
   }
   fill(reply.to.slot, words);
 }
@@ -448,6 +460,7 @@ bool Session::is_stall_over() {
       return false;
     case Stall::kBarrier: return stalled_->is_over;
     case Stall::kLeader: return is_leader_known();
+    case Stall::kTunnel: return is_tunnel_ready();
   }
   return false;
 }
@@ -530,7 +543,8 @@ void Session::note_input() {
   info.input_free_bytes.store(cutter_.capacity_bytes() - cutter_.bytes_unconsumed(),
                               std::memory_order_relaxed);
   info.output_bytes.store(connection_.unsent_bytes(), std::memory_order_relaxed);
-  info.pending_requests.store(replies_.pending_count(), std::memory_order_relaxed);
+  const size_t upstream = upstream_.tunnel == nullptr ? 0 : upstream_.tunnel->pending_count();
+  info.pending_requests.store(replies_.pending_count() + upstream, std::memory_order_relaxed);
   note_memory();
 }
 

@@ -30,6 +30,7 @@
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/transaction_queue.h"
+#include "server/tunnel.h"
 
 namespace alfheim::server {
 
@@ -40,7 +41,9 @@ inline constexpr size_t kFirstPoolReads = 8;
 // Long reads of one connection on the pool at a time.
 inline constexpr size_t kLongReadsMax = 2;
 
-class Session final : public env::ConnectionHandler, public std::enable_shared_from_this<Session> {
+class Session final : public env::ConnectionHandler,
+                      public Tunnel::Owner,
+                      public std::enable_shared_from_this<Session> {
  public:
   Session(SessionHost& host, env::Connection& connection, std::shared_ptr<ClientInfo> info);
   ~Session() override;
@@ -72,6 +75,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     transaction_.take_watches().reset();
     memory_.account.close();
     drop_early_view();
+    if (upstream_.tunnel != nullptr) upstream_.tunnel->abandon();
   }
   void check_output_limit();
   // What it holds changed, or time has passed.
@@ -97,7 +101,9 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   uint64_t active_ms() const { return state_.info->active_ms.load(std::memory_order_relaxed); }
   uint64_t id() const { return state_.info->id; }
   // Also in the midst of a block: its client may be gone.
-  bool is_idle() const { return !replies_.has_pending() && !stalled_ && !memory_.body.is_waiting; }
+  bool is_idle() const {
+    return !replies_.has_pending() && !stalled_ && !memory_.body.is_waiting && !is_owed_upstream();
+  }
   bool is_closed() const { return stream_ == Stream::kClosed; }
 
  private:
@@ -111,6 +117,7 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     kRoom,     // until the replica takes more work
     kBarrier,  // until what was received may be read (replica/read_barriers.h)
     kLeader,   // until it is known who leads, or it took too long
+    kTunnel,   // until its tunnel is open and all that went through it is answered
   };
   static constexpr uint64_t kNoSlot = UINT64_MAX;  // the reply gets its slot when it is there
   struct Stalled {
@@ -190,6 +197,31 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
   void note_door(const command::Row& row);
   void end_stall_by(replica::ReplyKind kind);
   base::Stamp read_clock();
+
+  // session_tunnel.cc: where the leader answers, through this node (--proxy)
+  bool may_tunnel() const;
+  bool is_bound_upstream() const;
+  bool goes_upstream(const command::Row* row) const;
+  bool passes_upstream(const command::Row* row, const command::Arguments& args,
+                       std::span<const base::ByteView> words);
+  bool stall_for_tunnel(std::span<const base::ByteView> words);
+  bool open_tunnel();
+  void drop_tunnel();
+  void retry_tunnel();
+  void forward(const command::Row* row, std::span<const base::ByteView> words);
+  void forward_on_pool(std::span<const base::ByteView> words, Tunnel::ReplyFor reply_for);
+  void note_forwarded(const command::Row* row, size_t word_count);
+  void greet_again();
+  size_t add_greetings(base::Bytes& out);
+  bool is_tunnel_ready();
+  void check_tunnel();
+  bool is_owed_upstream() const {
+    return upstream_.tunnel != nullptr && !upstream_.tunnel->is_idle();
+  }
+  bool has_upstream_room() const;
+  // ---- Tunnel::Owner ----
+  void on_upstream_bytes(base::Bytes bytes) override;
+  void on_upstream_changed() override;
 
   // session_transaction.cc
   bool execute_transaction(const command::Row& row, const command::Arguments& args,
@@ -292,6 +324,21 @@ class Session final : public env::ConnectionHandler, public std::enable_shared_f
     bool gave_block = false;        // MULTI or WATCH was taken while this node led
     uint64_t watched_slot = 0;      // of the last EXEC that was proposed with its WATCH
   } leadership_;
+  // The connection's own way to the leader. What the state here says of it was told there.
+  struct Upstream {
+    std::shared_ptr<Tunnel> tunnel;
+    resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
+    base::DatabaseIndex database;
+    ClientNames names;
+    bool has_block = false;  // a MULTI is open there
+    bool has_watch = false;
+    bool is_tied = false;         // a block changed the connection itself: who knows how
+    uint64_t tried_ms = 0;        // since when it is tried to open one; 0: it is not
+    uint64_t retry_ms = 0;        // not before
+    uint64_t stale_ms = 0;        // since when another node leads; 0: none does
+    uint64_t encoding_bytes = 0;  // of a request on the pool that is to be sent
+    bool has_given_up = false;
+  } upstream_;
   // Blocks and long writes that have no reply yet: what they hold elsewhere counts here. By slot.
   struct {
     std::deque<std::pair<uint64_t, uint64_t>> parts;  // slot, bytes

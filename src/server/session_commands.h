@@ -102,6 +102,7 @@ void waitaof_command(const SessionCall& call);
 void raft_help_command(const SessionCall& call);
 void raft_info_command(const SessionCall& call);
 void raft_members_command(const SessionCall& call);
+void raft_tunnel_command(const SessionCall& call);
 
 // ---- shared by the families ----
 void reply_lines(const SessionCall& call, std::span<const std::string_view> lines);

@@ -155,4 +155,11 @@ void raft_members_command(const SessionCall& call) {
   }
 }
 
+// From here on the connection is another node's client's, who knows no MOVED: it is closed where
+// that would be the answer.
+void raft_tunnel_command(const SessionCall& call) {
+  call.session.is_tunnelled = true;
+  call.reply.ok();
+}
+
 }  // namespace alfheim::server

@@ -69,6 +69,7 @@ constexpr NamedHandler kHandlers[] = {
     {"raft|help", raft_help_command},
     {"raft|info", raft_info_command},
     {"raft|members", raft_members_command},
+    {"raft|tunnel", raft_tunnel_command},
     {"readonly", readonly_command},
     {"readwrite", readwrite_command},
     {"reset", reset_command},

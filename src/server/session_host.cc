@@ -30,6 +30,8 @@ constexpr uint64_t kBodyBytesPerSecondMin = 64 * base::kKiB;
 constexpr size_t kWholeReplyBytesMin = 16 * base::kKiB;
 // Between two times that the largest clients are looked for.
 constexpr uint64_t kReliefMs = 2;
+// What is read from a leader in one go.
+constexpr size_t kTunnelBufferBytes = 64 * base::kKiB;
 
 std::string client_name(const ClientInfo& info) {
   return base::format("{} ({})", info.id, address_text(info.peer));
@@ -87,6 +89,16 @@ std::shared_ptr<env::ConnectionHandler> SessionHost::refuse(env::Connection& con
     connection.close_after_sending();
   });
   return refusal;
+}
+
+std::span<char> SessionHost::tunnel_buffer() {
+  tunnel_buffer_.resize(kTunnelBufferBytes);
+  return tunnel_buffer_;
+}
+
+void SessionHost::note_tunnel_trouble(const std::string& words) {
+  if (std::exchange(tunnel_trouble_, words) == words || words.empty()) return;
+  warn(base::format("no way to the leader for plain clients (proxy): {}", words));
 }
 
 Session* SessionHost::find(uint64_t session) {

@@ -39,6 +39,8 @@ class SessionHost {
     std::function<void(const std::string&)> on_trouble;
     // Has the allocator give freed memory back; on the pool. None: nothing is to be done.
     std::function<void()> return_freed_memory = {};
+    // To the other nodes, for tunnels; null: there are none.
+    env::Network* network = nullptr;
   };
   // A read that may block: done on the pool over a state taken already.
   struct PoolRead {
@@ -110,6 +112,10 @@ class SessionHost {
   Services& services() { return hands_.services; }
   const Hands& hands() const { return hands_; }
   Reclaimer& reclaimer() { return reclaimer_; }
+  // What tunnels read into, one at a time.
+  std::span<char> tunnel_buffer();
+  // Why clients are not carried to the leader; said when it changes. Empty: they are.
+  void note_tunnel_trouble(const std::string& words);
   // Work was added to the batcher in this turn.
   void submit();
   // The session is paused for want of room: looked at again when there may be some.
@@ -156,6 +162,8 @@ class SessionHost {
   Reclaimer reclaimer_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Session>> sessions_;
   std::vector<uint64_t> paused_;
+  base::Bytes tunnel_buffer_;  // empty until there is a tunnel
+  std::string tunnel_trouble_;
   std::function<void()> on_drained_;
   uint64_t check_round_ = 0;
   bool is_resume_set_ = false;

@@ -1,6 +1,7 @@
 // A session on a node that does not lead, or that must prove that it does (server/session.h).
 #include "base/check.h"
 #include "base/slot.h"
+#include "server/config.h"
 #include "server/directory.h"
 #include "server/sentinel_hosts.h"
 #include "server/session.h"
@@ -19,7 +20,8 @@ bool Session::needs_leader(const command::Row& row) const {
   if (!row.is_session()) return true;
   return row.name == "watch" || row.name == "raft|hash" || row.name == "raft|snapshot" ||
          row.name == "raft|transfer" || row.name == "raft|add" || row.name == "raft|promote" ||
-         row.name == "raft|remove" || (row.name == "exec" && transaction_.is_open());
+         row.name == "raft|remove" || row.name == "raft|tunnel" ||
+         (row.name == "exec" && transaction_.is_open());
 }
 
 // After READONLY, on a node that follows: behind a barrier that its leader grants.
@@ -40,8 +42,10 @@ bool Session::is_barrier_late() const {
 // ask again, and again.
 bool Session::waits_for_leader(const command::Row& row, std::span<const base::ByteView> words) {
   const replica::Replica& replica = host_.services().replica;
-  const bool asks = needs_leader(row) || row.name.starts_with("sentinel|");
+  const bool asks = needs_leader(row) || row.name.starts_with("sentinel|") ||
+                    (row.name == "multi" && may_tunnel());
   if (replica.is_serving() || !state_.is_authenticated || !asks) return false;
+  if (is_bound_upstream()) return false;       // what it leads to alone can say more
   if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
   if (is_leader_known()) return false;
   stall(Stall::kLeader, 0, words);
@@ -69,7 +73,10 @@ std::string Session::redirection(const command::Row& row, const command::Argumen
   const Services& services = host_.services();
   const base::NodeId leader = services.replica.leader();
   if (services.replica.is_removed()) return std::string(replica::kRemoved);
-  if (leader == services.replica.id()) return std::string(replica::kNoLeader);
+  // Who is served through a tunnel does not know MOVED.
+  const bool is_plain = services.config.startup().group.serves_for_leader &&
+                        state_.door != SessionState::Door::kCluster;
+  if (leader == services.replica.id() || is_plain) return std::string(replica::kNoLeader);
   uint32_t slot = 0;
   const std::vector<size_t> keys = command::key_positions(row, args);
   if (!keys.empty()) slot = base::key_slot(args[keys.front()]);
@@ -130,7 +137,9 @@ bool Session::holds_what_a_leader_gave() const {
 }
 
 // On a node that does not lead (docs/decisions/013-connections-over-a-demotion.md).
-bool Session::is_unsafe_here() const { return holds_what_a_leader_gave() || is_from_sentinel(); }
+bool Session::is_unsafe_here() const {
+  return holds_what_a_leader_gave() || is_from_sentinel() || state_.is_tunnelled;
+}
 
 // What is owed is answered; what waits to be executed is not, and then the connection closes.
 void Session::leave() {
@@ -143,6 +152,7 @@ void Session::on_leader_changed(bool is_demoted) {
   const bool is_wanted = stream_ != Stream::kClosed && !state_.wants_close;
   if (is_demoted && is_wanted && is_unsafe_here()) return leave();
   if (host_.services().replica.is_ready()) leadership_.is_wait_over = false;
+  check_tunnel();
   if (stalled_ && stalled_->reason == Stall::kLeader) resume();
 }
 

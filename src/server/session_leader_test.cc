@@ -28,7 +28,7 @@ TestSetup setup_of_three() {
 
 class SessionLeaderTest : public testing::Test {
  protected:
-  SessionLeaderTest() : node(setup_of_three()) {
+  explicit SessionLeaderTest(const TestSetup& setup = setup_of_three()) : node(setup) {
     for (const uint64_t id : {2, 3}) {
       node.directory().put(base::NodeId{id},
                            {.name = "n" + std::to_string(id),
@@ -182,6 +182,50 @@ TEST_F(SessionLeaderTest, AWatchedBlockIsNotSentElsewhere) {
   EXPECT_TRUE(client.is_closed());
   EXPECT_EQ(plain.connection().take(), "-MOVED 0 10.0.0.3:6379\r\n");
   EXPECT_FALSE(plain.is_closed());
+}
+
+TestSetup setup_with_proxy() {
+  TestSetup setup = setup_of_three();
+  setup.options.group.serves_for_leader = true;
+  return setup;
+}
+
+class SessionLeaderProxyTest : public SessionLeaderTest {
+ protected:
+  SessionLeaderProxyTest() : SessionLeaderTest(setup_with_proxy()) {}
+};
+
+TEST_F(SessionLeaderProxyTest, WhoKnowsNoMovedIsToldThatItWasNotDone) {
+  TestClient plain(node);
+  TestClient block(node);
+  TestClient cluster(node);
+  EXPECT_NE(cluster.call({"CLUSTER", "SLOTS"}), "");
+  begin_to_hand_over();
+  EXPECT_EQ(plain.call({"SET", "k", "v"}), "");
+  EXPECT_EQ(block.pipeline({{"MULTI"}, {"SET", "k", "v"}, {"EXEC"}}), "+OK\r\n+QUEUED\r\n");
+  EXPECT_EQ(cluster.call({"SET", "k", "v"}), "");
+  lose_leadership();
+  EXPECT_EQ(plain.connection().take(), "-CLUSTERDOWN No leader\r\n");
+  EXPECT_EQ(block.connection().take(), "-CLUSTERDOWN No leader\r\n");
+  EXPECT_EQ(cluster.connection().take(), kMoved);
+}
+
+// Another node's client: it is closed where it would be sent elsewhere.
+TEST_F(SessionLeaderTest, WhoCameThroughATunnelIsClosedAfterWhatItIsOwed) {
+  TestClient tunnelled(node);
+  EXPECT_EQ(tunnelled.call({"RAFT", "TUNNEL", "n2"}), "+OK\r\n");
+  EXPECT_EQ(tunnelled.call({"SET", "k", "v"}), "");  // proposed; nobody has acknowledged it
+  TestClient late(node);
+  EXPECT_EQ(late.call({"RAFT", "TUNNEL", "n2"}), "+OK\r\n");
+  begin_to_hand_over();
+  EXPECT_EQ(late.call({"SET", "k", "w"}), "");  // not proposed
+  lose_leadership();
+  EXPECT_EQ(tunnelled.connection().take(), "+OK\r\n");
+  EXPECT_TRUE(tunnelled.is_closed());
+  EXPECT_EQ(late.connection().take(), "");
+  EXPECT_TRUE(late.is_closed());
+  TestClient follower(node);
+  EXPECT_EQ(follower.call({"RAFT", "TUNNEL", "n2"}), "-MOVED 0 10.0.0.3:6379\r\n");
 }
 
 }  // namespace

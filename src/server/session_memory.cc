@@ -14,6 +14,9 @@ uint64_t Session::held_bytes() const {
   uint64_t bytes = cutter_.memory_bytes() + replies_.memory_bytes() + connection_.unsent_bytes() +
                    transaction_.memory_bytes() + pool_reads_.request_bytes + sent_.bytes +
                    watching_bytes_ + pool_reads_.count * pool_reads_.reply_bytes;
+  if (upstream_.tunnel != nullptr) {
+    bytes += upstream_.tunnel->memory_bytes() + upstream_.encoding_bytes;
+  }
   if (scratch_.capacity() > sizeof(scratch_)) bytes += scratch_.capacity();  // else it is inside
   if (stalled_ && stalled_->request) bytes += stalled_->request->size_bytes();
   if (block_) {
@@ -34,7 +37,7 @@ void Session::note_memory() {
 // held by half a request becomes less by reading on, not by waiting.
 bool Session::must_wait_for_memory() const {
   if (!host_.services().client_memory.must_wait(memory_.account.bytes())) return false;
-  return connection_.unsent_bytes() > 0 || replies_.has_pending();
+  return connection_.unsent_bytes() > 0 || replies_.has_pending() || is_owed_upstream();
 }
 
 // Above the budget the largest are about to be closed. Hundreds that are read in the turn before

@@ -57,8 +57,9 @@ struct TestSetup {
   bool has_data_commands = false;                                    // or session commands only
   std::shared_ptr<TestDisks> disks = std::make_shared<TestDisks>();  // shared by its lives
   std::vector<raft::Member> founders = {};                           // none: this node alone
-  bool expects_trouble = false;  // or each line of trouble fails the test
-  uint32_t cold_per_1000 = 0;    // reads of the store that would have to wait for the disk
+  bool expects_trouble = false;     // or each line of trouble fails the test
+  uint32_t cold_per_1000 = 0;       // reads of the store that would have to wait for the disk
+  env::Network* network = nullptr;  // to the node that leads
   sim::SimExecutor::Options executor = {.post_delay_ns_max = 0, .pool_delay_ns_max = 0};
 };
 
@@ -100,14 +101,13 @@ class TestNode {
       closed_ids.push_back(id);
       host_->close_client(id);
     });
-    host_ = std::make_unique<SessionHost>(SessionHost::Hands{*services_, *loop_, pool_, watches_, 0,
-                                                             [this](const std::string& line) {
-                                                               if (!setup_.expects_trouble)
-                                                                 ADD_FAILURE()
-                                                                     << "trouble: " << line;
-                                                               troubles.push_back(line);
-                                                             },
-                                                             [this] { ++memory_return_count; }});
+    host_ = std::make_unique<SessionHost>(
+        SessionHost::Hands{*services_, *loop_, pool_, watches_, 0,
+                           [this](const std::string& line) {
+                             if (!setup_.expects_trouble) ADD_FAILURE() << "trouble: " << line;
+                             troubles.push_back(line);
+                           },
+                           [this] { ++memory_return_count; }, setup_.network});
     machine_->set_observer(&watches_);
     session = add_session(40001);
   }

@@ -195,6 +195,14 @@ void write_records(const std::filesystem::path& golden, const std::filesystem::p
   records.add("golden_configuration_2", read_file(golden / "raft/v2/configuration"));
 }
 
+void write_replies(const std::filesystem::path& corpus) {
+  Corpus replies(corpus / "reply_scanner");
+  // One byte first: how the rest is divided.
+  replies.add("array", "\x07+OK\r\n*2\r\n$3\r\nfoo\r\n:1\r\n");
+  replies.add("resp3", "\x01%1\r\n+a\r\n~2\r\n,1.5\r\n_\r\n>1\r\n+m\r\n|1\r\n+k\r\n:2\r\n#t\r\n");
+  replies.add("ends", "\x02$-1\r\n*-1\r\n-ERR x\r\n!3\r\nERR\r\n=7\r\ntxt:abc\r\n(12\r\n$x\r\n");
+}
+
 void write_requests(const std::filesystem::path& corpus) {
   Corpus requests(corpus / "request_cutter");
   // Two bytes first: the options, and how the reads divide the rest.
@@ -284,6 +292,7 @@ int main(int count, char** arguments) {
   write_vlog(golden, corpus);
   write_entries(golden, corpus);
   write_records(golden, corpus);
+  write_replies(corpus);
   write_requests(corpus);
   write_options(corpus);
   write_links(corpus);
