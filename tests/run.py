@@ -36,6 +36,8 @@ SUITES = {
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
+    "real.tls": ("real/tls_test.py", [], [], 90, 90),
+    "real.cluster_tls": ("real/cluster_test.py", ["--tls"], ["--tls"], 150, 7200),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "machine/read_context.h"
+#include "net/link_codec.h"
 #include "server/option_text.h"
 #include "server/process_figures.h"
 
@@ -103,7 +104,30 @@ base::Status Node::start_engine() {
   engine_.peer_network =
       std::make_unique<net::TcpNetwork>(std::vector<net::Loop*>{loops.front()}, network);
   engine_.network = std::make_unique<net::TcpNetwork>(std::move(loops), network);
+  return start_tls();
+}
+
+base::Status Node::start_tls() {
+  const TlsOptions& files = config_.startup().group.tls;
+  if (files.certificate.empty()) return base::ok();
+  ALF_TRY(engine_.tls, net::TlsContext::load({files.certificate, files.key, files.authority}));
+  engine_.peer_tls = under_tls(*engine_.peer_network);
   return base::ok();
+}
+
+std::unique_ptr<net::TlsNetwork> Node::under_tls(env::Network& below) const {
+  if (engine_.tls == nullptr) return nullptr;
+  const net::Refuse refuse{net::RefuseCode::kOther,
+                           "this node takes connections under TLS only (--raft-tls-cert)"};
+  return std::make_unique<net::TlsNetwork>(
+      below, engine_.tls,
+      net::TlsNetwork::Options{.answer_to_plain = net::encode_handshake(refuse),
+                               .on_trouble = events_.on_trouble});
+}
+
+env::Network& Node::peer_network() {
+  if (engine_.peer_tls != nullptr) return *engine_.peer_tls;
+  return *engine_.peer_network;
 }
 
 // Ports are taken before anything is opened, so that a used one costs nothing.
@@ -120,11 +144,11 @@ base::Status Node::bind_addresses() {
                                     ALF_CHECK_MSG(false, "a connection on a loop that is not ours");
                                   }));
   ALF_TRY(engine_.raft_listener,
-          engine_.peer_network->listen(address.raft,
-                                       [this](env::Strand& strand, env::Connection& connection)
-                                           -> std::shared_ptr<env::ConnectionHandler> {
-                                         return links_->acceptor()(strand, connection);
-                                       }));
+          peer_network().listen(address.raft,
+                                [this](env::Strand& strand, env::Connection& connection)
+                                    -> std::shared_ptr<env::ConnectionHandler> {
+                                  return links_->acceptor()(strand, connection);
+                                }));
   if (address.http) {
     ALF_TRY(engine_.http, HttpServer::bind(*address.http));
     identity_.http = engine_.http->local_address();
@@ -204,10 +228,9 @@ void Node::make_sessions() {
       *clients_.bodies, *clients_.slow_log, clients_.write_shares, *replica_, *storage_.machine,
       *storage_.log, identity_, directory_, sentinel_hosts_, events_.request_shutdown});
   for (uint32_t i = 0; i < engine_.loops.size(); ++i) {
-    clients_.hosts.push_back(std::make_unique<SessionHost>(
-        SessionHost::Hands{*clients_.services, *engine_.loops[i], *engine_.executor,
-                           clients_.watches, i, events_.on_trouble, return_freed_memory_now,
-                           engine_.network.get()}));
+    clients_.hosts.push_back(std::make_unique<SessionHost>(SessionHost::Hands{
+        *clients_.services, *engine_.loops[i], *engine_.executor, clients_.watches, i,
+        events_.on_trouble, return_freed_memory_now, engine_.network.get()}));
   }
   clients_.registry.set_closer(
       [this](uint32_t loop, uint64_t id) { clients_.hosts[loop]->close_client(id); });

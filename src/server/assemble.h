@@ -20,6 +20,7 @@
 #include "net/links.h"
 #include "net/loop.h"
 #include "net/tcp_network.h"
+#include "net/tls_network.h"
 #include "server/body_budget.h"
 #include "server/client_memory.h"
 #include "server/config.h"
@@ -73,6 +74,8 @@ class Node {
     std::unique_ptr<net::TcpNetwork> network;
     std::unique_ptr<env::Listener> listener;
     std::unique_ptr<net::TcpNetwork> peer_network;  // its connections live on loop 0
+    std::shared_ptr<const net::TlsContext> tls;     // shared with connections; null: none
+    std::unique_ptr<net::TlsNetwork> peer_tls;      // over it; null: nodes speak in the clear
     std::unique_ptr<env::Listener> raft_listener;
     std::unique_ptr<net::Loop> join_loop;  // while the node asks to be let in; it runs no more
     std::unique_ptr<HttpServer> http;
@@ -93,6 +96,10 @@ class Node {
 
   explicit Node(const Options& options, NodeEvents events);
   base::Status start_engine();
+  base::Status start_tls();
+  // Null: nodes speak in the clear.
+  std::unique_ptr<net::TlsNetwork> under_tls(env::Network& below) const;
+  env::Network& peer_network();
   base::Status bind_addresses();
   // assemble_links.cc: how it finds its peers, and they it.
   base::Status ask_to_join();

@@ -21,7 +21,9 @@ base::Status Node::ask_to_join() {
   net::TcpNetwork network(
       {engine_.join_loop.get()},
       {.on_trouble = events_.on_trouble, .patience = {}, .names = engine_.executor.get()});
-  const auto answer = server::ask_to_join({.network = network,
+  const std::unique_ptr<net::TlsNetwork> tls = under_tls(network);
+  env::Network& peers = tls == nullptr ? static_cast<env::Network&>(network) : *tls;
+  const auto answer = server::ask_to_join({.network = peers,
                                            .loop = *engine_.join_loop,
                                            .random = random_,
                                            .clock = clock_,
@@ -72,7 +74,7 @@ void Node::open_links() {
     events_.on_trouble(base::format("node {:016x} refuses us: {}", peer.value, refuse.words));
   };
   links_ = std::make_unique<net::Links>(
-      net::LinkHands{*engine_.peer_network, *engine_.loops[0], *engine_.loops[0], random_, clock_},
+      net::LinkHands{peer_network(), *engine_.loops[0], *engine_.loops[0], random_, clock_},
       std::move(options));
 }
 

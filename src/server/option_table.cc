@@ -125,6 +125,25 @@ constexpr OptionRow kPlaceRows[] = {
      "a node that follows carries plain clients' commands to the leader and back",
      [](Options& o, Text text) { return put_switch(text, o.group.serves_for_leader); },
      [](const Options& o) { return std::string(o.group.serves_for_leader ? "on" : "off"); }},
+    {"raft-tls-cert", "FILE",
+     "this node's certificate (PEM): connections between nodes go under TLS",
+     [](Options& o, Text text) {
+       o.group.tls.certificate = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.group.tls.certificate; }},
+    {"raft-tls-key", "FILE", "the key of --raft-tls-cert (PEM, not encrypted)",
+     [](Options& o, Text text) {
+       o.group.tls.key = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.group.tls.key; }},
+    {"raft-tls-ca", "FILE", "the authority that signs all nodes' certificates (PEM)",
+     [](Options& o, Text text) {
+       o.group.tls.authority = text;
+       return base::ok();
+     },
+     [](const Options& o) { return o.group.tls.authority; }},
     {"join", "HOST:PORT", "a member of the cluster to join, while the directory is empty",
      [](Options& o, Text text) {
        o.group.join = text;
@@ -317,6 +336,11 @@ Status check_options(const Options& options) {
   if (options.storage.segment_bytes % kSegmentBlockBytes != 0) {
     return refuse(base::format("--segment-size {} must be a multiple of {}",
                                options.storage.segment_bytes, kSegmentBlockBytes));
+  }
+  const TlsOptions& tls = options.group.tls;
+  const bool has_tls = !tls.certificate.empty() || !tls.key.empty() || !tls.authority.empty();
+  if (has_tls && (tls.certificate.empty() || tls.key.empty() || tls.authority.empty())) {
+    return refuse("--raft-tls-cert, --raft-tls-key and --raft-tls-ca go together: one is missing");
   }
   if (!options.group.join.empty() && !parse_address(options.group.join)) {
     return refuse(base::format("--join: found \"{}\", expected HOST:PORT", options.group.join));

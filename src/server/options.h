@@ -51,12 +51,20 @@ struct StorageOptions {
   uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
 
+// Of connections between nodes: all three files, or none (net/tls_context.h).
+struct TlsOptions {
+  std::string certificate;
+  std::string key;
+  std::string authority;
+};
+
 struct GroupOptions {
   std::string id = "n1";
   std::string cluster;  // "n1=127.0.0.1:7379,n2=...": who founds it (server/founders.h)
   std::string join;     // "127.0.0.1:7379": a member that lets it in (server/join.h)
   std::string sentinel_master_name = "mymaster";  // as SENTINEL's clients call the group
   bool serves_for_leader = false;  // proxy: plain clients of a follower are served by the leader
+  TlsOptions tls;
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
 };

@@ -1,7 +1,8 @@
 """harness/cluster: several real nodes of one group, and how to find who leads.
 
 On loopback the ports are free ones that the system picked, and stay a node's for all its lives, since
-the other nodes know them. With `wires` (harness.wire) each node is a host of its own.
+the other nodes know them. With `wires` (harness.wire) each node is a host of its own. With an
+`authority` (harness.certificates) they speak with one another under TLS.
 """
 
 import os
@@ -20,8 +21,9 @@ def pairs_of(reply):
 
 
 class Cluster:
-    def __init__(self, program, directory, count=3, extra=(), wires=None):
+    def __init__(self, program, directory, count=3, extra=(), wires=None, authority=None):
         self.program, self.directory, self.extra = program, directory, list(extra)
+        self.authority = authority
         self.next_number = count + 1
         names = [f"n{i + 1}" for i in range(count)]
         if wires:
@@ -40,8 +42,9 @@ class Cluster:
     def make(self, name, ports, place, options):
         logs = os.path.join(self.directory, f"{name}-logs")
         os.makedirs(logs, exist_ok=True)
+        tls = self.authority.options(name, place.raft_address if place else "127.0.0.1") if self.authority else []
         node = Server(self.program, os.path.join(self.directory, name), ports=ports, place=place, log_directory=logs,
-                      extra=["--id", name, *options, *self.extra])
+                      extra=["--id", name, *options, *self.extra, *tls])
         node.name = name
         return node
 

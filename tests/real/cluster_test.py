@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from cluster_faults import NAMES, Faults  # noqa: E402
 from cluster_load import Load  # noqa: E402
 from harness import linearizable, suite, wire  # noqa: E402
+from harness.certificates import Authority  # noqa: E402
 from harness.cluster import Cluster  # noqa: E402
 from harness.suite import check  # noqa: E402
 
@@ -48,7 +49,8 @@ def run_faults(options, directory, wires, names, seconds):
     """All of these faults in turn, once at least and until the time is over, on one group."""
     os.makedirs(directory)
     rng = random.Random(f"{options.seed}/{names}")
-    cluster = Cluster(options.server, directory, NODES, extra=OPTIONS + options.option, wires=wires)
+    cluster = Cluster(options.server, directory, NODES, extra=OPTIONS + options.option, wires=wires,
+                      authority=Authority(directory) if options.tls else None)
     hold_seconds = (1.0, 8.0) if options.full or options.fault else (0.3, 1.0)
     faults = Faults(cluster, wires, None, rng, hold_seconds, RETAIN_BYTES)
     if any(name.startswith("full_disk") for name in names):
@@ -92,6 +94,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=None, help="of each fault, 300; of all in the short form: one round")
     parser.add_argument("--fault", action="append", choices=NAMES, help="only this one, by itself; may be repeated")
     parser.add_argument("--option", action="append", default=[], help="a further option of the nodes: --option=--name=value")
+    parser.add_argument("--tls", action="store_true", help="the nodes speak with one another under TLS")
     options = parser.parse_args()
     options.seconds = options.seconds or (300.0 if options.full or options.fault else 0.0)
     return options
