@@ -92,6 +92,16 @@
   X(LeaseFromStaleRound, \
     "An answer to an old round of heartbeats prolongs the lease as a new one.") \
   X(LeaseWithoutPromise, "A leader's lease counts answers of nodes that have promised nothing.") \
+  X(VoteForAnyLog, "A vote is given though the candidate's log lacks what this one holds.") \
+  X(VotesTwice, "A second candidate of a term gets a vote, too.") \
+  X(PreviousTermNotChecked, \
+    "Entries are taken behind one of another term, if only there is one.") \
+  X(TruncatedStaysDurable, \
+    "What was durable counts as durable though another entry took its place.") \
+  X(HeartbeatCommitsUnmatched, \
+    "A heartbeat commits what its receiver may hold otherwise.") \
+  X(HalfElects, "Half of the voters elect.") \
+  X(HalfCommits, "What half of the voters hold is committed.") \
   X(VoteRightAfterRestart, "A node that restarts forgets which leader it has promised time.") \
   /* server: order and replies */ \
   X(DeletesRefused, "A full disk refuses every write, also what would give room.") \
@@ -106,6 +116,12 @@
     "What wants nothing durable is acknowledged while a write before it is under way.") \
   X(DisplacedTakenForRefuted, \
     "A client is told that its command was not done when another leader's entry took its place.") \
+  X(AnsweredByAnothers, \
+    "A client is answered by the entry that another leader put in its one's place.") \
+  X(BarrierBeforeApplied, "A read that may be served is, before what it needs is applied.") \
+  X(StampsGoBack, "A new leader begins with its own wall clock, not behind the last stamp.") \
+  X(RedirectedThoughProposed, \
+    "Whoever loses leadership says MOVED to commands that may still be committed.") \
   /* snapshots between nodes */ \
   X(InstallForgetsTheVote, "A node that installs a snapshot begins with no term and no vote.") \
   X(InstalledIndexWithOldLog, "A snapshot's index is installed, and nothing of its log.") \

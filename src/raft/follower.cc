@@ -1,8 +1,10 @@
 // The follower: it answers, stores what its leader sends, and waits for silence.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/node.h"
 
 namespace alfheim::raft {
@@ -64,7 +66,9 @@ void Node::on_append(const Message& message, const Append& append) {
     send_after_persist(message.from, AppendResponse{.match = commit_});
     return;
   }
-  if (log_.term_at(append.previous) != append.previous_term) {
+  const std::optional<Term> held_term = log_.term_at(append.previous);
+  const bool is_held = ALF_MUTANT(PreviousTermNotChecked) && held_term.has_value();
+  if (held_term != append.previous_term && !is_held) {
     return reject_append(message.from, append);
   }
   const LogIndex end = append.previous.plus(append.entries.size());
@@ -94,7 +98,7 @@ void Node::take_entry(const Entry& entry) {
 
 void Node::truncate_after(LogIndex index) {
   log_.truncate_after(index);
-  durability_.truncated_after(index);
+  if (!ALF_MUTANT(TruncatedStaysDurable)) durability_.truncated_after(index);
   membership_.truncate_after(index);
   while (!pending_.entries.empty() && pending_.entries.back().index > index) {
     pending_.entries.pop_back();

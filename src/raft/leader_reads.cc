@@ -19,7 +19,8 @@ void Node::broadcast_heartbeat(bool is_new_round) {
   if (!leader.peers.empty()) pending_.heartbeat_round = leader.reads.round;
   for (const auto& [id, progress] : leader.peers) {
     // Never beyond what the peer is known to hold: its log may end in entries that are not ours.
-    send(id, Heartbeat{.commit = std::min(commit_, progress.match()), .round = leader.reads.round});
+    const LogIndex held = ALF_MUTANT(HeartbeatCommitsUnmatched) ? commit_ : progress.match();
+    send(id, Heartbeat{.commit = std::min(commit_, held), .round = leader.reads.round});
   }
 }
 

@@ -353,6 +353,7 @@ void Node::commit_to(LogIndex index) {
 }
 
 bool Node::is_up_to_date(const VoteRequest& request) const {
+  if (ALF_MUTANT(VoteForAnyLog)) return true;
   if (request.last_term != log_.last_term()) return request.last_term > log_.last_term();
   return request.last >= log_.last();
 }
@@ -412,8 +413,9 @@ void Node::answer_stale(const Message& message) {
 void Node::on_vote_request(const Message& message, const VoteRequest& request) {
   const bool is_free = hard_state_.vote == NodeId{} && soft_state().leader == NodeId{} &&
                        (!is_bound() || request.is_transfer);
-  const bool may_grant = request.is_pre_vote ? message.term > hard_state_.term
-                                             : hard_state_.vote == message.from || is_free;
+  const bool may_grant =
+      request.is_pre_vote ? message.term > hard_state_.term
+                          : hard_state_.vote == message.from || is_free || ALF_MUTANT(VotesTwice);
   if (!may_grant || !is_up_to_date(request)) {
     send_answer(message.from,
                 VoteResponse{.is_pre_vote = request.is_pre_vote, .is_granted = false});

@@ -14,7 +14,7 @@ using base::NodeId;
 
 VoteResult count_in(const std::vector<NodeId>& voters, const std::function<Vote(NodeId)>& vote_of) {
   ALF_CHECK(!voters.empty());
-  const size_t majority = voters.size() / 2 + 1;
+  const size_t majority = voters.size() / 2 + (ALF_MUTANT(HalfElects) ? 0 : 1);
   size_t granted = 0;
   size_t missing = 0;
   for (const NodeId id : voters) {
@@ -36,7 +36,8 @@ uint64_t value_in(const std::vector<NodeId>& voters,
   values.reserve(voters.size());
   for (const NodeId id : voters) values.push_back(value_of(id));
   // The n-th largest, n being the majority: that many have it.
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(voters.size() / 2);
+  const size_t majority = voters.size() / 2 + (ALF_MUTANT(HalfCommits) ? 0 : 1);
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(majority - 1);
   std::nth_element(values.begin(), middle, values.end(),
                    [](uint64_t left, uint64_t right) { return left > right; });
   return *middle;

@@ -36,11 +36,13 @@ void InFlight::take_up(const std::vector<raft::Entry>& entries) {
       proposed_.pop_front();
     }
     const auto is_same = [&](const CommittedEntry& other) {
-      return other.entry.index == entry.index && other.entry.term == entry.term;
+      const bool is_same_term = other.entry.term == entry.term || ALF_MUTANT(AnsweredByAnothers);
+      return other.entry.index == entry.index && is_same_term;
     };
     const auto back = std::find_if(displaced_.begin(), displaced_.end(), is_same);
     if (back != displaced_.end()) {
       item = std::move(*back);
+      if (ALF_MUTANT(AnsweredByAnothers)) item.entry = entry;
       displaced_.erase(back);
     }
     ALF_CHECK(entries_.empty() || entries_.back().entry.index.next() == entry.index);

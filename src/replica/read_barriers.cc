@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::replica {
 namespace {
@@ -76,7 +77,8 @@ void ReadBarriers::refuse_all() {
 
 std::vector<ReplyTo> ReadBarriers::take_passed(base::LogIndex applied) {
   std::vector<ReplyTo> passed;
-  while (!granted_.empty() && granted_.begin()->first <= applied) {
+  while (!granted_.empty() &&
+         (granted_.begin()->first <= applied || ALF_MUTANT(BarrierBeforeApplied))) {
     std::vector<ReplyTo>& readers = granted_.begin()->second.readers;
     passed.insert(passed.end(), readers.begin(), readers.end());
     granted_.erase(granted_.begin());

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "base/slot.h"
 #include "machine/entry_codec.h"
 #include "replica/replica.h"
@@ -24,6 +25,9 @@ void Replica::note_role(const raft::SoftState& now) {
     is_serving_.store(false, std::memory_order_release);
     barriers_.refuse_all();
     tell(in_flight_.take_followers(), ReplyKind::kRetry);
+    if (ALF_MUTANT(RedirectedThoughProposed)) {
+      for (const CommittedEntry& item : in_flight_.take_all()) redirect(item.entry, item.waiters);
+    }
     // Its pieces may stand in the log, but its command was never proposed.
     if (large_) lose_large();
   }

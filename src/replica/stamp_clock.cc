@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::replica {
 
 void StampClock::start(base::Stamp last) {
   const std::lock_guard lock(mutex_);
-  const uint64_t floor_us = std::max(last.ms, told_.ms) * 1000;
+  uint64_t floor_us = std::max(last.ms, told_.ms) * 1000;
+  if (ALF_MUTANT(StampsGoBack)) floor_us = 0;
   anchor(clock_.monotonic_ns(), std::max(floor_us, clock_.wall_us()));
 }
 
