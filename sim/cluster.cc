@@ -43,6 +43,7 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
   if (tells_operations)
     oracle_.set_narrate([this](const std::string& line) { this->narrate(line); });
   draw_options();
+  if (seed % 3 == 0) node_options_.read_mode = raft::ReadMode::kLease;
   draw_faults();
   draw_clients();
 }

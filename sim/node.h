@@ -55,6 +55,7 @@ struct NodeOptions {
   bool applies_near_loop = false;
   size_t near_changes_max = 512;
   uint32_t cold_index_per_1000 = 0;
+  raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
   SimExecutor::Options executor;
 };
 

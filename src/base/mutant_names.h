@@ -91,6 +91,9 @@
   X(LeaseKeptInTransfer, "A leader that hands over goes on to answer reads by its lease.") \
   X(LeaseFromStaleRound, \
     "An answer to an old round of heartbeats prolongs the lease as a new one.") \
+  X(ReadByEndedLease, "A leader answers reads by a lease that ended before their view was taken.") \
+  X(LeaseReadBehindFollowers, \
+    "A read by lease does not wait for what followers may have shown already.") \
   X(LeaseWithoutPromise, "A leader's lease counts answers of nodes that have promised nothing.") \
   X(VoteForAnyLog, "A vote is given though the candidate's log lacks what this one holds.") \
   X(VotesTwice, "A second candidate of a term gets a vote, too.") \

@@ -77,6 +77,9 @@ raft::Node::Options raft_options(const Replica::Hands& hands, const Replica::Opt
   result.id = options.id;
   result.group = options.group;
   result.election_ticks = options.election_ticks;
+  result.tick_ms = options.tick_ms;
+  result.read_mode = options.read_mode;
+  result.promised_ms = options.promised_ms;
   result.seed = hands.random.next_u64();
   return result;
 }
@@ -162,12 +165,14 @@ void Replica::on_tick() {
   handle_ready();
   advance_hand_over();
   barriers_.expire(hands_.clock.monotonic_ms());
+  follower_waits_.look(raft_, hands_.clock.monotonic_ms());
   look_at_health();
   redirect_queued();
   tell_readers();
   look_at_disk();
   look_at_snapshots();
   retry_parked();
+  note_lag();
   take_snapshot();
   tick_log_time();
   pump();
@@ -203,6 +208,7 @@ void Replica::step(const raft::Message& message) {
   if (brings_entries && applier_.backlog_bytes() > kFollowerBacklogBytesMax) return;
   raft_.step(message);
   handle_ready();
+  follower_waits_.look(raft_, hands_.clock.monotonic_ms());
   advance_hand_over();
 }
 
@@ -342,8 +348,10 @@ void Replica::deliver(std::vector<ReplyBatch> batches) {
 }
 
 void Replica::handle_ready() {
+  lease_.renew(raft_, options_.tick_ms);
   while (!has_failed_ && raft_.has_ready()) {
     raft::Ready ready = raft_.take_ready();
+    lease_.note(ready, hands_.clock);
     take_up(ready);
     // Ahead of the own disk: the peers write while this node does.
     for (raft::Message& message : ready.messages) outbox_.send(std::move(message));
@@ -364,6 +372,7 @@ void Replica::take_up(const raft::Ready& ready) {
   in_flight_.take_up(ready.entries);
   outbox_.note_entries(ready.entries);
   for (const raft::Entry& entry : ready.entries) {
+    counters_.appended_bytes += entry.bytes().size();
     if (entry.kind == raft::EntryKind::kNoop) established_ = entry.index;
   }
 }
@@ -458,22 +467,6 @@ void Replica::fail(base::Error error) {
   if (has_failed_) return;
   has_failed_ = true;
   events_.on_fatal(std::move(error));
-}
-
-ReplicaStatus Replica::status_snapshot() const {
-  const std::lock_guard lock(snapshot_mutex_);
-  return snapshot_;
-}
-
-void Replica::take_snapshot() {
-  ReplicaStatus status = counters_;
-  status.writes = writes_.write_count();
-  status.raft = raft_.status();
-  status.applied = hands_.machine.applied();
-  status.persisted = base::LogIndex{hands_.machine.index().persisted_applied()};
-  if (snapshots_ != nullptr) status.snapshots = snapshots_->status();
-  const std::lock_guard lock(snapshot_mutex_);
-  snapshot_ = std::move(status);
 }
 
 void Replica::stop(std::function<void(base::Status)> done) {

@@ -24,9 +24,12 @@
 #include "replica/applier.h"
 #include "replica/batcher.h"
 #include "replica/disk_guard.h"
+#include "replica/follower_waits.h"
 #include "replica/gathering.h"
 #include "replica/hand_over.h"
 #include "replica/in_flight.h"
+#include "replica/lag_clock.h"
+#include "replica/lease.h"
 #include "replica/peer_outbox.h"
 #include "replica/read_barriers.h"
 #include "replica/roster.h"
@@ -38,11 +41,22 @@
 
 namespace alfheim::replica {
 
+// Of a leader: another member, and the link to it.
+struct PeerFigures {
+  raft::PeerStatus raft;
+  Lag lag;
+  bool is_connected = false;
+  uint64_t unsent_bytes = 0;  // given to the link, not yet taken by the kernel
+};
+
 struct ReplicaStatus {
   raft::NodeStatus raft;
+  std::vector<PeerFigures> peers;
   base::LogIndex applied;
   base::LogIndex persisted;
   uint64_t entries_proposed = 0;
+  uint64_t read_barriers = 0;      // that were asked for; each for all reads of a turn
+  uint64_t appended_bytes = 0;     // payloads of entries that came into the log
   uint64_t writes = 0;             // each one write and one sync
   uint64_t persisted_wall_ms = 0;  // when the index was last persisted; 0: not in this life
   SnapshotStatus snapshots;
@@ -71,6 +85,9 @@ class Replica {
     base::GroupId group{1};
     uint64_t tick_ms = 100;
     uint32_t election_ticks = 10;
+    raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
+    // What this node may have promised to leaders in an earlier life, in ms.
+    uint64_t promised_ms = 0;
     // Who founds the group where the directory is empty; empty: this node alone.
     std::vector<raft::Member> founders;
     // The directory is of a node that was added to a group: it waits for that one's log.
@@ -130,6 +147,9 @@ class Replica {
   base::NodeId id() const { return options_.id; }
   // 0 where none is known.
   base::NodeId leader() const { return {leader_.load(std::memory_order_acquire)}; }
+  raft::ReadMode read_mode() const { return options_.read_mode; }
+  // By which a leader in lease mode reads without a barrier.
+  const Lease& lease() const { return lease_; }
   bool needs_barrier() const { return needs_barrier_.load(std::memory_order_acquire); }
   // What the reader has wholly received by now may take its view once kBarrier is told; with
   // kRetry it looks again who leads. Followers may ask, too. submit() makes it go.
@@ -138,6 +158,8 @@ class Replica {
   void transfer(HandOverOrder order);
   // As HandOver::abort(); `done` on the core strand.
   void abort_transfer(std::function<void(base::Status)> done);
+  // How many other members hold an entry (replica/follower_waits.h); `done` on the core strand.
+  void wait_for_followers(FollowerWait wait);
   // A follower asks its leader to hand over to it; where none is known it stands for election at
   // once. Nobody answers: it leads, or it does not.
   void take_over();
@@ -232,6 +254,8 @@ class Replica {
   void fail(base::Error error);
   void finish_stop();
   void take_snapshot();
+  void note_lag();
+  std::vector<PeerFigures> peer_figures(const raft::NodeStatus& status) const;
 
   // replica_disk.cc: what a full disk asks for.
   void look_behind_write();  // log strand
@@ -260,6 +284,9 @@ class Replica {
   WriteWatch write_watch_;
   PeerOutbox outbox_;
   ReadBarriers barriers_;
+  Lease lease_;
+  LagClock lag_;
+  FollowerWaits follower_waits_;
   HandOver hand_over_;
   Roster roster_;
   std::unique_ptr<SnapshotDesk> snapshots_;  // null: there are none

@@ -68,6 +68,12 @@ void Replica::transfer(HandOverOrder order) {
   });
 }
 
+void Replica::wait_for_followers(FollowerWait wait) {
+  hands_.core.post([this, wait = std::move(wait)]() mutable {
+    follower_waits_.add(std::move(wait), raft_, hands_.clock.monotonic_ms());
+  });
+}
+
 void Replica::abort_transfer(std::function<void(base::Status)> done) {
   hands_.core.post([this, done = std::move(done)] {
     done(hand_over_.abort());

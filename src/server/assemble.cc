@@ -10,6 +10,7 @@
 #include "net/link_codec.h"
 #include "server/option_text.h"
 #include "server/process_figures.h"
+#include "server/promise.h"
 
 namespace alfheim::server {
 namespace {
@@ -184,6 +185,15 @@ base::Status Node::open_replica() {
   replica.data_uid = storage_.node.data_uid;
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
+  replica.read_mode = options.group.read_mode;
+  const bool promises = replica.read_mode == raft::ReadMode::kLease;
+  ALF_TRY(replica.promised_ms,
+          keep_promise(disk_, options.storage.dir,
+                       promises ? options.group.tick_ms * options.group.election_ticks : 0));
+  if (promises) {
+    events_.on_progress(
+        "--read-mode lease: reads rely on clocks, none of which may run 1% faster than another");
+  }
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;
   replica.log_retain_bytes = options.storage.log_retain_bytes;

@@ -84,9 +84,9 @@ void Node::join_links() {
   const auto tell_sessions = [this] {
     for (const auto& host : clients_.hosts) host->on_leader_changed();
   };
-  peer_desk_ = std::make_unique<PeerDesk>(PeerDesk::Hands{*replica_, *links_, directory_,
-                                                          sentinel_hosts_, identity_, kGroup,
-                                                          stored.cluster_uid, tell_sessions});
+  peer_desk_ = std::make_unique<PeerDesk>(
+      PeerDesk::Hands{*replica_, *links_, directory_, sentinel_hosts_, identity_, kGroup,
+                      stored.cluster_uid, tell_sessions, events_.on_trouble});
   sentinel_hosts_.set_announce([this](const std::string& host) {
     engine_.loops[0]->post([this, host] { peer_desk_->tell_sentinel_host(host); });
   });

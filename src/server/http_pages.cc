@@ -1,9 +1,5 @@
 #include "server/http_pages.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -12,6 +8,7 @@
 #include "server/client_memory.h"
 #include "server/config.h"
 #include "server/info_text.h"
+#include "server/metrics.h"
 #include "server/process_figures.h"
 #include "server/raft_text.h"
 #include "server/version.h"
@@ -20,33 +17,6 @@ namespace alfheim::server {
 namespace {
 
 constexpr const char* kJson = "application/json";
-
-// Families in the order in which they were added.
-class Metrics {
- public:
-  void gauge(const char* name, const char* help, double value) {
-    add(name, help, prometheus::MetricType::Gauge).gauge.value = value;
-  }
-  void counter(const char* name, const char* help, double value) {
-    add(name, help, prometheus::MetricType::Counter).counter.value = value;
-  }
-  prometheus::ClientMetric& add(const char* name, const char* help, prometheus::MetricType type) {
-    if (families_.empty() || families_.back().name != name) {
-      families_.push_back({.name = name, .help = help, .type = type, .metric = {}});
-    }
-    return families_.back().metric.emplace_back();
-  }
-  std::string text() const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, families_);
-    return out.str();
-  }
-
- private:
-  std::vector<prometheus::MetricFamily> families_;
-};
-
-double number(uint64_t value) { return static_cast<double>(value); }
 
 void add_process(Metrics& metrics, const Services& services) {
   const CpuFigures cpu = cpu_figures();
@@ -109,31 +79,6 @@ void add_clients(Metrics& metrics, const Services& services) {
                   number(counters.input_bytes));
   metrics.counter("alfheimdb_output_bytes_total", "Bytes sent to clients",
                   number(counters.output_bytes));
-}
-
-void add_raft(Metrics& metrics, const Services& services) {
-  const replica::ReplicaStatus status = services.replica.status_snapshot();
-  const raft::NodeStatus& raft = status.raft;
-  metrics.gauge("alfheimdb_serving", "1 while clients are served",
-                services.replica.is_serving() ? 1 : 0);
-  metrics.gauge("alfheimdb_raft_is_leader", "1 on the leader of the group",
-                raft.soft_state.role == raft::RoleKind::kLeader ? 1 : 0);
-  metrics.gauge("alfheimdb_raft_term", "Raft term", number(raft.soft_state.term.value));
-  metrics.gauge("alfheimdb_raft_members", "Members of the group",
-                number(raft.configuration.members.size()));
-  metrics.gauge("alfheimdb_raft_log_first_index", "First entry of the log",
-                number(raft.log_first.value));
-  metrics.gauge("alfheimdb_raft_log_last_index", "Last entry of the log", number(raft.last.value));
-  metrics.gauge("alfheimdb_raft_durable_index", "Last entry on the local disk",
-                number(raft.durable.value));
-  metrics.gauge("alfheimdb_raft_commit_index", "Last committed entry", number(raft.commit.value));
-  metrics.gauge("alfheimdb_raft_applied_index", "Last applied entry", number(status.applied.value));
-  metrics.gauge("alfheimdb_raft_persisted_index", "Last entry that the stored index reflects",
-                number(status.persisted.value));
-  metrics.gauge("alfheimdb_raft_uncommitted_bytes", "Of entries not committed yet",
-                number(raft.uncommitted_bytes));
-  metrics.counter("alfheimdb_entries_proposed_total", "Entries proposed",
-                  number(status.entries_proposed));
 }
 
 void add_log(Metrics& metrics, const Services& services) {
@@ -271,7 +216,7 @@ HttpPage metrics_page(const Services& services) {
   Metrics metrics;
   add_process(metrics, services);
   add_clients(metrics, services);
-  add_raft(metrics, services);
+  add_raft_metrics(metrics, services);
   add_log(metrics, services);
   add_disk(metrics, services);
   add_index(metrics, services);

@@ -192,51 +192,76 @@ std::string_view failover_state(replica::HandOverPhase phase) {
   return {};
 }
 
-std::string replication_section(const Services& services) {
-  const replica::ReplicaStatus status = services.replica.status_snapshot();
-  const base::NodeId leader = services.replica.leader();
-  Lines lines;
-  if (leader != base::NodeId{} && leader != services.replica.id()) {
-    const std::optional<NodeAddresses> master = services.directory.find(leader);
-    lines.add("role", "slave");
-    lines.add("master_host", master ? master->resp.host : std::string());
-    lines.add("master_port", master ? master->resp.port : 0);
-    lines.add("master_link_status", "up");
-    lines.add("slave_read_only", 1);
-  } else {
-    lines.add("role",
-              services.replica.needs_barrier() && leader == base::NodeId{} ? "slave" : "master");
+// As Redis calls what a replica is about.
+std::string_view slave_state(const replica::PeerFigures& peer,
+                             const replica::SnapshotStatus& snapshots) {
+  if (peer.raft.state != raft::ProgressState::kSnapshot) return "online";
+  const bool is_sent =
+      std::any_of(snapshots.sending.begin(), snapshots.sending.end(),
+                  [&](const replica::SnapshotSending& each) { return each.peer == peer.raft.id; });
+  return is_sent ? "send_bulk" : "wait_bgsave";
+}
+
+// As Redis, only those that are connected.
+void add_slaves(Lines& lines, const Services& services, const replica::ReplicaStatus& status) {
+  std::vector<std::string> slaves;
+  for (const replica::PeerFigures& peer : status.peers) {
+    const std::optional<NodeAddresses> node = services.directory.find(peer.raft.id);
+    if (!node || node->resp.port == 0 || !node->is_connected) continue;
+    slaves.push_back(base::format("ip={},port={},state={},offset={},lag={}", node->resp.host,
+                                  node->resp.port, slave_state(peer, status.snapshots),
+                                  peer.raft.match.value, peer.lag.ms / 1000));
   }
-  lines.add("connected_slaves", status.raft.peers.size());
-  for (size_t i = 0; i < status.raft.peers.size(); ++i) {
-    const raft::PeerStatus& peer = status.raft.peers[i];
-    const std::optional<NodeAddresses> node = services.directory.find(peer.id);
-    if (!node) continue;
-    lines.add(base::format("slave{}", i),
-              base::format("ip={},port={},state=online,offset={},lag=0", node->resp.host,
-                           node->resp.port, peer.match.value));
-  }
-  const replica::SnapshotStatus& snapshots = status.snapshots;
+  lines.add("connected_slaves", slaves.size());
+  for (size_t i = 0; i < slaves.size(); ++i) lines.add(base::format("slave{}", i), slaves[i]);
+}
+
+void add_master(Lines& lines, const Services& services, const replica::ReplicaStatus& status,
+                base::NodeId leader) {
+  const std::optional<NodeAddresses> master = services.directory.find(leader);
+  lines.add("master_host", master ? master->resp.host : std::string());
+  lines.add("master_port", master ? master->resp.port : 0);
+  lines.add("master_link_status", services.directory.is_reachable(leader) ? "up" : "down");
+  lines.add("master_sync_in_progress", status.snapshots.fetching ? 1 : 0);
+  lines.add("slave_read_repl_offset", status.raft.last.value);
+  lines.add("slave_repl_offset", status.raft.durable.value);
+  lines.add("slave_priority", 100);
+  lines.add("slave_read_only", 1);
+  lines.add("replica_announced", 1);
+}
+
+void add_snapshots(Lines& lines, const Services& services,
+                   const replica::SnapshotStatus& snapshots) {
   lines.add("snapshots_made", snapshots.made_count);
   lines.add("snapshots_fetched", snapshots.fetched_count);
   lines.add("snapshot_in_progress", snapshots.is_making ? 1 : 0);
+  const auto add = [&](std::string_view name, base::NodeId peer, uint64_t done, uint64_t total) {
+    lines.add(name, base::format("peer={},bytes_done={},bytes_total={},percent={}",
+                                 peer_name(services, peer), done, total, percent_of(done, total)));
+  };
   for (const replica::SnapshotSending& each : snapshots.sending) {
-    const std::optional<NodeAddresses> node = services.directory.find(each.peer);
-    lines.add("snapshot_sending",
-              base::format("peer={},bytes_done={},bytes_total={}",
-                           node ? node->name : std::string(), each.bytes_done, each.bytes_total));
+    add("snapshot_sending", each.peer, each.bytes_done, each.bytes_total);
   }
-  if (snapshots.fetching) {
-    const std::optional<NodeAddresses> node = services.directory.find(snapshots.fetching->from);
-    lines.add(
-        "snapshot_fetching",
-        base::format("peer={},bytes_done={},bytes_total={}", node ? node->name : std::string(),
-                     snapshots.fetching->bytes_done, snapshots.fetching->bytes_total));
+  if (const auto& from = snapshots.fetching) {
+    add("snapshot_fetching", from->from, from->bytes_done, from->bytes_total);
   }
+}
+
+// Offsets are indexes of the log: `offset` is what a member holds durably of what its leader has.
+std::string replication_section(const Services& services) {
+  const replica::ReplicaStatus status = services.replica.status_snapshot();
+  const base::NodeId leader = services.replica.leader();
+  const bool leads = leader == services.replica.id() || !services.replica.needs_barrier();
+  Lines lines;
+  lines.add("role", leads ? "master" : "slave");
+  if (!leads) add_master(lines, services, status, leader);
+  add_slaves(lines, services, status);
+  add_snapshots(lines, services, status.snapshots);
   lines.add("master_failover_state", failover_state(services.replica.hand_over_phase()));
-  lines.add("master_replid", services.identity.run_id);
+  // The group's, whoever leads.
+  lines.add("master_replid", base::format("{:040x}", services.log.identity().cluster_uid));
   lines.add("master_replid2", kNoReplicationId);
-  lines.add("master_repl_offset", services.replica.applied().value);
+  lines.add("master_repl_offset", leads ? status.raft.last.value : status.raft.durable.value);
   lines.add("second_repl_offset", -1);
   lines.add("repl_backlog_active", 0);
   return lines.take();
@@ -309,6 +334,13 @@ std::string alfheimdb_section(const Services& services) {
   lines.add("raft_commit", raft.commit.value);
   lines.add("raft_applied", status.applied.value);
   lines.add("raft_persisted", status.persisted.value);
+  lines.add("raft_elections_begun", raft.counts.elections_begun);
+  lines.add("raft_elections_won", raft.counts.elections_won);
+  lines.add("read_mode", read_mode_name(services.replica.read_mode()));
+  lines.add("read_barriers", status.read_barriers);
+  lines.add("read_rounds", raft.counts.read_rounds);
+  lines.add("lease_reads", services.counters.lease_reads.load());
+  lines.add("lease_left_ms", lease_left_ms(services));
   lines.add("entries_proposed", status.entries_proposed);
   lines.add("log_writes", status.writes);
   add_index_and_log(lines, services);

@@ -11,6 +11,7 @@ namespace alfheim::server {
 inline std::string lock_path(const std::string& dir) { return dir + "/LOCK"; }
 inline std::string founders_path(const std::string& dir) { return dir + "/FOUNDERS"; }
 inline std::string node_path(const std::string& dir) { return dir + "/NODE"; }
+inline std::string promise_path(const std::string& dir) { return dir + "/PROMISE"; }
 inline std::string generation_path(const std::string& dir) { return dir + "/GENERATION"; }
 // Snapshots that this node made, and one that is on its way in.
 inline std::string snapshots_dir(const std::string& dir) { return dir + "/snapshots"; }

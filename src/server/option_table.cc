@@ -80,6 +80,24 @@ Status put_switch(Text text, bool& field) {
   return base::ok();
 }
 
+Status put_read_mode(Text text, raft::ReadMode& field) {
+  if (text != "index" && text != "lease") {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("found \"{}\", expected index or lease", text)};
+  }
+  field = text == "lease" ? raft::ReadMode::kLease : raft::ReadMode::kReadIndex;
+  return base::ok();
+}
+
+Status put_follower_reads(Text text, bool& reads_stale) {
+  if (text != "linearizable" && text != "stale") {
+    return Error{ErrorCode::kInvalidArgument,
+                 base::format("found \"{}\", expected linearizable or stale", text)};
+  }
+  reads_stale = text == "stale";
+  return base::ok();
+}
+
 template <typename Integer>
 std::string number(Integer value) {
   return base::format("{}", value);
@@ -144,6 +162,18 @@ constexpr OptionRow kPlaceRows[] = {
        return base::ok();
      },
      [](const Options& o) { return o.group.tls.authority; }},
+    {"read-mode", "index|lease",
+     "what proves to a leader that it may read: a round of heartbeats, or its members' promise to "
+     "elect nobody meanwhile, which trusts that no clock runs 1% faster than another",
+     [](Options& o, Text text) { return put_read_mode(text, o.group.read_mode); },
+     [](const Options& o) {
+       return std::string(o.group.read_mode == raft::ReadMode::kLease ? "lease" : "index");
+     }},
+    {"follower-reads", "linearizable|stale",
+     "what READONLY permits on a member that follows: to ask its leader first, or to read what is "
+     "here, however old",
+     [](Options& o, Text text) { return put_follower_reads(text, o.group.reads_stale); },
+     [](const Options& o) { return std::string(o.group.reads_stale ? "stale" : "linearizable"); }},
     {"join", "HOST:PORT", "a member of the cluster to join, while the directory is empty",
      [](Options& o, Text text) {
        o.group.join = text;

@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "env/network.h"
+#include "raft/read_mode.h"
 
 namespace alfheim::server {
 
@@ -67,6 +68,8 @@ struct GroupOptions {
   TlsOptions tls;
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
+  raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
+  bool reads_stale = false;  // --follower-reads stale: after READONLY without asking the leader
 };
 
 struct ThreadOptions {

@@ -1,5 +1,6 @@
 #include "server/peer_desk.h"
 
+#include "base/format.h"
 #include "server/option_text.h"
 #include "server/options.h"
 
@@ -34,6 +35,7 @@ void PeerDesk::on_peer_connected(base::NodeId peer) {
   news.name = hands_.identity.name;
   news.resp_address = address_text(hands_.identity.resp);
   if (hands_.identity.http.port != 0) news.http_address = address_text(hands_.identity.http);
+  news.is_in_lease_mode = hands_.replica.read_mode() == raft::ReadMode::kLease;
   send(peer, std::move(news));
   // It may have been away when they asked.
   if (net::SentinelHosts known{hands_.sentinel_hosts.all()}; !known.hosts.empty()) {
@@ -52,6 +54,7 @@ void PeerDesk::send(base::NodeId to, net::NoteBody body) {
 }
 
 void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
+  compare_modes(news);
   const auto address = parse_address(news.resp_address);
   if (!address) return;  // a node whose clients cannot reach it: requests wait for another leader
   NodeAddresses known = hands_.directory.find(from).value_or(NodeAddresses{});
@@ -62,6 +65,16 @@ void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
   known.settle_client_host();
   hands_.directory.put(from, std::move(known));
   hands_.on_directory_changed();
+}
+
+// It is safe, for a lease counts on those alone who promise; but whoever leads may have none.
+void PeerDesk::compare_modes(const net::NodeNews& news) {
+  const bool is_in_lease_mode = hands_.replica.read_mode() == raft::ReadMode::kLease;
+  if (news.is_in_lease_mode == is_in_lease_mode) return;
+  hands_.on_trouble(base::format(
+      "node {} has --read-mode {}, this one {}: a leader reads by lease only where a "
+      "majority, itself included, is in lease mode; give all members the same",
+      news.name, news.is_in_lease_mode ? "lease" : "index", is_in_lease_mode ? "lease" : "index"));
 }
 
 }  // namespace alfheim::server

@@ -26,6 +26,7 @@ class PeerDesk final : public net::PeerReceiver {
     uint64_t cluster_uid = 0;
     // Known anew where clients reach a node.
     std::function<void()> on_directory_changed;
+    std::function<void(const std::string&)> on_trouble;  // one line for the log
   };
   explicit PeerDesk(Hands hands) : hands_(std::move(hands)) {}
 
@@ -39,6 +40,7 @@ class PeerDesk final : public net::PeerReceiver {
  private:
   void send(base::NodeId to, net::NoteBody body);
   void on_news(base::NodeId from, const net::NodeNews& news);
+  void compare_modes(const net::NodeNews& news);
 
   Hands hands_;
 };

@@ -39,6 +39,7 @@ class WriteShares;    // server/write_shares.h
 struct Counters {
   std::atomic<uint64_t> commands{0};
   std::atomic<uint64_t> reads{0};
+  std::atomic<uint64_t> lease_reads{0};  // of these, by a leader's lease
   std::atomic<uint64_t> writes{0};
   std::atomic<uint64_t> input_bytes{0};
   std::atomic<uint64_t> output_bytes{0};

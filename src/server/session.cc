@@ -276,7 +276,7 @@ void Session::execute_session(const command::Row& row, const command::Arguments&
     if (is_watched_exec && writes_pending_ > pending) leadership_.watched_slot = slot;
     return;
   }
-  if (execute_special(row, args)) return;
+  if (execute_special(row, args, words)) return;
   const SessionHandler handler = find_session_handler(row.name);
   ALF_CHECK_MSG(handler != nullptr, "a session row without a handler");
   flush_counts();  // INFO counts itself
@@ -495,6 +495,7 @@ void Session::flush_counts() {
   };
   add(counters.commands, turn_.commands);
   add(counters.reads, turn_.reads);
+  add(counters.lease_reads, turn_.lease_reads);
   add(counters.writes, turn_.writes);
   add(counters.keyspace_hits, turn_.lookups.hits);
   add(counters.keyspace_misses, turn_.lookups.misses);
@@ -585,8 +586,11 @@ void Session::take_mark(const command::Row* row) {
 }
 
 void Session::note_done(const command::Row& row, const command::Arguments& args) {
+  note_done(row, args, host_.services().clock.monotonic_ns());
+}
+
+void Session::note_done(const command::Row& row, const command::Arguments& args, uint64_t now_ns) {
   turn_.is_mark_old = false;
-  const uint64_t now_ns = host_.services().clock.monotonic_ns();
   note_slow(std::exchange(turn_.mark_ns, now_ns), now_ns, row, args);
 }
 

@@ -135,6 +135,7 @@ class Session final : public env::ConnectionHandler,
     uint64_t commands = 0;  // not yet in the node's counters
     uint64_t reads = 0;
     uint64_t writes = 0;
+    uint64_t lease_reads = 0;
     types::Lookups lookups;
     uint64_t begin_ns = 0;
     uint64_t mark_ns = 0;      // when the last request was done
@@ -186,9 +187,12 @@ class Session final : public env::ConnectionHandler,
   bool needs_leader(const command::Row& row) const;
   bool may_read_here(const command::Row& row) const;
   bool is_barrier_late() const;
+  bool may_read_stale(const command::Row& row) const;
   bool waits_for_leader(const command::Row& row, std::span<const base::ByteView> words);
   std::string redirection(const command::Row& row, const command::Arguments& args) const;
   bool waits_for_barrier(std::span<const base::ByteView> words);
+  bool begin_by_lease();
+  bool lacks_lease(uint64_t now_ns, std::span<const base::ByteView> words);
   bool is_leader_known();
   bool is_unsafe_here() const;
   bool is_from_sentinel() const;
@@ -239,7 +243,10 @@ class Session final : public env::ConnectionHandler,
   void take_refusal(const replica::Reply& reply, const replica::ReplyBatch& batch);
 
   // session_special.cc: session commands that need more than an answer
-  bool execute_special(const command::Row& row, const command::Arguments& args);
+  bool execute_special(const command::Row& row, const command::Arguments& args,
+                       std::span<const base::ByteView> words);
+  bool execute_wait(const command::Row& row, const command::Arguments& args,
+                    std::span<const base::ByteView> words);
   void execute_raft_snapshot();
   void execute_raft_add(const command::Arguments& args);
   void execute_raft_change(const raft::Change& change);
@@ -279,6 +286,7 @@ class Session final : public env::ConnectionHandler,
   void release_body();
   void take_mark(const command::Row* row);
   void note_done(const command::Row& row, const command::Arguments& args);
+  void note_done(const command::Row& row, const command::Arguments& args, uint64_t now_ns);
   void note_slow(uint64_t begin_ns, uint64_t end_ns, const command::Row& row,
                  const command::Arguments& args);
   uint64_t chance_for(const command::Row& row);
@@ -319,6 +327,8 @@ class Session final : public env::ConnectionHandler,
     uint64_t received_bytes = 0;
     uint64_t asked_bytes = 0;       // received when the last barrier was asked for
     uint64_t passed_bytes = 0;      // requests that end here, or before, may be read
+    uint64_t shown_bytes = 0;       // what these must show is applied; who leads is to be asked
+    bool is_by_lease = false;       // the read of now: the lease is asked after its view is taken
     uint64_t barrier_since_ms = 0;  // one is waited for, asked again and again; 0: none
     bool is_wait_over = false;      // nobody leads: a request has waited long enough for it
     bool gave_block = false;        // MULTI or WATCH was taken while this node led

@@ -6,6 +6,8 @@
 // Thread: the loop of the session. Lifetime: of one call.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -96,6 +98,13 @@ void slowlog_len_command(const SessionCall& call);
 void slowlog_reset_command(const SessionCall& call);
 void time_command(const SessionCall& call);
 void wait_command(const SessionCall& call);
+// What WAIT and WAITAOF ask for; nothing where an error reply was written.
+struct WaitOrder {
+  size_t count = 0;         // of other members
+  uint64_t timeout_ms = 0;  // 0: for ever
+};
+std::optional<WaitOrder> parse_wait(const SessionCall& call);
+std::optional<WaitOrder> parse_waitaof(const SessionCall& call);
 void waitaof_command(const SessionCall& call);
 
 // session_commands_raft.cc

@@ -46,7 +46,7 @@ void config_resetstat_command(const SessionCall& call) {
         &counters.output_bytes, &counters.rejected_connections, &counters.evicted_clients,
         &counters.query_limit_closings, &counters.output_limit_closings, &counters.error_replies,
         &counters.refused_writes, &counters.pool_reads, &counters.keyspace_hits,
-        &counters.keyspace_misses, &counters.loop_turn_ns_max}) {
+        &counters.keyspace_misses, &counters.lease_reads, &counters.loop_turn_ns_max}) {
     counter->store(0, std::memory_order_relaxed);
   }
   call.services.client_memory.reset_peak();

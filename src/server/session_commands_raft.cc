@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "server/directory.h"
 #include "server/raft_text.h"
 #include "server/session_commands.h"
 
@@ -47,10 +48,49 @@ void field(const SessionCall& call, std::string_view name, std::string_view valu
 
 // One on its way: with whom, how much of it.
 void snapshot(const SessionCall& call, base::NodeId peer, uint64_t done, uint64_t total) {
-  call.reply.map_header(3);
+  call.reply.map_header(4);
   field(call, "peer", node_text(peer));
   field(call, "bytes-done", done);
   field(call, "bytes-total", total);
+  field(call, "percent", percent_of(done, total));
+}
+
+void snapshots(const SessionCall& call, const replica::SnapshotStatus& status) {
+  field(call, "snapshots-made", status.made_count);
+  field(call, "snapshots-fetched", status.fetched_count);
+  call.reply.bulk("snapshots-sending");
+  call.reply.array_header(status.sending.size());
+  for (const replica::SnapshotSending& each : status.sending) {
+    snapshot(call, each.peer, each.bytes_done, each.bytes_total);
+  }
+  call.reply.bulk("snapshots-fetching");
+  call.reply.array_header(status.fetching ? 1 : 0);
+  if (status.fetching) {
+    snapshot(call, status.fetching->from, status.fetching->bytes_done,
+             status.fetching->bytes_total);
+  }
+}
+
+// Of a leader: each other member, and how it gets on.
+void peers(const SessionCall& call, const replica::ReplicaStatus& status) {
+  call.reply.bulk("peers");
+  call.reply.array_header(status.peers.size());
+  for (const replica::PeerFigures& peer : status.peers) {
+    call.reply.map_header(13);
+    field(call, "id", node_text(peer.raft.id));
+    field(call, "name", peer_name(call.services, peer.raft.id));
+    field(call, "part", status.raft.configuration.is_voter(peer.raft.id) ? "voter" : "learner");
+    field(call, "match", peer.raft.match.value);
+    field(call, "next", peer.raft.next.value);
+    field(call, "state", progress_name(peer.raft.state));
+    field(call, "inflight-messages", peer.raft.inflight_messages);
+    field(call, "inflight-bytes", peer.raft.inflight_bytes);
+    field(call, "lag-entries", peer.lag.entries);
+    field(call, "lag-bytes", peer.lag.bytes);
+    field(call, "lag-ms", peer.lag.ms);
+    field(call, "connected", peer.is_connected ? 1 : 0);
+    field(call, "promises", peer.raft.has_promised ? 1 : 0);
+  }
 }
 
 }  // namespace
@@ -93,13 +133,29 @@ std::string node_text(base::NodeId id) {
   return id.value == 0 ? std::string() : base::format("{:016x}", id.value);
 }
 
+std::string peer_name(const Services& services, base::NodeId id) {
+  const std::optional<NodeAddresses> known = services.directory.find(id);
+  return known && !known->name.empty() ? known->name : node_text(id);
+}
+
+uint64_t percent_of(uint64_t done, uint64_t total) { return total == 0 ? 0 : done * 100 / total; }
+
+std::string_view read_mode_name(raft::ReadMode mode) {
+  return mode == raft::ReadMode::kLease ? "lease" : "index";
+}
+
+uint64_t lease_left_ms(const Services& services) {
+  const uint64_t end_ns = services.replica.lease().end_ns();
+  const uint64_t now_ns = services.clock.monotonic_ns();
+  return end_ns > now_ns ? (end_ns - now_ns) / 1'000'000 : 0;
+}
+
 void raft_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 
 void raft_info_command(const SessionCall& call) {
   const replica::ReplicaStatus status = call.services.replica.status_snapshot();
   const raft::NodeStatus& raft = status.raft;
-  const replica::SnapshotStatus& snapshots = status.snapshots;
-  call.reply.map_header(20);
+  call.reply.map_header(28);
   field(call, "name", call.services.identity.name);
   field(call, "id", node_text(raft.id));
   field(call, "role", role_name(raft.soft_state.role));
@@ -116,19 +172,15 @@ void raft_info_command(const SessionCall& call) {
   field(call, "uncommitted-bytes", raft.uncommitted_bytes);
   field(call, "entries-proposed", status.entries_proposed);
   field(call, "writes", status.writes);
-  field(call, "snapshots-made", snapshots.made_count);
-  field(call, "snapshots-fetched", snapshots.fetched_count);
-  call.reply.bulk("snapshots-sending");
-  call.reply.array_header(snapshots.sending.size());
-  for (const replica::SnapshotSending& each : snapshots.sending) {
-    snapshot(call, each.peer, each.bytes_done, each.bytes_total);
-  }
-  call.reply.bulk("snapshots-fetching");
-  call.reply.array_header(snapshots.fetching ? 1 : 0);
-  if (snapshots.fetching) {
-    const replica::SnapshotFetching& fetching = *snapshots.fetching;
-    snapshot(call, fetching.from, fetching.bytes_done, fetching.bytes_total);
-  }
+  field(call, "elections-begun", raft.counts.elections_begun);
+  field(call, "elections-won", raft.counts.elections_won);
+  field(call, "read-mode", read_mode_name(call.services.replica.read_mode()));
+  field(call, "read-barriers", status.read_barriers);
+  field(call, "read-rounds", raft.counts.read_rounds);
+  field(call, "lease-reads", call.services.counters.lease_reads);
+  field(call, "lease-left-ms", lease_left_ms(call.services));
+  snapshots(call, status.snapshots);
+  peers(call, status);
 }
 
 void raft_members_command(const SessionCall& call) {

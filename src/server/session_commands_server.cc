@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
@@ -50,15 +51,26 @@ constexpr std::string_view kSlowlogHelp[] = {
     "    Prints this help.",
 };
 
-// Whether the timeout is one; an error reply otherwise. Nothing here waits for it.
-bool check_timeout(const SessionCall& call, base::ByteView text) {
+// An error reply where it is none.
+std::optional<uint64_t> parse_timeout(const SessionCall& call, base::ByteView text) {
   const std::optional<int64_t> timeout_ms = base::parse_int64(text);
   if (!timeout_ms) {
     call.reply.error("timeout is not an integer or out of range");
   } else if (*timeout_ms < 0) {
     call.reply.error("timeout is negative");
+  } else {
+    return static_cast<uint64_t>(*timeout_ms);
   }
-  return timeout_ms && *timeout_ms >= 0;
+  return std::nullopt;
+}
+
+bool is_follower(const Services& services) {
+  return services.replica.needs_barrier() && !services.replica.is_serving();
+}
+
+// A majority of the voters, without this one.
+size_t holders_at_least(const Services& services) {
+  return services.replica.status_snapshot().raft.configuration.voters.size() / 2;
 }
 
 struct ShutdownFlags {
@@ -128,7 +140,7 @@ void role_command(const SessionCall& call) {
     call.reply.bulk(master.client.host);
     call.reply.integer(master.client.port);
     call.reply.bulk(topology.has_leader ? "connected" : "connect");
-    return call.reply.integer(applied);
+    return call.reply.integer(topology.has_leader ? applied : -1);
   }
   call.reply.array_header(3);
   call.reply.bulk("master");
@@ -205,17 +217,37 @@ void time_command(const SessionCall& call) {
   call.reply.bulk_integer(static_cast<int64_t>(now_us % 1'000'000));
 }
 
-// A group of one has no replicas: however long one waits, none will have acknowledged.
+// Where it does not wait (in a block, in a group of one): what is applied is held by a majority, so
+// by so many others at least.
 void wait_command(const SessionCall& call) {
-  if (!base::parse_int64(call.args[1])) {
-    call.reply.error(kNotAnInteger);
-  } else if (check_timeout(call, call.args[2])) {
-    call.reply.integer(0);
-  }
+  if (parse_wait(call)) call.reply.integer(static_cast<int64_t>(holders_at_least(call.services)));
 }
 
 // Replies keep their order, so the writes before this one were acknowledged: they are on disk.
 void waitaof_command(const SessionCall& call) {
+  if (!parse_waitaof(call)) return;
+  call.reply.array_header(2);
+  call.reply.integer(1);
+  call.reply.integer(static_cast<int64_t>(holders_at_least(call.services)));
+}
+
+std::optional<WaitOrder> parse_wait(const SessionCall& call) {
+  const std::optional<int64_t> count = base::parse_int64(call.args[1]);
+  if (is_follower(call.services)) {
+    call.reply.error(
+        "WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+        "replica is configured to be writable (which is not the default) writes to replicas are "
+        "just local and are not propagated.");
+  } else if (!count) {
+    call.reply.error(kNotAnInteger);
+  } else if (const std::optional<uint64_t> timeout_ms = parse_timeout(call, call.args[2])) {
+    return WaitOrder{.count = static_cast<size_t>(std::max<int64_t>(*count, 0)),
+                     .timeout_ms = *timeout_ms};
+  }
+  return std::nullopt;
+}
+
+std::optional<WaitOrder> parse_waitaof(const SessionCall& call) {
   const std::optional<int64_t> local_count = base::parse_int64(call.args[1]);
   const std::optional<int64_t> replica_count = base::parse_int64(call.args[2]);
   if (!local_count) {
@@ -224,11 +256,15 @@ void waitaof_command(const SessionCall& call) {
     call.reply.error("value is out of range, value must between 0 and 1");
   } else if (!replica_count || *replica_count < 0) {
     call.reply.error("value is out of range, must be positive");
-  } else if (check_timeout(call, call.args[3])) {
-    call.reply.array_header(2);
-    call.reply.integer(1);
-    call.reply.integer(0);
+  } else if (const std::optional<uint64_t> timeout_ms = parse_timeout(call, call.args[3])) {
+    if (!is_follower(call.services)) {
+      return WaitOrder{.count = static_cast<size_t>(*replica_count), .timeout_ms = *timeout_ms};
+    }
+    call.reply.error(
+        "WAITAOF cannot be used with replica instances. Please also note that writes to replicas "
+        "are just local and are not propagated.");
   }
+  return std::nullopt;
 }
 
 }  // namespace alfheim::server

@@ -420,7 +420,7 @@ TEST(RaftCommands, TellTheStateOfTheGroup) {
   TestNode node;
   node.serve();
   const std::string info = node.run({"raft", "info"});
-  EXPECT_EQ(info.substr(0, 5), "*40\r\n");
+  EXPECT_EQ(info.substr(0, 5), "*56\r\n");
   EXPECT_NE(info.find("$14\r\nsnapshots-made\r\n:0\r\n"), std::string::npos);
   EXPECT_NE(info.find("$4\r\nrole\r\n$6\r\nleader\r\n"), std::string::npos);
   EXPECT_NE(info.find("$5\r\nstate\r\n$7\r\nserving\r\n"), std::string::npos);

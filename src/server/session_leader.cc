@@ -24,18 +24,27 @@ bool Session::needs_leader(const command::Row& row) const {
          (row.name == "exec" && transaction_.is_open());
 }
 
-// After READONLY, on a node that follows: behind a barrier that its leader grants.
+// After READONLY, on a node that follows: behind a barrier that its leader grants, or as it is
+// here.
 bool Session::may_read_here(const command::Row& row) const {
   const replica::Replica& replica = host_.services().replica;
   return state_.is_readonly && !replica.is_removed() && !row.is_session() && !row.is_write() &&
-         !transaction_.is_open() && replica.needs_barrier() && replica.leader() != base::NodeId{} &&
-         !is_barrier_late();
+         !transaction_.is_open() && replica.needs_barrier() &&
+         ((replica.leader() != base::NodeId{} && !is_barrier_late()) || may_read_stale(row));
 }
 
 // The leader is heard, and does not answer: what this node asks may not reach it, nor ever will.
 bool Session::is_barrier_late() const {
   const uint64_t since_ms = leadership_.barrier_since_ms;
   return since_ms != 0 && host_.services().clock.monotonic_ms() >= since_ms + kLeaderWaitMs;
+}
+
+// --follower-reads stale: whoever leads, and whether anybody does.
+bool Session::may_read_stale(const command::Row& row) const {
+  const Services& services = host_.services();
+  return services.config.startup().group.reads_stale && state_.is_readonly && !row.is_session() &&
+         !row.is_write() && !transaction_.is_open() && services.replica.needs_barrier() &&
+         !services.replica.is_serving() && !services.replica.is_removed();
 }
 
 // Nobody is known to lead: the request waits here, not in the hands of a client that would only
@@ -45,7 +54,8 @@ bool Session::waits_for_leader(const command::Row& row, std::span<const base::By
   const bool asks = needs_leader(row) || row.name.starts_with("sentinel|") ||
                     (row.name == "multi" && may_tunnel());
   if (replica.is_serving() || !state_.is_authenticated || !asks) return false;
-  if (is_bound_upstream()) return false;       // what it leads to alone can say more
+  if (is_bound_upstream()) return false;  // what it leads to alone can say more
+  if (may_read_stale(row)) return false;
   if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
   if (is_leader_known()) return false;
   stall(Stall::kLeader, 0, words);
@@ -98,6 +108,35 @@ bool Session::waits_for_barrier(std::span<const base::ByteView> words) {
   replica.add_reader(reply_to(0));
   host_.submit();
   return true;
+}
+
+// In lease mode a leader reads at once, and asks afterwards whether it still led: lacks_lease().
+// Followers may have shown what is committed, so that must be applied here, too.
+bool Session::begin_by_lease() {
+  leadership_.is_by_lease = false;
+  const replica::Replica& replica = host_.services().replica;
+  if (!replica.lease().is_known() || !replica.is_serving()) return false;
+  const uint64_t end_bytes = leadership_.received_bytes - cutter_.bytes_unconsumed();
+  if (end_bytes <= leadership_.passed_bytes) return false;  // a barrier has proved more
+  if (end_bytes > leadership_.shown_bytes) {
+    const bool is_shown = replica.lease().needed() <= replica.applied();
+    if (!is_shown && !ALF_MUTANT(LeaseReadBehindFollowers)) return false;
+    leadership_.shown_bytes = leadership_.received_bytes;
+  }
+  leadership_.is_by_lease = true;
+  return true;
+}
+
+// To be asked when the view was taken, with the time of then: if it ended before, what was read is
+// worth nothing, and the request waits for a barrier like any other.
+bool Session::lacks_lease(uint64_t now_ns, std::span<const base::ByteView> words) {
+  if (!leadership_.is_by_lease) return false;
+  if (host_.services().replica.lease().holds(now_ns) || ALF_MUTANT(ReadByEndedLease)) {
+    ++turn_.lease_reads;
+    leadership_.barrier_since_ms = 0;
+    return false;
+  }
+  return waits_for_barrier(words);
 }
 
 void Session::end_stall_by(replica::ReplyKind kind) {

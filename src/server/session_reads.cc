@@ -46,7 +46,7 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
     services.replica.batcher().add_call(call, bytes, true, reply_to(slot));
     return;
   }
-  if (waits_for_barrier(words)) return;
+  if (!begin_by_lease() && !may_read_stale(row) && waits_for_barrier(words)) return;
   if (is_long) return read_on_pool(row, words, nullptr);
   const base::Stamp clock = read_clock();
   const machine::ReadRequest request{row,
@@ -66,9 +66,11 @@ void Session::execute_read(const command::Row& row, const command::Arguments& ar
   const base::Status status = has_early_view()
                                   ? pool_reads_.early_view.get()->run(request, reply)
                                   : machine::read_point(services.machine, request, reply, &begun);
+  const uint64_t now_ns = services.clock.monotonic_ns();
+  if (lacks_lease(now_ns, words)) return out.resize(begin);
   if (status) {
     if (!is_direct) replies_.add_ready(scratch_, is_muted_now());
-    return note_done(row, args);
+    return note_done(row, args, now_ns);
   }
   out.resize(begin);
   if (types::Database::is_needs_tick(status.error())) return wait_for_tick(clock, words);
@@ -94,6 +96,12 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
   const bool lacks_tick = !begun && !ticked_clock_ && deadline && *deadline <= clock;
   // Without one it is read all the same, and fails if it meets a key that is due.
   if (lacks_tick && !services.replica.refuses_writes()) return wait_for_tick(clock, words);
+  std::shared_ptr<machine::ReadView> view;
+  if (!begun) {
+    view =
+        has_early_view() ? pool_reads_.early_view.get() : machine::ReadView::open(services.machine);
+    if (lacks_lease(services.clock.monotonic_ns(), words)) return;
+  }
   services.counters.pool_reads.fetch_add(1, std::memory_order_relaxed);
   ++pool_reads_.count;
   if (is_long) ++pool_reads_.long_count;
@@ -109,10 +117,7 @@ void Session::read_on_pool(const command::Row& row, std::span<const base::ByteVi
                              .limits = command::Limits{services.config.bulk_bytes_max()},
                              .begun = std::move(begun),
                              .lane = is_long ? env::Lane::kLong : env::Lane::kShort};
-  if (!read.begun) {
-    read.view =
-        has_early_view() ? pool_reads_.early_view.get() : machine::ReadView::open(services.machine);
-  }
+  read.view = std::move(view);
   host_.read_on_pool(std::move(read));
   note_memory();  // what it will bring counts before the next request is cut
 }

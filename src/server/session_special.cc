@@ -1,5 +1,5 @@
 // Session commands that need more than an answer at once: DEBUG SLEEP, RAFT HASH, RAFT SNAPSHOT,
-// RAFT TRANSFER, RAFT ADD, RAFT PROMOTE, RAFT REMOVE (server/session.h).
+// RAFT TRANSFER, RAFT ADD, RAFT PROMOTE, RAFT REMOVE, WAIT, WAITAOF (server/session.h).
 #include <cmath>
 
 #include "base/format.h"
@@ -8,6 +8,7 @@
 #include "server/directory.h"
 #include "server/option_text.h"
 #include "server/session.h"
+#include "server/session_commands.h"
 #include "server/session_host.h"
 #include "server/slow_log.h"
 #include "server/storage.h"
@@ -24,7 +25,9 @@ std::string no_member(base::ByteView word) {
 
 }  // namespace
 
-bool Session::execute_special(const command::Row& row, const command::Arguments& args) {
+bool Session::execute_special(const command::Row& row, const command::Arguments& args,
+                              std::span<const base::ByteView> words) {
+  if (row.name == "wait" || row.name == "waitaof") return execute_wait(row, args, words);
   if (row.name == "debug|sleep") {
     execute_debug_sleep(args);
     return true;
@@ -160,6 +163,43 @@ Session::AnswerLater Session::answer_later() {
 
 void Session::answer_error(std::string_view words) {
   answer([words](resp::ReplyWriter& reply) { reply.error(words); });
+}
+
+// Of its writes the last is applied, so it stands at that index or before. False: it is answered
+// at once, by the handler.
+bool Session::execute_wait(const command::Row& row, const command::Arguments& args,
+                           std::span<const base::ByteView> words) {
+  replica::Replica& replica = host_.services().replica;
+  if (!replica.needs_barrier() || !replica.is_serving()) return false;
+  if (writes_pending_ > 0) {
+    stall(Stall::kDrain, 0, words);
+    return true;
+  }
+  const bool is_aof = row.name == "waitaof";
+  scratch_.clear();
+  resp::ReplyWriter reply(scratch_, state_.protocol);
+  const SessionCall call{host_.services(), state_, args, reply};
+  const std::optional<WaitOrder> order = is_aof ? parse_waitaof(call) : parse_wait(call);
+  if (!order) {
+    replies_.add_ready(scratch_, is_muted_now());
+    return true;
+  }
+  replica::FollowerWait wait{.index = replica.applied(),
+                             .count = order->count,
+                             .timeout_ms = order->timeout_ms,
+                             .owner = std::weak_ptr<const void>(weak_from_this()),
+                             .done = {}};
+  wait.done = [done = answer_later(), is_aof](size_t holders) {
+    done([is_aof, holders](resp::ReplyWriter& writer) {
+      if (is_aof) {
+        writer.array_header(2);
+        writer.integer(1);
+      }
+      writer.integer(static_cast<int64_t>(holders));
+    });
+  };
+  replica.wait_for_followers(std::move(wait));
+  return true;
 }
 
 // Sleeps this connection only: nobody else waits for it.

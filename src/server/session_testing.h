@@ -245,6 +245,7 @@ class TestNode {
          .keeper = *keeper_,
          .router = router_},
         {.id = {1},
+         .read_mode = config_.startup().group.read_mode,
          .founders = setup_.founders,
          .payload = {config_.startup().storage.value_threshold_bytes, config_.bulk_bytes_max()},
          .applier = {},
