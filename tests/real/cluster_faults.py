@@ -217,19 +217,16 @@ class Faults:
     def snapshot(self):
         """A follower is away while more is written than the log is kept for, and comes back."""
         follower = self.pick("follower")
-        how = self.rng.choice(("kill", "stop"))
-        if how == "kill":
-            follower.kill()
-        else:
-            os.kill(follower.pid, signal.SIGSTOP)
+        before = self.snapshots_installed(follower)
+        has = pairs_of(follower.connect(timeout=10).command("RAFT", "INFO"))["log-last"]
+        follower.kill()
         try:
             self.fill(3 * self.retain_bytes)
+            # Until the log that it would need is gone.
+            while pairs_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))["log-first"] <= has + 1:
+                self.fill(self.retain_bytes)
         finally:
-            before = self.snapshots_installed(follower)
-            if how == "kill":
-                follower.start()
-            else:
-                os.kill(follower.pid, signal.SIGCONT)
+            follower.start()
         poll(lambda: self.snapshots_installed(follower) > before, f"{follower.name} installs a snapshot", CATCH_UP_SECONDS, 0.05)
         self.catch_up(follower)
 
