@@ -138,6 +138,7 @@ class Cluster {
   void verify_state(Member& member);
   // ---- cluster_members.cc: who belongs to the group ----
   void put_member();
+  static bool has_link_to(const Member& member, base::NodeId to);
   bool is_linked(base::NodeId from, base::NodeId to);
   void tell_book(base::NodeId from, Member& to);
   void change_members(ClusterFault fault);

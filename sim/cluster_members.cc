@@ -29,16 +29,21 @@ void Cluster::put_member() {
   make_disk(member);
 }
 
+bool Cluster::has_link_to(const Member& member, base::NodeId to) {
+  const std::vector<raft::Member>& linked = member.node->replica().roster().linked();
+  return std::any_of(linked.begin(), linked.end(),
+                     [to](const raft::Member& one) { return one.id == to; });
+}
+
 // As net/links: the sender names its peers, and the receiver judges who greets it.
 bool Cluster::is_linked(base::NodeId from, base::NodeId to) {
   Member& sender = members_.at(from.value - 1);
   if (sender.node == nullptr) return false;
-  const std::vector<raft::Member>& linked = sender.node->replica().roster().linked();
-  const auto is_receiver = [to](const raft::Member& member) { return member.id == to; };
-  if (std::none_of(linked.begin(), linked.end(), is_receiver)) return false;
+  if (!has_link_to(sender, to)) return false;
   Member& receiver = members_.at(to.value - 1);
   if (receiver.node == nullptr) return false;
   net::Hello hello;
+  hello.cluster_uid = kClusterUid;
   hello.from = from;
   hello.to = to;
   hello.data_uid = sender.data_uid;
@@ -46,10 +51,10 @@ bool Cluster::is_linked(base::NodeId from, base::NodeId to) {
   return receiver.node->replica().roster().admit(hello).is_ok();
 }
 
-// Whoever has just been added learns from who speaks to it whom it can answer.
+// Whoever has just been added, or was away, learns from who speaks to it whom it can answer.
 void Cluster::tell_book(base::NodeId from, Member& to) {
   Member& sender = members_.at(from.value - 1);
-  if (sender.node == nullptr || !to.node->core().configuration().is_blank()) return;
+  if (sender.node == nullptr || has_link_to(to, from)) return;
   net::MemberBook book = sender.node->replica().roster().book();
   if (book.configuration.empty()) return;
   to.node->receive(net::PeerNote{base::GroupId{1}, from, to.id, net::NoteBody(std::move(book))});

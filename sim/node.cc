@@ -14,7 +14,6 @@ namespace alfheim::sim {
 namespace {
 
 constexpr char kOrderedKinds[] = {types::kKindExpiry, '\0'};
-constexpr uint64_t kClusterUid = 0x5eed;
 constexpr uint64_t kDrainMs = 5000;  // as server/assemble
 
 server::Options config_of(const NodeOptions& options) {

@@ -90,6 +90,9 @@ struct SimNodeEvents {
   std::function<void()> on_snapshot_ready;
 };
 
+// Of every simulated node.
+inline constexpr uint64_t kClusterUid = 0x5eed;
+
 class SimNode {
  public:
   static constexpr char kDirectory[] = "/node";  // on its disk

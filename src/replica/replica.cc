@@ -162,7 +162,7 @@ void Replica::on_tick() {
   if (has_failed_ || is_done) return;
   raft_.tick();
   roster_.on_tick();
-  handle_ready();
+  handle_ready();  // looks at the members, too
   advance_hand_over();
   barriers_.expire(hands_.clock.monotonic_ms());
   follower_waits_.look(raft_, hands_.clock.monotonic_ms());

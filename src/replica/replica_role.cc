@@ -43,8 +43,10 @@ void Replica::note_role(const raft::SoftState& now) {
   if (events_.on_leader_changed) events_.on_leader_changed();
 }
 
-// Whoever votes counts from the moment its configuration stands in the log.
+// Whoever votes counts from the moment its configuration stands in the log. Who was removed hears
+// nothing more: what it had proposed behind that may come to be, or not.
 void Replica::note_members() {
+  if (is_removed() && !raft_.is_leader() && !in_flight_.is_empty()) lose(in_flight_.take_all());
   if (!roster_.look()) return;
   needs_barrier_.store(!raft_.configuration().is_sole_voter(options_.id),
                        std::memory_order_release);
