@@ -228,7 +228,10 @@ base::Status Roster::admit(const net::Hello& hello) {
   const bool is_of_cluster = hello.cluster_uid != 0;
   const raft::Member* member = now.find(hello.from);
   if (member != nullptr) return admit_member(hello, *member);
-  if (leaving_.contains(hello.from)) return base::ok();  // its answers are wanted
+  const auto leaving = std::find_if(linked_.begin(), linked_.end(), [&](const raft::Member& one) {
+    return one.id == hello.from && leaving_.contains(one.id);
+  });
+  if (leaving != linked_.end()) return admit_member(hello, *leaving);  // its answers are wanted
   if (now.is_retired(hello.from)) {
     return Error{ErrorCode::kNotFound,
                  base::format("node {} was removed from this cluster, and its id never comes back: "

@@ -204,6 +204,16 @@ TEST_F(RosterTest, ANodeThatHasNotJoinedLearnsFromABookWhomToAnswer) {
   EXPECT_EQ(linked(), (std::vector<uint64_t>{2, 3}));
 }
 
+// What the leader knows of it is the lost directory's: its answers would never fit.
+TEST_F(RosterTest, AnotherDirectoryIsNotLetInBecauseItsIdLeaves) {
+  EXPECT_TRUE(group.roster->admit(hello(3, 0xd3)).is_ok());
+  group.tick(5);
+  ASSERT_EQ(now().find(NodeId{3})->data_uid, 0xd3u);
+  EXPECT_EQ(*change(ChangeKind::kRemove, {.id = NodeId{3}}), "ok");
+  EXPECT_TRUE(group.roster->admit(hello(3, 0xd3)).is_ok());
+  EXPECT_FALSE(group.roster->admit(hello(3, 0xbad)).is_ok());
+}
+
 // What would bring it the newer configuration comes from the very leader that it does not know.
 TEST_F(RosterTest, AMemberWhoseLogIsBehindLetsInAndLinksWhomItDoesNotKnow) {
   Roster behind({.raft = group.node(3), .transport = &group.links, .self = NodeId{3}}, {});
