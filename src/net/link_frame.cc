@@ -82,11 +82,11 @@ base::Result<FrameHeader> decode_frame_header(ByteView bytes, uint32_t seed,
                        reader.get_u32(header.payload_bytes) && reader.get_u32(header.body_crc);
   ALF_CHECK(is_read);
   ALF_CHECK(reader.is_empty());
-  // As a connection under TLS begins.
-  if (bytes.starts_with("\x16\x03")) {
-    return bad("TLS where a frame was expected: this node is started without it");
-  }
   if (magic != kFrameMagic) {
+    // As a connection under TLS begins; a frame's checksum may begin so, too.
+    if (bytes.starts_with("\x16\x03")) {
+      return bad("TLS where a frame was expected: this node is started without it");
+    }
     return bad(base::format("magic {:#06x}, expected {:#06x}", magic, kFrameMagic));
   }
   const uint32_t computed = base::crc32c(bytes.substr(sizeof crc), seed);
