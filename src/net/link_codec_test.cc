@@ -279,6 +279,18 @@ TEST(LinkCodec, HandshakesArriveAsTheyWereSentWhateverTheCluster) {
   }
 }
 
+// One in 65,536 does, and ended its connection.
+TEST(LinkCodec, AFrameWhoseChecksumBeginsLikeTlsIsAFrame) {
+  Bytes bytes;
+  for (uint64_t round = 0; !bytes.starts_with("\x16\x03"); ++round) {
+    ASSERT_LT(round, 10'000'000u);
+    bytes = joined(testing_raft(raft::Heartbeat{{31}, round}), seed());
+  }
+  const auto messages = read_messages(bytes);
+  ASSERT_TRUE(messages.is_ok()) << messages.error().message;
+  EXPECT_EQ(messages->size(), 1u);
+}
+
 TEST(LinkCodec, AStrangerGetsNoRoomForALargeFrame) {
   const Bytes bytes = encode_frame(64, {}, Bytes(kHandshakeBytesMax + 1, 'x'), {}, kHandshakeSeed);
   FrameReader reader;
