@@ -176,10 +176,8 @@ void Roster::on_tick() {
   advance_learners();
 }
 
-// Not "no member": a node that catches up passes configurations of before it was added.
 void Roster::note_removed() {
-  const bool is_out = hands_.raft.configuration().is_retired(hands_.self);
-  if (!is_out || is_removed() || !hands_.raft.is_configuration_settled()) return;
+  if (is_removed() || !hands_.raft.soft_state().is_removed) return;
   is_removed_.store(true, std::memory_order_release);
   if (events_.on_trouble) {
     events_.on_trouble(
@@ -192,7 +190,7 @@ void Roster::note_removed() {
 void Roster::advance_learners() {
   const raft::Configuration& now = hands_.raft.configuration();
   for (const NodeId id : now.learners) {
-    if (now.find(id)->stays_learner || answering_count({id}) == 0) continue;
+    if (now.find(id)->stays_learner || !hands_.raft.hears(id)) continue;
     const raft::Change change{.kind = ChangeKind::kPromote, .member = {.id = id}};
     if (!check_reachable(change)) continue;
     if (hands_.raft.propose_configuration_change(change)) return;

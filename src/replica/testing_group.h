@@ -26,7 +26,7 @@ class FakeLinks final : public net::PeerTransport {
   void set_peers(std::vector<net::PeerEndpoint>) override {}
   std::vector<net::PeerLinkStatus> status() const override {
     std::vector<net::PeerLinkStatus> links;
-    for (const uint64_t id : {2, 3, 4}) {
+    for (const uint64_t id : {2, 3}) {
       net::PeerLinkStatus& link = links.emplace_back();
       link.endpoint.id = base::NodeId{id};
       link.is_connected = connected.contains(id);
