@@ -72,8 +72,9 @@ uint64_t Node::lease() const {
 }
 
 // A promise of n ticks made between two ticks lasts n - 1 whole ones at least.
-uint64_t Node::lease_ms(uint64_t tick_ms) const {
-  return (options_.election_ticks - 1) * tick_ms * (1000 - options_.clock_drift_permille) / 1000;
+uint64_t Node::lease_ms() const {
+  return (options_.election_ticks - 1) * options_.tick_ms * (1000 - options_.clock_drift_permille) /
+         1000;
 }
 
 void Node::on_read_request(const Message& message, const ReadRequest& request) {

@@ -165,11 +165,10 @@ class Node {
   base::NodeId transferee() const;
   // Of a leader in lease mode: the newest round of heartbeats by which a quorum has promised to
   // elect nobody else; 0: none, and no read may rely on one. It may go back, and counts as of now.
-  // The lease lasts lease_ms(its tick) from the moment at which that round's Ready was taken
+  // The lease lasts lease_ms() from the moment at which that round's Ready was taken
   // (Ready::heartbeat_round; of several rounds in one Ready that names the last). Read, then ask.
   uint64_t lease() const;
-  uint64_t lease_ms(uint64_t tick_ms) const;
-  base::LogIndex last() const { return log_.last(); }
+  uint64_t lease_ms() const;
   // The log is on stable storage here up to this entry.
   base::LogIndex durable() const { return durability_.last(); }
   // Of a leader: how many other members hold the entry on stable storage, as far as it knows.
@@ -182,6 +181,7 @@ class Node {
   base::LogIndex log_first() const { return log_.first(); }
   base::LogIndex log_last() const { return log_.last(); }
   base::LogIndex committed() const { return commit_; }
+  base::LogIndex applied() const { return applied_; }
   std::optional<base::Term> term_at(base::LogIndex index) const { return log_.term_at(index); }
   // In force, committed or not.
   const Configuration& configuration() const { return membership_.current(); }

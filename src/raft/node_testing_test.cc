@@ -165,6 +165,7 @@ void TestGroup::start(uint64_t id) {
                     .inflight_messages_max = options_.inflight_messages_max,
                     .uncommitted_bytes_max = options_.uncommitted_bytes_max,
                     .read_mode = options_.has_leases ? ReadMode::kLease : ReadMode::kReadIndex,
+                    .tick_ms = kTickUs,  // all times of these nodes are in us
                     .clock_drift_permille = options_.clock_drift_permille},
       state);
 }
@@ -235,7 +236,7 @@ void TestGroup::check_leases() {
     if (round == 0) continue;
     const auto stamp = member.round_us.lower_bound(round);
     if (stamp == member.round_us.end()) continue;
-    const uint64_t end_us = stamp->second + member.node->lease_ms(kTickUs);
+    const uint64_t end_us = stamp->second + member.node->lease_ms();
     if (member.clock_us >= end_us) continue;
     ++leased_count_;
     EXPECT_GE(member.node->status().commit.value, history_end())

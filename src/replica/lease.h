@@ -39,7 +39,7 @@ class Lease {
   void note(const raft::Ready& ready, const env::Clock& clock);
   // After each input of the node, and before what it wants sent leaves: raft drops its lease before
   // it tells a follower to stand.
-  void renew(const raft::Node& node, uint64_t tick_ms);
+  void renew(const raft::Node& node);
 
  private:
   struct Noted {

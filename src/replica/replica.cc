@@ -20,58 +20,6 @@ constexpr uint64_t kUncommittedBytesMax = 64 * base::kMiB;
 // A follower whose apply is this far behind takes no entries: the leader sends them again.
 constexpr uint64_t kFollowerBacklogBytesMax = 256 * base::kMiB;
 
-// As of the index, and those that the log holds behind it: they are in force, committed or not.
-base::Status restore_configurations(const Replica::Hands& hands, const Replica::Options& options,
-                                    raft::RestoredState& state) {
-  if (const base::Bytes& stored = hands.machine.state().configuration; !stored.empty()) {
-    ALF_TRY(state.configuration, raft::decode_configuration(stored));
-  } else if (!options.has_joined) {
-    state.configuration = raft::make_configuration(
-        options.founders.empty()
-            ? std::vector{raft::Member{.id = options.id, .name = {}, .address = {}}}
-            : options.founders);
-  }
-  vlog::EntryCursor cursor = hands.log.cursor(state.applied.next());
-  for (;;) {
-    ALF_TRY(const std::optional<raft::Entry> entry, cursor.next());
-    if (!entry) return base::ok();
-    if (entry->kind != raft::EntryKind::kConfiguration || ALF_MUTANT(TailConfigurationForgotten)) {
-      continue;
-    }
-    ALF_TRY(raft::Configuration configuration, raft::decode_configuration(entry->bytes()));
-    state.configurations_behind.push_back({entry->index, std::move(configuration)});
-  }
-}
-
-base::Result<raft::RestoredState> restore(const Replica::Hands& hands,
-                                          const Replica::Options& options) {
-  const vlog::Log& log = hands.log;
-  raft::RestoredState state;
-  state.hard_state.term = log.hard_state().term;
-  state.hard_state.vote = log.hard_state().vote;
-  state.log_first = log.first_index();
-  state.previous_term =
-      log.term_at(base::LogIndex{log.first_index().value - 1}).value_or(base::Term{});
-  state.last = log.last_index();
-  for (base::LogIndex index = state.log_first; index <= state.last; index = index.next()) {
-    const std::optional<base::Term> term = log.term_at(index);
-    ALF_CHECK(term.has_value());
-    if (state.runs.empty() || state.runs.back().term != *term) {
-      state.runs.push_back(raft::TermRun{index, *term});
-    }
-  }
-  state.applied = hands.machine.applied();
-  if (state.applied > state.last) {
-    return base::Error{base::ErrorCode::kCorruption,
-                       base::format("start the replica: the index reflects entry {}, the log "
-                                    "ends at {}: part of the log is missing",
-                                    state.applied.value, state.last.value)};
-  }
-  ALF_TRY_STATUS(restore_configurations(hands, options, state));
-  ALF_TRY_STATUS(raft::check_restored(state));
-  return state;
-}
-
 raft::Node::Options raft_options(const Replica::Hands& hands, const Replica::Options& options) {
   raft::Node::Options result;
   result.id = options.id;
@@ -277,7 +225,7 @@ void Replica::propose_large() {
     vlog::ValueAddress address;
     address.length_bytes = static_cast<uint32_t>(piece.bytes->size());
     address.crc = piece.crc;
-    address.index = raft_.status().last.next();
+    address.index = raft_.log_last().next();
     Batch nobody;
     if (!propose(raft::EntryKind::kFragment, std::move(piece.bytes), nobody)) return lose_large();
     large_->pieces.push_back(address);
@@ -348,7 +296,7 @@ void Replica::deliver(std::vector<ReplyBatch> batches) {
 }
 
 void Replica::handle_ready() {
-  lease_.renew(raft_, options_.tick_ms);
+  lease_.renew(raft_);
   while (!has_failed_ && raft_.has_ready()) {
     raft::Ready ready = raft_.take_ready();
     lease_.note(ready, hands_.clock);
@@ -406,7 +354,7 @@ void Replica::hand_to_apply(base::LogIndex applicable) {
 }
 
 void Replica::on_applied(base::LogIndex index) {
-  if (index > raft_.status().applied) raft_.applied(index);
+  if (index > raft_.applied()) raft_.applied(index);
   handle_ready();
   if (snapshots_ != nullptr) snapshots_->note_applied(index);
   tell_readers();

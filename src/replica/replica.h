@@ -207,6 +207,9 @@ class Replica {
     std::vector<vlog::ValueAddress> pieces;  // that were proposed
   };
 
+  // replica_restore.cc
+  static base::Result<raft::RestoredState> restore(const Hands& hands, const Options& options);
+
   void on_tick();
   void tick_log_time();
   void pump();

@@ -15,7 +15,7 @@ constexpr uint64_t kHangingMs = 1500;
 // likely holds it. Their clients are not kept waiting for this disk: nobody knows how long.
 void Replica::look_at_health() {
   if (!needs_barrier() || has_failed_) return;
-  const uint64_t led_term = raft_.is_leader() ? raft_.status().hard_state.term.value : 0;
+  const uint64_t led_term = raft_.is_leader() ? raft_.soft_state().term.value : 0;
   if (write_watch_.wants_to_leave(guard_.is_full(), led_term)) return hand_over_to_best();
   const uint64_t waiting_ms = write_watch_.waiting_ms(writes_.write_count(), writes_.is_writing(),
                                                       hands_.clock.monotonic_ms());

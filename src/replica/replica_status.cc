@@ -42,7 +42,7 @@ void Replica::take_snapshot() {
 }
 
 void Replica::note_lag() {
-  lag_.note(raft_.last(), counters_.appended_bytes, hands_.clock.monotonic_ms());
+  lag_.note(raft_.log_last(), counters_.appended_bytes, hands_.clock.monotonic_ms());
 }
 
 }  // namespace alfheim::replica
