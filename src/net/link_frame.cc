@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/format.h"
+#include "net/tls_context.h"
 
 namespace alfheim::net {
 namespace {
@@ -84,7 +85,7 @@ base::Result<FrameHeader> decode_frame_header(ByteView bytes, uint32_t seed,
   ALF_CHECK(reader.is_empty());
   if (magic != kFrameMagic) {
     // As a connection under TLS begins; a frame's checksum may begin so, too.
-    if (bytes.starts_with("\x16\x03")) {
+    if (bytes.starts_with(kTlsFirstBytes)) {
       return bad("TLS where a frame was expected: this node is started without it");
     }
     return bad(base::format("magic {:#06x}, expected {:#06x}", magic, kFrameMagic));

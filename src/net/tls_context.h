@@ -10,12 +10,16 @@
 #include <memory>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 struct ssl_ctx_st;
 struct bio_method_st;
 
 namespace alfheim::net {
+
+// How a connection under TLS begins: a handshake record of version 3.
+inline constexpr base::ByteView kTlsFirstBytes("\x16\x03", 2);
 
 // All in PEM.
 struct TlsFiles {

@@ -20,8 +20,6 @@ constexpr size_t kInputBytes = 64 * base::kKiB;
 constexpr size_t kRecordBytes = 16 * base::kKiB;
 // Encrypted bytes that the kernel has not taken: the rest waits where it lies.
 constexpr size_t kAheadBytesMax = 256 * base::kKiB;
-// The first bytes of a TLS connection: a handshake record of version 3.
-constexpr base::ByteView kFirstBytes("\x16\x03", 2);
 // What an acceptor says once the caller's certificate is good.
 constexpr base::ByteView kWord = "A";
 
@@ -120,7 +118,7 @@ void TlsStream::on_bytes(size_t count) {
 void TlsStream::progress() {
   const std::shared_ptr<TlsStream> self = shared_from_this();  // whoever is told may let go of us
   if (state_ == State::kFirstBytes) {
-    if (in_.end < kFirstBytes.size()) return;
+    if (in_.end < kTlsFirstBytes.size()) return;
     if (is_plain()) return;
     state_ = State::kHandshake;
   }
@@ -130,7 +128,7 @@ void TlsStream::progress() {
 }
 
 bool TlsStream::is_plain() {
-  if (base::ByteView(in_.buffer.data(), kFirstBytes.size()) == kFirstBytes) return false;
+  if (base::ByteView(in_.buffer.data(), kTlsFirstBytes.size()) == kTlsFirstBytes) return false;
   if (below_ != nullptr) below_->send(options_.answer_to_plain);
   fail("it speaks no TLS");
   return true;
