@@ -397,9 +397,7 @@ void Session::take_refusal(const replica::Reply& reply, const replica::ReplyBatc
     if (stalled_ && stalled_->request) stalled_.reset();
   }
   // Who is served through a tunnel does not know MOVED, and may know that it was not done.
-  const bool is_plain = host_.services().config.startup().group.serves_for_leader &&
-                        state_.door != SessionState::Door::kCluster;
-  if (is_redirected && is_plain) {
+  if (is_redirected && is_plain()) {
     return fill(reply.to.slot, base::format("-{}\r\n", replica::kNoLeader));
   }
   fill(reply.to.slot, words);

@@ -188,6 +188,7 @@ class Session final : public env::ConnectionHandler,
   bool may_read_here(const command::Row& row) const;
   bool is_barrier_late() const;
   bool may_read_stale(const command::Row& row) const;
+  bool is_read_of_follower(const command::Row& row) const;
   bool waits_for_leader(const command::Row& row, std::span<const base::ByteView> words);
   std::string redirection(const command::Row& row, const command::Arguments& args) const;
   bool waits_for_barrier(std::span<const base::ByteView> words);
@@ -203,6 +204,7 @@ class Session final : public env::ConnectionHandler,
   base::Stamp read_clock();
 
   // session_tunnel.cc: where the leader answers, through this node (--proxy)
+  bool is_plain() const;
   bool may_tunnel() const;
   bool is_bound_upstream() const;
   bool goes_upstream(const command::Row* row) const;
@@ -255,6 +257,7 @@ class Session final : public env::ConnectionHandler,
   void execute_raft_transfer(const command::Arguments& args);
   using AnswerLater = std::function<void(const std::function<void(resp::ReplyWriter&)>& write)>;
   AnswerLater answer_later();
+  void end_reply_stall(uint64_t slot, base::ByteView bytes);
   void answer_error(std::string_view words);
 
   // Answers in place.

@@ -27,10 +27,14 @@ bool Session::needs_leader(const command::Row& row) const {
 // After READONLY, on a node that follows: behind a barrier that its leader grants, or as it is
 // here.
 bool Session::may_read_here(const command::Row& row) const {
+  const bool may_ask = host_.services().replica.leader() != base::NodeId{} && !is_barrier_late();
+  return is_read_of_follower(row) && (may_ask || may_read_stale(row));
+}
+
+bool Session::is_read_of_follower(const command::Row& row) const {
   const replica::Replica& replica = host_.services().replica;
-  return state_.is_readonly && !replica.is_removed() && !row.is_session() && !row.is_write() &&
-         !transaction_.is_open() && replica.needs_barrier() &&
-         ((replica.leader() != base::NodeId{} && !is_barrier_late()) || may_read_stale(row));
+  return state_.is_readonly && !row.is_session() && !row.is_write() && !transaction_.is_open() &&
+         replica.needs_barrier() && !replica.is_removed();
 }
 
 // The leader is heard, and does not answer: what this node asks may not reach it, nor ever will.
@@ -42,9 +46,8 @@ bool Session::is_barrier_late() const {
 // --follower-reads stale: whoever leads, and whether anybody does.
 bool Session::may_read_stale(const command::Row& row) const {
   const Services& services = host_.services();
-  return services.config.startup().group.reads_stale && state_.is_readonly && !row.is_session() &&
-         !row.is_write() && !transaction_.is_open() && services.replica.needs_barrier() &&
-         !services.replica.is_serving() && !services.replica.is_removed();
+  return services.config.startup().group.reads_stale && !services.replica.is_serving() &&
+         is_read_of_follower(row);
 }
 
 // Nobody is known to lead: the request waits here, not in the hands of a client that would only
@@ -84,9 +87,7 @@ std::string Session::redirection(const command::Row& row, const command::Argumen
   const base::NodeId leader = services.replica.leader();
   if (services.replica.is_removed()) return std::string(replica::kRemoved);
   // Who is served through a tunnel does not know MOVED.
-  const bool is_plain = services.config.startup().group.serves_for_leader &&
-                        state_.door != SessionState::Door::kCluster;
-  if (leader == services.replica.id() || is_plain) return std::string(replica::kNoLeader);
+  if (leader == services.replica.id() || is_plain()) return std::string(replica::kNoLeader);
   uint32_t slot = 0;
   const std::vector<size_t> keys = command::key_positions(row, args);
   if (!keys.empty()) slot = base::key_slot(args[keys.front()]);

@@ -153,12 +153,15 @@ Session::AnswerLater Session::answer_later() {
     write(reply);
     host.hands().loop.post([&host, session, slot, bytes = std::move(bytes)] {
       Session* self = host.find(session);
-      if (self == nullptr) return;
-      if (self->stalled_ && self->stalled_->slot == slot) self->stalled_->is_over = true;
-      self->fill(slot, bytes);
-      self->resume();
+      if (self != nullptr) self->end_reply_stall(slot, bytes);
     });
   };
+}
+
+void Session::end_reply_stall(uint64_t slot, base::ByteView bytes) {
+  if (stalled_ && stalled_->slot == slot) stalled_->is_over = true;
+  fill(slot, bytes);
+  resume();
 }
 
 void Session::answer_error(std::string_view words) {
@@ -220,9 +223,7 @@ void Session::execute_debug_sleep(const command::Arguments& args) {
         const command::Arguments words(request.words());
         self->note_slow(begin_ns, host.services().clock.monotonic_ns(),
                         *host.services().table.find(words), words);
-        if (self->stalled_ && self->stalled_->slot == slot) self->stalled_->is_over = true;
-        self->fill(slot, "+OK\r\n");
-        self->resume();
+        self->end_reply_stall(slot, "+OK\r\n");
       });
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/format.h"
+#include "resp/reply_writer.h"
 #include "server/config.h"
 #include "server/directory.h"
 #include "server/session.h"
@@ -37,11 +37,9 @@ size_t request_bytes(std::span<const base::ByteView> words) {
 }
 
 void put_request(base::Bytes& out, std::span<const base::ByteView> words) {
-  out.append(base::format("*{}\r\n", words.size()));
-  for (const base::ByteView word : words) {
-    out.append(base::format("${}\r\n", word.size()));
-    out.append(word).append("\r\n");
-  }
+  resp::ReplyWriter writer(out, resp::ProtocolVersion::kResp2);
+  writer.array_header(words.size());
+  for (const base::ByteView word : words) writer.bulk(word);
 }
 
 void put_request(base::Bytes& out, std::initializer_list<base::ByteView> words) {
@@ -55,12 +53,16 @@ bool is_of_block(std::string_view name) {
 
 }  // namespace
 
-// A client that has not said that it follows MOVED, and that no other node speaks for.
-bool Session::may_tunnel() const {
+// A client that has not said that it follows MOVED, where such clients are served.
+bool Session::is_plain() const {
   return host_.services().config.startup().group.serves_for_leader &&
-         host_.hands().network != nullptr && !state_.is_tunnelled &&
-         state_.door != SessionState::Door::kCluster && !transaction_.is_open() &&
-         transaction_.watch_count() == 0;
+         state_.door != SessionState::Door::kCluster;
+}
+
+// One that no other node speaks for.
+bool Session::may_tunnel() const {
+  return is_plain() && host_.hands().network != nullptr && !state_.is_tunnelled &&
+         !transaction_.is_open() && transaction_.watch_count() == 0;
 }
 
 // What the client relies on stands at the other end.
