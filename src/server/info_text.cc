@@ -12,6 +12,7 @@
 #include "server/config.h"
 #include "server/directory.h"
 #include "server/process_figures.h"
+#include "server/options.h"
 #include "server/raft_text.h"
 #include "server/version.h"
 

@@ -166,9 +166,7 @@ constexpr OptionRow kPlaceRows[] = {
      "what proves to a leader that it may read: a round of heartbeats, or its members' promise to "
      "elect nobody meanwhile, which trusts that no clock runs 1% faster than another",
      [](Options& o, Text text) { return put_read_mode(text, o.group.read_mode); },
-     [](const Options& o) {
-       return std::string(o.group.read_mode == raft::ReadMode::kLease ? "lease" : "index");
-     }},
+     [](const Options& o) { return std::string(read_mode_name(o.group.read_mode)); }},
     {"follower-reads", "linearizable|stale",
      "what READONLY permits on a member that follows: to ask its leader first, or to read what is "
      "here, however old",

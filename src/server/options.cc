@@ -41,6 +41,10 @@ std::string address_text(const env::PeerAddress& address) {
                : base::format("{}:{}", address.host, address.port);
 }
 
+std::string_view read_mode_name(raft::ReadMode mode) {
+  return mode == raft::ReadMode::kLease ? "lease" : "index";
+}
+
 std::string_view log_level_name(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug: return "debug";

@@ -115,5 +115,7 @@ Options defaults_for(uint64_t machine_memory_bytes);
 // "host:port", "[v6]:port".
 std::string address_text(const env::PeerAddress& address);
 std::string_view log_level_name(LogLevel level);
+// "index", "lease".
+std::string_view read_mode_name(raft::ReadMode mode);
 
 }  // namespace alfheim::server

@@ -69,12 +69,14 @@ void PeerDesk::on_news(base::NodeId from, const net::NodeNews& news) {
 
 // It is safe, for a lease counts on those alone who promise; but whoever leads may have none.
 void PeerDesk::compare_modes(const net::NodeNews& news) {
-  const bool is_in_lease_mode = hands_.replica.read_mode() == raft::ReadMode::kLease;
-  if (news.is_in_lease_mode == is_in_lease_mode) return;
-  hands_.on_trouble(base::format(
-      "node {} has --read-mode {}, this one {}: a leader reads by lease only where a "
-      "majority, itself included, is in lease mode; give all members the same",
-      news.name, news.is_in_lease_mode ? "lease" : "index", is_in_lease_mode ? "lease" : "index"));
+  const raft::ReadMode own = hands_.replica.read_mode();
+  const raft::ReadMode theirs =
+      news.is_in_lease_mode ? raft::ReadMode::kLease : raft::ReadMode::kReadIndex;
+  if (theirs == own) return;
+  hands_.on_trouble(
+      base::format("node {} has --read-mode {}, this one {}: a leader reads by lease only where a "
+                   "majority, itself included, is in lease mode; give all members the same",
+                   news.name, read_mode_name(theirs), read_mode_name(own)));
 }
 
 }  // namespace alfheim::server

@@ -20,8 +20,6 @@ std::string_view progress_name(raft::ProgressState state);
 // "serving", "following", "starting": also while nobody is known to lead.
 std::string_view state_name(const replica::Replica& replica);
 
-// "index", "lease".
-std::string_view read_mode_name(raft::ReadMode mode);
 // Of this node, now; 0: it has none.
 uint64_t lease_left_ms(const Services& services);
 

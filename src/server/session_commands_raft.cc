@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "server/directory.h"
+#include "server/options.h"
 #include "server/raft_text.h"
 #include "server/session_commands.h"
 
@@ -139,10 +140,6 @@ std::string peer_name(const Services& services, base::NodeId id) {
 }
 
 uint64_t percent_of(uint64_t done, uint64_t total) { return total == 0 ? 0 : done * 100 / total; }
-
-std::string_view read_mode_name(raft::ReadMode mode) {
-  return mode == raft::ReadMode::kLease ? "lease" : "index";
-}
 
 uint64_t lease_left_ms(const Services& services) {
   const uint64_t end_ns = services.replica.lease().end_ns();
