@@ -24,8 +24,8 @@ void pass_ticks(Node& node, int count) {
   }
 }
 
-// Node 1 of three leads in term 1, and its no-op is committed.
-Node established() {
+// Node 1 of three leads in term 1.
+Node elected() {
   Node node(lease_options(), restored({.nodes = 3}));
   pass_ticks(node, 10);
   node.campaign();
@@ -34,6 +34,12 @@ Node established() {
     node.step(from(2, 1, VoteResponse{.is_pre_vote = is_pre_vote, .is_granted = true}));
   }
   finish(node);
+  return node;
+}
+
+// And its no-op is committed.
+Node established() {
+  Node node = elected();
   node.step(from(2, 1, AppendResponse{.match = LogIndex{1}}));
   finish(node);
   EXPECT_TRUE(node.is_leader_established());
@@ -68,14 +74,7 @@ TEST(Lease, IsTheNewestRoundThatAQuorumAnswered_ReadOnlyOptionLease) {
 }
 
 TEST(Lease, NeedsAnEntryOfTheTerm_ReadOnlyForNewLeader) {
-  Node node(lease_options(), restored({.nodes = 3}));
-  pass_ticks(node, 10);
-  node.campaign();
-  for (const bool is_pre_vote : {true, false}) {
-    finish(node);
-    node.step(from(2, 1, VoteResponse{.is_pre_vote = is_pre_vote, .is_granted = true}));
-  }
-  finish(node);
+  Node node = elected();
   node.tick();
   finish(node);
   answer(node, 2, 1);

@@ -32,16 +32,20 @@ inline TestSetup setup_of_three(Options options = {}) {
   return setup;
 }
 
+// Where the clients of the other two are.
+inline void put_friends(Directory& directory) {
+  for (const uint64_t id : {2, 3}) {
+    directory.put(base::NodeId{id}, {.name = "n" + std::to_string(id),
+                                     .node_id = std::string(40, static_cast<char>('0' + id)),
+                                     .resp = {"10.0.0." + std::to_string(id), 6379},
+                                     .raft = {}});
+  }
+}
+
 class SessionLeaderTest : public testing::Test {
  protected:
   explicit SessionLeaderTest(const TestSetup& setup = setup_of_three()) : node(setup) {
-    for (const uint64_t id : {2, 3}) {
-      node.directory().put(base::NodeId{id},
-                           {.name = "n" + std::to_string(id),
-                            .node_id = std::string(40, static_cast<char>('0' + id)),
-                            .resp = {"10.0.0." + std::to_string(id), 6379},
-                            .raft = {}});
-    }
+    put_friends(node.directory());
     node.replica().start();
     lead();
   }

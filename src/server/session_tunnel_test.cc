@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/session_testing.h"
+#include "server/session_leader_testing.h"
 
 namespace alfheim::server {
 namespace {
@@ -51,27 +51,17 @@ class FakeNetwork final : public env::Network {
 };
 
 TestSetup setup_of(env::Network& network, bool is_on) {
-  TestSetup setup{.has_data_commands = true, .expects_trouble = true, .network = &network};
+  TestSetup setup = setup_of_three();
+  setup.expects_trouble = true;
+  setup.network = &network;
   setup.options.group.serves_for_leader = is_on;
-  for (const uint64_t id : {1, 2, 3}) {
-    raft::Member& member = setup.founders.emplace_back();
-    member.id = base::NodeId{id};
-    member.name = "n" + std::to_string(id);
-    member.address = "10.0.0." + std::to_string(id) + ":7379";
-  }
   return setup;
 }
 
 class SessionTunnelTest : public testing::Test {
  protected:
   explicit SessionTunnelTest(bool is_on = true) : node(setup_of(network, is_on)) {
-    for (const uint64_t id : {2, 3}) {
-      node.directory().put(base::NodeId{id},
-                           {.name = "n" + std::to_string(id),
-                            .node_id = std::string(40, static_cast<char>('0' + id)),
-                            .resp = {"10.0.0." + std::to_string(id), 6379},
-                            .raft = {}});
-    }
+    put_friends(node.directory());
     node.replica().start();
     follow(kLeader);
   }
