@@ -135,7 +135,7 @@ class Cluster {
   Member& any_member() { return members_[random_.below(members_.size())]; }
 
   void final_checks();
-  void verify_state(Member& member);
+  void expect_state(const Member& member, uint64_t expected);
   // ---- cluster_members.cc: who belongs to the group ----
   void put_member();
   static bool has_link_to(const Member& member, base::NodeId to);

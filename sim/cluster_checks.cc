@@ -87,13 +87,17 @@ void Cluster::compare_state(Member& member) {
   member.compared = applied;
   const std::optional<uint64_t> expected = oracle_.state_hash_at(applied);
   if (!expected) return;
+  expect_state(member, *expected);
+  ++outcome_.compared_count;
+}
+
+void Cluster::expect_state(const Member& member, uint64_t expected) {
   const base::Result<uint64_t> hash =
       machine::ReadView::open(member.node->machine())->logical_hash();
   if (!hash) return oracle_.fail(hash.error().message);
-  ++outcome_.compared_count;
-  if (*hash == *expected) return;
+  if (*hash == expected) return;
   oracle_.fail(base::format("node {} holds another state than the model at entry {}",
-                            member.id.value, applied));
+                            member.id.value, member.node->machine().applied().value));
 }
 
 // Somebody who has asked nothing yet is answered, and the log has grown.
@@ -155,18 +159,10 @@ void Cluster::final_checks() {
   for (Member& member : members_) {
     // Who has no part any more stands where it stood then: compare_state() has seen that.
     if (oracle_.has_failed() || member.node == nullptr) continue;
-    if (member.node->machine().applied().value == oracle_.harvested()) verify_state(member);
+    const uint64_t applied = member.node->machine().applied().value;
+    if (applied != oracle_.harvested()) continue;
+    expect_state(member, oracle_.model().logical_hash(oracle_.position_of_entry(applied)));
   }
-}
-
-void Cluster::verify_state(Member& member) {
-  const uint64_t applied = member.node->machine().applied().value;
-  const base::Result<uint64_t> hash =
-      machine::ReadView::open(member.node->machine())->logical_hash();
-  if (!hash) return oracle_.fail(hash.error().message);
-  if (*hash == oracle_.model().logical_hash(oracle_.position_of_entry(applied))) return;
-  oracle_.fail(base::format("node {} holds another state than the model at entry {}",
-                            member.id.value, applied));
 }
 
 }  // namespace alfheim::sim
