@@ -32,6 +32,13 @@ def check_equal(found, expected, what):
         raise Failure(f"{what}: found {shorten(found)}, expected {shorten(expected)}")
 
 
+def check_counter(name, final, told, missing):
+    """That it is `final` fits the increments whose answers were `told`, and the `missing`, which may have been done."""
+    check(len(told) == len(set(told)), f"{name}: two increments were answered alike")
+    check(len(told) <= final <= len(told) + missing,
+          f"{name} is {final}: {len(told)} increments were acknowledged, {missing} may have been done")
+
+
 def shorten(value, limit=200):
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
