@@ -6,7 +6,9 @@
 // them microseconds, the batch stays open: as long as turns bring something, and it is small.
 // Nothing waits for time to pass: a turn that finds nothing costs one look at the network. Where
 // turns are long, because somebody else is busy on the core, it is over soon.
-// Measured in docs/decisions/008.
+//
+// In a group of several a write costs each node as much, and two messages each way besides, so more
+// are waited for. Rounds of reads do not gain by it. Measured in docs/decisions/008.
 //
 // Thread: the core strand. Lifetime: of the replica.
 #pragma once
@@ -17,8 +19,21 @@ namespace alfheim::replica {
 
 class Gathering {
  public:
+  struct Limits {
+    uint32_t quiet_turns;  // that bring nothing: nobody sends now
+    uint32_t turns_max;
+    uint64_t small_bytes;  // bytes of the open batches: about a hundred small commands, or 800
+    uint64_t longest_ns;
+  };
+  static constexpr uint32_t kTurnsMin = 4;  // replies leave, and the first requests come
+  static constexpr Limits kAlone{
+      .quiet_turns = 2, .turns_max = 16, .small_bytes = 4096, .longest_ns = 300'000};
+  static constexpr Limits kInGroup{
+      .quiet_turns = 4, .turns_max = 64, .small_bytes = 32 * 1024, .longest_ns = 1'000'000};
+
   // A write has ended.
-  void begin(uint64_t now_ns) {
+  void begin(const Limits& limits, uint64_t now_ns) {
+    limits_ = &limits;
     is_on_ = true;
     begin_ns_ = now_ns;
     turns_ = quiet_turns_ = 0;
@@ -29,20 +44,15 @@ class Gathering {
     const bool has_grown = queued_bytes != seen_bytes_;
     seen_bytes_ = queued_bytes;
     quiet_turns_ = has_grown ? 0 : quiet_turns_ + 1;
-    const bool is_quiet = turns_ >= kTurnsMin && quiet_turns_ >= kQuietTurns;
-    is_on_ = turns_ < kTurnsMax && !is_quiet && queued_bytes < kSmallBytes &&
-             now_ns < begin_ns_ + kLongestNs;
+    const bool is_quiet = turns_ >= kTurnsMin && quiet_turns_ >= limits_->quiet_turns;
+    is_on_ = turns_ < limits_->turns_max && !is_quiet && queued_bytes < limits_->small_bytes &&
+             now_ns < begin_ns_ + limits_->longest_ns;
     ++turns_;
     return is_on_;
   }
 
-  static constexpr uint32_t kTurnsMin = 4;  // replies leave, and the first requests come
-  static constexpr uint32_t kTurnsMax = 16;
-  static constexpr uint32_t kQuietTurns = 2;
-  static constexpr uint64_t kSmallBytes = 4096;  // about a hundred small commands
-  static constexpr uint64_t kLongestNs = 300'000;
-
  private:
+  const Limits* limits_ = &kAlone;
   uint64_t begin_ns_ = 0;
   uint64_t seen_bytes_ = 0;
   uint32_t turns_ = 0;

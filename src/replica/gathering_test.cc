@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace alfheim::replica {
 namespace {
 
 // How many turns it takes until the write begins, if `queued` says what is open in each.
 template <typename Queued>
-uint32_t turns_of(Gathering& gathering, Queued queued, uint64_t turn_ns = 1000) {
-  gathering.begin(1000);
+uint32_t turns_of(Gathering& gathering, const Gathering::Limits& limits, Queued queued,
+                  uint64_t turn_ns = 1000) {
+  gathering.begin(limits, 1000);
   uint32_t turns = 0;
   while (gathering.goes_on(queued(turns), 1000 + turns * turn_ns)) {
     EXPECT_TRUE(gathering.is_on());
@@ -20,33 +23,40 @@ uint32_t turns_of(Gathering& gathering, Queued queued, uint64_t turn_ns = 1000) 
 
 TEST(Gathering, IsOffUntilAWriteHasEnded) { EXPECT_FALSE(Gathering().is_on()); }
 
-TEST(Gathering, ABatchThatIsNotSmallGoesAtOnce) {
-  Gathering gathering;
-  EXPECT_EQ(turns_of(gathering, [](uint32_t) { return Gathering::kSmallBytes; }), 0u);
+class GatheringLimits : public testing::TestWithParam<Gathering::Limits> {
+ protected:
+  Gathering gathering_;
+};
+
+TEST_P(GatheringLimits, ABatchThatIsNotSmallGoesAtOnce) {
+  EXPECT_EQ(turns_of(gathering_, GetParam(), [](uint32_t) { return GetParam().small_bytes; }), 0u);
 }
 
-TEST(Gathering, WhereNothingComesItTakesTheFewTurnsThatRepliesNeed) {
-  Gathering gathering;
-  EXPECT_EQ(turns_of(gathering, [](uint32_t) { return 0u; }), Gathering::kTurnsMin);
-  EXPECT_EQ(turns_of(gathering, [](uint32_t) { return 30u; }), Gathering::kTurnsMin);
+TEST_P(GatheringLimits, WhereNothingComesItTakesTheFewTurnsThatRepliesNeed) {
+  Gathering unused;
+  EXPECT_EQ(turns_of(unused, GetParam(), [](uint32_t) { return 0u; }), Gathering::kTurnsMin);
+  EXPECT_EQ(turns_of(gathering_, GetParam(), [](uint32_t) { return 30u; }), Gathering::kTurnsMin);
 }
 
-TEST(Gathering, AsLongAsTurnsBringSomethingItGoesOnButNotForEver) {
-  Gathering gathering;
-  EXPECT_EQ(turns_of(gathering, [](uint32_t turn) { return 30 * turn; }), Gathering::kTurnsMax);
-  EXPECT_EQ(turns_of(gathering, [](uint32_t turn) { return 30 * std::min(turn, 8u); }),
-            8 + Gathering::kQuietTurns);
+TEST_P(GatheringLimits, AsLongAsTurnsBringSomethingItGoesOnButNotForEver) {
+  const auto growing = [](uint32_t turn) { return 30 * turn; };
+  EXPECT_EQ(turns_of(gathering_, GetParam(), growing), GetParam().turns_max);
+  EXPECT_EQ(turns_of(gathering_, GetParam(), [](uint32_t turn) { return 30 * std::min(turn, 8u); }),
+            8 + GetParam().quiet_turns);
   // Until it is no longer small.
-  EXPECT_EQ(turns_of(gathering, [](uint32_t turn) { return 1000 * turn; }), 5u);
+  const uint64_t fifth = GetParam().small_bytes / 5;
+  EXPECT_EQ(turns_of(gathering_, GetParam(), [&](uint32_t turn) { return (fifth + 1) * turn; }),
+            5u);
 }
 
-TEST(Gathering, IsOverSoonWhereTurnsAreLong) {
-  Gathering gathering;
-  const uint64_t turn_ns = Gathering::kLongestNs / 2;
-  EXPECT_EQ(turns_of(
-                gathering, [](uint32_t turn) { return 30 * turn; }, turn_ns),
-            2u);
+TEST_P(GatheringLimits, IsOverSoonWhereTurnsAreLong) {
+  const uint64_t turn_ns = GetParam().longest_ns / 2;
+  const auto growing = [](uint32_t turn) { return 30 * turn; };
+  EXPECT_EQ(turns_of(gathering_, GetParam(), growing, turn_ns), 2u);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, GatheringLimits,
+                         testing::Values(Gathering::kAlone, Gathering::kInGroup));
 
 }  // namespace
 }  // namespace alfheim::replica

@@ -333,7 +333,8 @@ void Replica::on_durable(uint64_t number, std::vector<raft::Message> messages, b
   handle_ready();
   if (!is_serving()) return pump();
   if (!was_written) return;
-  gathering_.begin(hands_.clock.monotonic_ns());
+  gathering_.begin(needs_barrier() ? Gathering::kInGroup : Gathering::kAlone,
+                   hands_.clock.monotonic_ns());
   gather();
 }
 
