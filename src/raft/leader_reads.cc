@@ -15,12 +15,21 @@ using base::NodeId;
 void Node::broadcast_heartbeat(bool is_new_round) {
   auto& leader = std::get<Leader>(role_);
   leader.heartbeat_elapsed_ticks = 0;
-  if (is_new_round) ++leader.reads.round;
-  if (!leader.peers.empty()) pending_.heartbeat_round = leader.reads.round;
+  leader.reads.soonest.clear();
+  send_heartbeats(is_new_round);
+}
+
+// To the soonest where they are known, else to all.
+void Node::send_heartbeats(bool is_new_round) {
+  auto& leader = std::get<Leader>(role_);
+  ReadRounds& reads = leader.reads;
+  if (is_new_round) ++reads.round;
+  if (!leader.peers.empty()) pending_.heartbeat_round = reads.round;
   for (const auto& [id, progress] : leader.peers) {
+    if (!reads.soonest.empty() && !reads.soonest.contains(id)) continue;
     // Never beyond what the peer is known to hold: its log may end in entries that are not ours.
     const LogIndex held = ALF_MUTANT(HeartbeatCommitsUnmatched) ? commit_ : progress.match();
-    send(id, Heartbeat{.commit = std::min(commit_, held), .round = leader.reads.round});
+    send(id, Heartbeat{.commit = std::min(commit_, held), .round = reads.round});
   }
 }
 
@@ -49,13 +58,18 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   ReadRounds& reads = leader->reads;
   if (!reads.is_under_way || response.round < reads.began) return;
   reads.answers.insert(message.from);
-  const VoteResult result = count_votes(membership_.current(), [&](NodeId id) {
-    return reads.answers.contains(id) ? Vote::kGranted : Vote::kMissing;
-  });
-  if (result != VoteResult::kWon) return;
+  if (!is_quorum(reads.answers)) return;
   reads.is_under_way = false;
+  reads.soonest = reads.answers;
   grant_reads(reads.current, reads.index);
   advance_reads();
+}
+
+bool Node::is_quorum(const std::set<NodeId>& members) const {
+  const VoteResult result = count_votes(membership_.current(), [&](NodeId id) {
+    return members.contains(id) ? Vote::kGranted : Vote::kMissing;
+  });
+  return result == VoteResult::kWon;
 }
 
 // A quorum promised at each round: whoever would lead in our place needs one of them to elect it.
@@ -103,8 +117,16 @@ void Node::advance_reads() {
   reads.index = commit_;
   reads.answers = {options_.id};
   reads.current = std::exchange(reads.waiting, {});
-  broadcast_heartbeat(true);
+  if (!is_quorum(reads.soonest)) reads.soonest.clear();  // the configuration has changed
+  send_heartbeats(true);
   reads.began = reads.round;
+}
+
+void Node::unreachable(NodeId peer) {
+  auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || !leader->reads.soonest.contains(peer)) return;
+  leader->reads.soonest.clear();
+  if (leader->reads.is_under_way) send_heartbeats(false);
 }
 
 void Node::grant_reads(std::vector<PendingRead>& reads, LogIndex index) {

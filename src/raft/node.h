@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <variant>
 #include <vector>
@@ -108,6 +109,9 @@ class Node {
   void campaign();
   // A message of this group to this node. What is malformed or foreign is counted and ignored.
   void step(const Message& message);
+
+  // Messages to `peer` may be lost from now on: a read that waits for its answer asks all others.
+  void unreachable(base::NodeId peer);
 
   // Appends all of `proposals`, in order and without gap, or none. Returns the first one's index.
   // kUnavailable: not the leader, or handing over (nothing was or will be appended). kLimit:
@@ -209,6 +213,7 @@ class Node {
   bool hears_leader() const;
   bool is_bound() const;
   void reset_timer();
+  uint32_t draw_ticks(uint32_t least, uint32_t range);
   void promise();
   bool accept_term(const Message& message);
   void answer_stale(const Message& message);
@@ -249,7 +254,9 @@ class Node {
   void advance_reads();
   void grant_reads(std::vector<PendingRead>& reads, base::LogIndex index);
   void refuse_reads(Leader& leader);
+  bool is_quorum(const std::set<base::NodeId>& members) const;
   void broadcast_heartbeat(bool is_new_round);
+  void send_heartbeats(bool is_new_round);
   void send_appends();
   bool send_append(base::NodeId to, Progress& progress);
 

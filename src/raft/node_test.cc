@@ -148,10 +148,27 @@ TEST(Election, TimeoutsAreRandomised_FollowerElectionTimeoutRandomized) {
     int ticks = 0;
     while (node.soft_state().role == RoleKind::kFollower) node.tick(), ++ticks;
     EXPECT_GE(ticks, 10);
-    EXPECT_LT(ticks, 20);
+    EXPECT_LT(ticks, 16);
     timeouts.insert(ticks);
   }
-  EXPECT_EQ(timeouts.size(), 10u);
+  EXPECT_EQ(timeouts.size(), 6u);
+}
+
+// Whoever was told "I still hear the leader" asks again before a whole timeout has passed.
+TEST(Election, ACandidateWhomNobodyAnswersAsksAgainSooner_CandidateElectionTimeoutRandomized) {
+  std::set<int> timeouts;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Node node(options(seed), restored({.nodes = 3}));
+    while (node.soft_state().role == RoleKind::kFollower) node.tick();
+    node.take_ready();
+    int ticks = 0;
+    while (!node.has_ready()) node.tick(), ++ticks;
+    ASSERT_FALSE(node.take_ready().messages.empty());
+    EXPECT_GE(ticks, 5);
+    EXPECT_LT(ticks, 10);
+    timeouts.insert(ticks);
+  }
+  EXPECT_EQ(timeouts.size(), 5u);
 }
 
 TEST(Election, VotesOncePerTermAndOnlyForLogsAsGood_RecvMsgVote_FollowerVote_Voter) {
@@ -348,6 +365,33 @@ TEST(Leader, ARoundConfirmsOnlyReadsBeforeIt_ReadOnlyDuplicateRequest) {
   node.step(from(2, 1, HeartbeatResponse{.round = 0}));
   EXPECT_TRUE(finish(node).reads.empty());
   node.step(from(3, 1, HeartbeatResponse{.round = 2}));
+  EXPECT_EQ(finish(node).reads, (std::vector<ReadState>{{ReadId{2}, LogIndex{1}}}));
+}
+
+std::vector<NodeId> receivers(const Ready& ready) {
+  std::vector<NodeId> result;
+  for (const Message& message : ready.messages) result.push_back(message.to);
+  return result;
+}
+
+TEST(Leader, ARoundAsksTheSoonestAloneUntilTheyAreUnreachable) {
+  Node node = leader_of_three();
+  finish(node);
+  for (const uint64_t peer : {2, 3}) node.step(from(peer, 1, AppendResponse{.match = LogIndex{1}}));
+  finish(node);
+  ASSERT_TRUE(node.read_index(ReadId{1}).is_ok());
+  EXPECT_EQ(receivers(finish(node)), (std::vector<NodeId>{NodeId{2}, NodeId{3}}));
+  node.step(from(3, 1, HeartbeatResponse{.round = 1}));
+  EXPECT_EQ(finish(node).reads.size(), 1u);
+  ASSERT_TRUE(node.read_index(ReadId{2}).is_ok());
+  EXPECT_EQ(receivers(finish(node)), std::vector<NodeId>{NodeId{3}});
+  node.unreachable(NodeId{2});  // was not asked
+  EXPECT_TRUE(finish(node).messages.empty());
+  node.unreachable(NodeId{3});
+  EXPECT_EQ(receivers(finish(node)), (std::vector<NodeId>{NodeId{2}, NodeId{3}}));
+  node.unreachable(NodeId{3});  // all have been asked
+  EXPECT_TRUE(finish(node).messages.empty());
+  node.step(from(2, 1, HeartbeatResponse{.round = 2}));
   EXPECT_EQ(finish(node).reads, (std::vector<ReadState>{{ReadId{2}, LogIndex{1}}}));
 }
 

@@ -40,12 +40,18 @@ struct PendingRead {
 
 // Reads join the round that begins after they arrived, never one under way: the answers to a
 // round prove leadership only for moments after its first heartbeat was made.
+//
+// A round asks those alone who answered the last one soonest, as many as a quorum needs: more
+// would cost everybody a message and a wake-up, and decide nothing. Each tick's heartbeats go to
+// all, so whoever is silent delays a read by a tick at most; then all are asked, and the soonest
+// are found anew.
 struct ReadRounds {
   uint64_t round = 0;  // counts up within the term, never reused
   uint64_t began = 0;  // the round whose answers `current` waits for
   bool is_under_way = false;
   base::LogIndex index;  // the commit index when the round began
   std::set<base::NodeId> answers;
+  std::set<base::NodeId> soonest;  // a quorum with this node; empty: ask all
   std::vector<PendingRead> current;
   std::vector<PendingRead> waiting;
 };

@@ -160,6 +160,11 @@ void Replica::step(const raft::Message& message) {
   advance_hand_over();
 }
 
+void Replica::on_peer_lost(base::NodeId peer) {
+  raft_.unreachable(peer);
+  handle_ready();
+}
+
 void Replica::pump() {
   if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop, and does not serve
   if (has_failed_) return;

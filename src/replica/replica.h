@@ -177,6 +177,8 @@ class Replica {
   Roster& roster() { return roster_; }
   // A message of a peer. On the core strand.
   void step(const raft::Message& message);
+  // The link to it is gone. On the core strand.
+  void on_peer_lost(base::NodeId peer);
   // What a peer says of snapshots, or of members. On the core strand.
   void on_note(base::NodeId from, const net::NoteBody& body);
   // Any thread: stores the index, makes a snapshot, tells on the core strand. kUnavailable: this

@@ -22,6 +22,7 @@ void PeerDesk::on_message(net::PeerMessage message) {
 
 void PeerDesk::on_peer_disconnected(base::NodeId peer) {
   hands_.directory.set_connected(peer, false);
+  hands_.replica.on_peer_lost(peer);
 }
 
 void PeerDesk::on_peer_connected(base::NodeId peer) {
