@@ -157,9 +157,17 @@ void Node::on_read_response(const Message& message, const ReadResponse& response
 }
 
 void Node::on_transfer_now(const Message& message) {
-  const auto* follower = std::get_if<Follower>(&role_);
+  auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != message.from) return;
-  if (!may_campaign()) return;
+  follower->must_stand = true;
+  obey_transfer();
+}
+
+// A leader that left the group says it once, often just before its heir has applied that. The
+// order holds as long as the heir follows in the same term.
+void Node::obey_transfer() {
+  const auto* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || !follower->must_stand || !may_campaign()) return;
   start_election(false, true);
 }
 

@@ -181,6 +181,7 @@ void Node::applied(LogIndex index) {
   ALF_CHECK_MSG(index <= durability_.last(), "only what is durable here may be applied");
   applied_ = index;
   membership_.applied_to(index);
+  obey_transfer();
 }
 
 void Node::log_starts_at(LogIndex first) {

@@ -229,6 +229,7 @@ class Node {
   void on_heartbeat(const Message& message, const Heartbeat& heartbeat);
   void on_read_response(const Message& message, const ReadResponse& response);
   void on_transfer_now(const Message& message);
+  void obey_transfer();
   base::Status forward_read(ReadId id);
   void take_entry(const Entry& entry);
   void truncate_after(base::LogIndex index);

@@ -161,11 +161,23 @@ TEST(NodeMembership,
   finish(node);
   for (int i = 0; i < 100; ++i) node.tick();
   EXPECT_EQ(node.soft_state().role, RoleKind::kFollower);
-  node.step(from(2, 1, TransferNow{}));
-  EXPECT_EQ(node.soft_state().role, RoleKind::kFollower);
   node.applied(LogIndex{2});
   node.tick();
   EXPECT_EQ(node.soft_state().role, RoleKind::kPreCandidate);
+}
+
+TEST(NodeMembership, AnHeirStandsAsSoonAsItHasAppliedTheConfiguration) {
+  for (const bool is_of_an_old_leader : {false, true}) {
+    Node node(options(), with_configuration_at_2(1));
+    node.step(from(2, 1, Heartbeat{.commit = LogIndex{2}}));
+    node.step(from(2, 1, TransferNow{}));
+    EXPECT_EQ(node.soft_state().role, RoleKind::kFollower);
+    if (is_of_an_old_leader) node.step(from(3, 2, Heartbeat{}));
+    finish(node);
+    node.applied(LogIndex{2});
+    EXPECT_EQ(node.soft_state().role,
+              is_of_an_old_leader ? RoleKind::kFollower : RoleKind::kCandidate);
+  }
 }
 
 // By the joint configuration node 2 needs our vote, and our log is longer than its.

@@ -23,6 +23,7 @@ namespace alfheim::raft {
 struct Follower {
   base::NodeId leader;      // 0: none known
   uint64_t offer_told = 0;  // the id of the snapshot that a Ready last named
+  bool must_stand = false;  // `leader` said so; once the configuration is applied
   // Asked of `leader` and not answered yet, since how many ticks.
   std::map<ReadId, uint32_t> reads_forwarded;
 };
