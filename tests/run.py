@@ -31,13 +31,14 @@ SUITES = {
     "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
     "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
     "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
-    "real.cluster": ("real/cluster_test.py", [], [], 150, 7200),
+    "real.cluster": ("real/cluster_test.py", [], [], 150, 9000),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
+    "real.slow_follower": ("real/slow_follower_test.py", [], [], 120, 900),
     "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
     "real.tls": ("real/tls_test.py", [], [], 90, 90),
-    "real.cluster_tls": ("real/cluster_test.py", ["--tls"], ["--tls"], 150, 7200),
+    "real.cluster_tls": ("real/cluster_test.py", ["--tls"], ["--tls"], 150, 9000),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 

@@ -13,10 +13,12 @@ import time
 from cluster_load import ANSWER_SECONDS
 from full_disk_test import Disk
 from harness.cluster import pairs_of
+from harness.loop_disk import LoopDisk
 from harness.resp import Disconnected
 from harness.suite import Failure, check, poll
 
 GAP_SECONDS_MAX = 5.0  # without an acknowledged write; on a machine that others use, too
+HANGING_DISK_SECONDS_MAX = 3.0  # from a disk that hangs to another leader
 SLOW_MS, SLOW_LOSS = 200, 0.02  # each way
 FILLER_BYTES = 64 << 10
 CATCH_UP_SECONDS = 60.0
@@ -35,6 +37,7 @@ class Faults:
         self.counts = {}
         self.gaps = []  # seconds from a fault of the leader to the next acknowledged write
         self.disk = self.disk_node = None  # the one node with a small disk, where there is one
+        self.hanging_disk = self.hanging_node = None  # the one whose disk may hang, where there is one
 
     def strike(self, name):
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -54,11 +57,11 @@ class Faults:
             raise Failure(f"{what}: for {seconds} s no write was acknowledged\n{self.words()}") from None
         return first - since
 
-    def others_go_on(self, lost, what):
+    def others_go_on(self, lost, what, began=None, seconds=GAP_SECONDS_MAX):
         """Another leads soon where the leader is lost; its clients first wait for it in vain."""
-        began = time.monotonic()
+        began = began or time.monotonic()
         try:
-            self.cluster.leader(GAP_SECONDS_MAX, but=lost)
+            self.cluster.leader(began + seconds - time.monotonic(), but=lost)
         except Failure as failure:
             raise Failure(f"{what}: {failure}\n{self.words()}") from None
         if lost is not None:
@@ -191,6 +194,24 @@ class Faults:
         finally:
             self.empty_disk()
 
+    def hang_disk(self, is_leader, what):
+        """It returns no error and no answer: a leader gives up by itself. In the end the node has all again."""
+        node = self.hanging_node
+        self.lead(node, is_leader)
+        began = time.monotonic()
+        self.hanging_disk.freeze()
+        try:
+            self.others_go_on(node if is_leader else None, what, began, HANGING_DISK_SECONDS_MAX)
+        finally:
+            self.hanging_disk.thaw()
+        self.catch_up(node)
+
+    def hang_disk_leader(self):
+        self.hang_disk(True, "with a leader whose disk hangs")
+
+    def hang_disk_follower(self):
+        self.hang_disk(False, "with a follower whose disk hangs")
+
     def empty_disk(self):
         """Until the node has seen it: what is done with a full disk is done once for each time."""
         self.disk.empty()
@@ -273,7 +294,7 @@ class Faults:
         began = time.monotonic()
         poll(lambda: self.cluster.part_of(new.name) == "voter", f"{new.name} votes", CATCH_UP_SECONDS, 0.05)
         self.goes_on(began, "while a node joins")
-        old = self.rng.choice([node for node in self.cluster.nodes if node is not self.disk_node])
+        old = self.rng.choice([node for node in self.cluster.nodes if node not in (self.disk_node, self.hanging_node)])
         began = time.monotonic()
         self.cluster.remove(old)
         poll(lambda: says_removed(old), f"{old.name} says that it was removed", GAP_SECONDS_MAX, 0.05)
@@ -283,6 +304,14 @@ class Faults:
 
     def small_disk(self, node, mib):
         self.disk, self.disk_node = Disk(node.directory, mib), node
+
+    def disk_that_may_hang(self, node, mib):
+        self.hanging_disk, self.hanging_node = LoopDisk(node.directory, node.directory + ".ext4", mib), node
+
+    def unmount(self):
+        for disk in (self.disk, self.hanging_disk):
+            if disk is not None:
+                disk.unmount()
 
 
 def says_removed(node):
@@ -298,5 +327,5 @@ def says_removed(node):
 
 # In this order in the short form. kill_all and split_all leave no majority while they last.
 NAMES = ["kill_leader", "hang_leader", "kill_follower", "partition_leader", "mute_leader", "deaf_leader", "snapshot",
-         "slow_network", "full_disk_leader", "kill_all", "full_disk_follower", "hang_follower", "mute_follower",
-         "deaf_follower", "partition_follower", "split_all", "members"]
+         "slow_network", "full_disk_leader", "hang_disk_leader", "kill_all", "full_disk_follower", "hang_follower",
+         "hang_disk_follower", "mute_follower", "deaf_follower", "partition_follower", "split_all", "members"]
