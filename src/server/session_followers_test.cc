@@ -45,6 +45,27 @@ TEST_F(SessionFollowers, AReadAsksTheLeaderFirst) {
   EXPECT_EQ(node.replica().status_snapshot().raft.counts.read_rounds, 0u);
 }
 
+// The leader is heard, and never answers: what is asked of it does not reach it. Its address is
+// given instead, after as long as a request waits for a leader; the next one is asked for again.
+TEST_F(SessionFollowers, AReadWhoseBarrierIsLateIsSentToTheLeader) {
+  lose_leadership();
+  TestClient client(node);
+  EXPECT_EQ(client.call({"READONLY"}), "+OK\r\n");
+  EXPECT_EQ(client.call({"GET", "k"}), "");
+  const uint64_t began_ms = node.clock().monotonic_ms();
+  std::string reply;
+  while (reply.empty() && node.clock().monotonic_ms() < began_ms + 10'000) {
+    step_only(kRival, raft::Heartbeat{});
+    node.run_for_ms(50);
+    reply = client.connection().take();
+    EXPECT_EQ(node.replica().leader(), kRival);
+  }
+  EXPECT_EQ(reply, kMoved);
+  EXPECT_GE(node.clock().monotonic_ms(), began_ms + 3'000);
+  EXPECT_LE(node.clock().monotonic_ms(), began_ms + 4'500);
+  EXPECT_EQ(client.call({"GET", "k"}), "");
+}
+
 TEST_F(StaleFollower, AReadShowsWhatIsHere) {
   TestClient client(node);
   lose_leadership();
