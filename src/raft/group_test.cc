@@ -77,7 +77,7 @@ TEST(Group, LearnersReceiveButDoNotDecide_LearnerLogReplication_LearnerElectionT
   EXPECT_EQ(group.transfer(1, 2).error().code, base::ErrorCode::kInvalidArgument);
 }
 
-TEST(Group, OldEntriesAreSentInPiecesThatMayBeCut_SlowNodeRestore_lagging_commit) {
+TEST(Group, OldEntriesAreSentInPiecesThatMayBeCut_lagging_commit) {
   TestGroup group({.node_count = 3});
   group.campaign(1);
   group.isolate(3);

@@ -219,6 +219,28 @@ TEST(Progress, StopsAtItsWindow_InflightsFull_InflightFreeTo_MsgAppFlowControlFu
   progress.check_invariants(LogIndex{3});
 }
 
+// Whatever was on its way is forgotten when the peer is probed anew, or needs a snapshot.
+TEST(Progress, AnotherStateBeginsWithAnEmptyWindow_InflightsReset) {
+  for (const bool is_snapshot : {false, true}) {
+    Progress progress(LogIndex{5}, 2, 100);
+    progress.become_replicate();
+    progress.sent(LogIndex{5}, 60, LogIndex{0});
+    progress.sent(LogIndex{6}, 60, LogIndex{0});
+    EXPECT_TRUE(progress.is_window_full());
+    if (is_snapshot) {
+      progress.become_snapshot();
+    } else {
+      progress.become_probe();
+    }
+    EXPECT_EQ(progress.inflight_messages(), 0u);
+    EXPECT_EQ(progress.inflight_bytes(), 0u);
+    progress.become_replicate();
+    EXPECT_FALSE(progress.is_window_full());
+    EXPECT_FALSE(progress.is_paused());
+    progress.check_invariants(LogIndex{6});
+  }
+}
+
 TEST(Progress, RefusalsMoveItBack_ProgressMaybeDecr) {
   struct Case {
     bool is_replicating;

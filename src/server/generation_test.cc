@@ -31,10 +31,18 @@ vlog::Log::Options log_options(const std::string& dir, uint64_t node) {
           .prewritten_segment_count = 0};
 }
 
+// What a snapshot holds: the log from entry to entry, and an index that reflects all up to
+// `applied`.
+struct Given {
+  uint64_t first = 41;
+  uint64_t last = 60;
+  uint64_t applied = 50;
+};
+
 // A node with a short log of its own, into which the snapshot of another was fetched.
 class World {
  public:
-  explicit World(uint64_t seed) : disk({.seed = seed}) {
+  explicit World(uint64_t seed, Given given = {}) : disk({.seed = seed}), given_(given) {
     make_old();
     make_staged();
     EXPECT_TRUE(disk.sync_dir("/").is_ok());
@@ -56,7 +64,8 @@ class World {
     EXPECT_TRUE(log.is_ok()) << log.error().message;
     if (!log.is_ok()) return is_new;
     EXPECT_EQ((*log)->hard_state(), kVote);
-    EXPECT_EQ((*log)->last_index().value, is_new ? 60u : 5u);
+    EXPECT_EQ((*log)->last_index().value, is_new ? given_.last : 5u);
+    EXPECT_EQ((*log)->first_index().value, is_new ? given_.first : 1u);
     for (uint64_t i = (*log)->first_index().value; i <= (*log)->last_index().value; ++i) {
       const auto entry = (*log)->read_entry({i});
       EXPECT_TRUE(entry.is_ok() && entry->term.value == (is_new ? 3u : 1u)) << i;
@@ -64,7 +73,7 @@ class World {
     const auto records = index::read_twin_checkpoint(disk, index_dir(current->dir));
     EXPECT_TRUE(records.is_ok()) << records.error().message;
     if (records.is_ok()) {
-      EXPECT_EQ(records->applied, is_new ? 50u : 4u);
+      EXPECT_EQ(records->applied, is_new ? given_.applied : 4u);
     }
     return is_new;
   }
@@ -99,14 +108,14 @@ class World {
   }
   void make_staged() {
     auto twin = std::make_shared<index::TwinDisk>();
-    twin->replace({std::make_shared<index::TwinDisk::Records>(), 50});
+    twin->replace({std::make_shared<index::TwinDisk::Records>(), given_.applied});
     index::TwinStore store(std::move(twin));
     upkeep::Snapshots snapshots({disk, store}, "/other/snapshots", incoming_dir(kDir));
     EXPECT_TRUE(disk.make_dir("/other").is_ok());
     auto log = vlog::Log::open(disk, random, log_options("/other/log", 1));
     EXPECT_TRUE(log.is_ok());
-    EXPECT_TRUE((*log)->set_log_start({41}, {3}).is_ok());
-    for (uint64_t i = 41; i <= 60; ++i) {
+    EXPECT_TRUE((*log)->set_log_start({given_.first}, {3}).is_ok());
+    for (uint64_t i = given_.first; i <= given_.last; ++i) {
       const raft::Entry entry = entry_of(i, 3);
       EXPECT_TRUE((*log)->append({&entry, 1}).is_ok());
     }
@@ -115,7 +124,7 @@ class World {
     EXPECT_TRUE(snapshots.maker.link(kId, *sealed).is_ok());
     upkeep::SnapshotManifest manifest{.id = kId,
                                       .origin = (*log)->identity(),
-                                      .applied = {50},
+                                      .applied = {given_.applied},
                                       .log_first = sealed->first_index,
                                       .previous_term = sealed->previous_term,
                                       .last = sealed->last_index,
@@ -130,6 +139,8 @@ class World {
     }
     EXPECT_TRUE(snapshots.staging.finish(kId, list).is_ok());
   }
+
+  Given given_;
 };
 
 TEST(Generation, AnInstalledSnapshotReplacesLogAndIndexAndLeavesNothingOfTheOld) {
@@ -142,6 +153,30 @@ TEST(Generation, AnInstalledSnapshotReplacesLogAndIndexAndLeavesNothingOfTheOld)
   EXPECT_TRUE(*is_begun(world.disk, kDir));
   ASSERT_TRUE(world.start(false).is_ok());
   EXPECT_TRUE(world.verify());
+}
+
+// Wherever the snapshot's log lies beside what its index reflects, it is what is found afterwards.
+TEST(Generation, ASnapshotsLogLiesWhereItLies_onlyOneSnapshot) {
+  struct Case {
+    const char* name;
+    Given given;
+  };
+  const Case cases[] = {
+      {"onlyOneSnapshot: no entry", {51, 50, 50}},
+      {"closedSegmentWithEntriesBehindSnapshot, openSegmentWithEntriesBehindSnapshot",
+       {31, 50, 50}},
+      {"openSegmentNoClosedSegmentsSnapshotPresent: one entry, in one segment", {51, 51, 50}},
+      {"openSegmentWithEntriesPastSnapshot", {51, 70, 50}},
+      {"closedSegmentsOverlappingWithSnapshot", {31, 70, 50}},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    World world(1, test.given);
+    ASSERT_TRUE(world.start(true).is_ok());
+    EXPECT_TRUE(world.verify());
+    EXPECT_TRUE(world.start(false).is_ok());
+    EXPECT_TRUE(world.verify());
+  }
 }
 
 TEST(Generation, ADirectoryWithoutAnInstallIsItsOwnGeneration) {

@@ -272,6 +272,25 @@ TEST(Log, AFullDiskIsNoticedBeforeAnythingIsWritten) {
   EXPECT_EQ(world.payload_at(next), "room again");
 }
 
+// noSpace (of test_uv_init): with room for the first so many blocks only.
+TEST(Log, ANewDirectoryWithoutRoomIsRefusedAndMadeWhenThereIsSome) {
+  int refused_count = 0;
+  for (uint64_t blocks = 0;; ++blocks) {
+    LogWorld world;
+    world.disk.set_capacity_bytes(blocks * 4096);
+    const base::Status opened = world.try_open();
+    if (opened.is_ok()) break;
+    ++refused_count;
+    EXPECT_EQ(opened.error().code, ErrorCode::kNoSpace) << blocks;
+    world.disk.set_capacity_bytes(1 << 30);
+    world.open();
+    world.append(1, 1, "value");
+    world.crash_and_reopen();
+    EXPECT_EQ(world.payload_at(1), "value") << blocks;
+  }
+  EXPECT_GT(refused_count, 0);
+}
+
 // writeError, noSpaceUponWrite
 TEST(Log, AFailedWriteFinishesTheLog) {
   for (const ErrorCode code : {ErrorCode::kIo, ErrorCode::kNoSpace}) {

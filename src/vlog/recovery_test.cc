@@ -71,7 +71,8 @@ TEST(Recovery, RemovesUnfinishedFiles) {
   for (const std::string& name : names) EXPECT_FALSE(*world.disk.exists(path_in(kDir, name)));
 }
 
-// openSegmentWithIncompleteBatch, ...BatchHeader, ...BatchData: the last batch, any byte of it.
+// openSegmentWithIncompleteBatch, openSegmentWithIncompleteBatchHeader,
+// openSegmentWithIncompleteBatchData: the last batch, any byte of it.
 TEST(Recovery, ATornLastBatchIsDropped) {
   for (const uint64_t offset : {0u, 20u, 70u, 120u, 200u, 4000u}) {
     LogWorld world;
