@@ -61,7 +61,7 @@ Session::~Session() = default;
 void Session::on_bytes(size_t count) {
   cutter_.commit(count);
   memory_.pace.bytes += count;
-  leadership_.received_bytes += count;
+  read_gate_.note_received(count);
   cutter_.set_bulk_bytes_max(host_.services().config.bulk_bytes_max());
   host_.services().counters.input_bytes.fetch_add(count, std::memory_order_relaxed);
   state_.info->active_ms.store(host_.services().clock.monotonic_ms(), std::memory_order_relaxed);
@@ -234,7 +234,7 @@ bool Session::is_refused(const command::Row* row, const command::Arguments& args
       leave();
       return true;
     }
-    leadership_.barrier_since_ms = 0;
+    read_gate_.end_wait();
     // As Redis Cluster: also in the place of EXECABORT.
     if (row->name == "exec") end_transaction();
     transaction_.mark_failed();

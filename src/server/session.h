@@ -26,11 +26,13 @@
 #include "resp/request_cutter.h"
 #include "server/body_budget.h"
 #include "server/client_memory.h"
+#include "server/read_gate.h"
 #include "server/reply_queue.h"
 #include "server/services.h"
 #include "server/session_host.h"
 #include "server/transaction_queue.h"
 #include "server/tunnel.h"
+#include "server/upstream_mirror.h"
 
 namespace alfheim::server {
 
@@ -206,7 +208,6 @@ class Session final : public env::ConnectionHandler,
   // session_tunnel.cc: where the leader answers, through this node (--proxy)
   bool is_plain() const;
   bool may_tunnel() const;
-  bool is_bound_upstream() const;
   bool goes_upstream(const command::Row* row) const;
   bool passes_upstream(const command::Row* row, const command::Arguments& args,
                        std::span<const base::ByteView> words);
@@ -216,9 +217,7 @@ class Session final : public env::ConnectionHandler,
   void retry_tunnel();
   void forward(const command::Row* row, std::span<const base::ByteView> words);
   void forward_on_pool(std::span<const base::ByteView> words, Tunnel::ReplyFor reply_for);
-  void note_forwarded(const command::Row* row, size_t word_count);
-  void greet_again();
-  size_t add_greetings(base::Bytes& out);
+  UpstreamMirror::Client as_client() const;
   bool is_tunnel_ready();
   void check_tunnel();
   bool is_owed_upstream() const {
@@ -325,27 +324,18 @@ class Session final : public env::ConnectionHandler,
     size_t count = 0;
     uint64_t reply_bytes = 256 * 1024;  // not known yet
   } travelling_;
-  // Offsets in the connection's stream of requests.
+  ReadGate read_gate_;
   struct {
-    uint64_t received_bytes = 0;
-    uint64_t asked_bytes = 0;       // received when the last barrier was asked for
-    uint64_t passed_bytes = 0;      // requests that end here, or before, may be read
-    uint64_t shown_bytes = 0;       // what these must show is applied; who leads is to be asked
-    bool is_by_lease = false;       // the read of now: the lease is asked after its view is taken
-    uint64_t barrier_since_ms = 0;  // one is waited for, asked again and again; 0: none
-    bool is_wait_over = false;      // nobody leads: a request has waited long enough for it
-    bool gave_block = false;        // MULTI or WATCH was taken while this node led
-    uint64_t watched_slot = 0;      // of the last EXEC that was proposed with its WATCH
+    bool is_by_lease = false;   // the read of now: the lease is asked after its view is taken
+    bool is_wait_over = false;  // nobody leads: a request has waited long enough for it
+    bool gave_block = false;    // MULTI or WATCH was taken while this node led
+    // Of the last EXEC that was proposed with its WATCH: the next one waits for its reply.
+    uint64_t watched_slot = 0;
   } leadership_;
   // The connection's own way to the leader. What the state here says of it was told there.
   struct Upstream {
     std::shared_ptr<Tunnel> tunnel;
-    resp::ProtocolVersion protocol = resp::ProtocolVersion::kResp2;
-    base::DatabaseIndex database;
-    ClientNames names;
-    bool has_block = false;  // a MULTI is open there
-    bool has_watch = false;
-    bool is_tied = false;         // a block changed the connection itself: who knows how
+    UpstreamMirror mirror;
     uint64_t tried_ms = 0;        // since when it is tried to open one; 0: it is not
     uint64_t retry_ms = 0;        // not before
     uint64_t stale_ms = 0;        // since when another node leads; 0: none does

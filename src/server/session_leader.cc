@@ -39,8 +39,7 @@ bool Session::is_read_of_follower(const command::Row& row) const {
 
 // The leader is heard, and does not answer: what this node asks may not reach it, nor ever will.
 bool Session::is_barrier_late() const {
-  const uint64_t since_ms = leadership_.barrier_since_ms;
-  return since_ms != 0 && host_.services().clock.monotonic_ms() >= since_ms + kLeaderWaitMs;
+  return read_gate_.is_late(host_.services().clock.monotonic_ms(), kLeaderWaitMs);
 }
 
 // --follower-reads stale: whoever leads, and whether anybody does.
@@ -57,7 +56,7 @@ bool Session::waits_for_leader(const command::Row& row, std::span<const base::By
   const bool asks = needs_leader(row) || row.name.starts_with("sentinel|") ||
                     (row.name == "multi" && may_tunnel());
   if (replica.is_serving() || !state_.is_authenticated || !asks) return false;
-  if (is_bound_upstream()) return false;  // what it leads to alone can say more
+  if (upstream_.mirror.is_bound()) return false;  // what it leads to alone can say more
   if (may_read_stale(row)) return false;
   if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
   if (is_leader_known()) return false;
@@ -99,12 +98,8 @@ std::string Session::redirection(const command::Row& row, const command::Argumen
 bool Session::waits_for_barrier(std::span<const base::ByteView> words) {
   replica::Replica& replica = host_.services().replica;
   if (!replica.needs_barrier() || ALF_MUTANT(ReadWithoutBarrier)) return false;
-  const uint64_t end_bytes = leadership_.received_bytes - cutter_.bytes_unconsumed();
-  if (end_bytes <= leadership_.passed_bytes) return false;
-  leadership_.asked_bytes = leadership_.received_bytes;
-  if (leadership_.barrier_since_ms == 0) {
-    leadership_.barrier_since_ms = host_.services().clock.monotonic_ms();
-  }
+  if (read_gate_.has_passed(cutter_.bytes_unconsumed())) return false;
+  read_gate_.ask(host_.services().clock.monotonic_ms());
   stall(Stall::kBarrier, 0, words);
   replica.add_reader(reply_to(0));
   host_.submit();
@@ -117,12 +112,12 @@ bool Session::begin_by_lease() {
   leadership_.is_by_lease = false;
   const replica::Replica& replica = host_.services().replica;
   if (!replica.lease().is_known() || !replica.is_serving()) return false;
-  const uint64_t end_bytes = leadership_.received_bytes - cutter_.bytes_unconsumed();
-  if (end_bytes <= leadership_.passed_bytes) return false;  // a barrier has proved more
-  if (end_bytes > leadership_.shown_bytes) {
+  const size_t bytes_behind = cutter_.bytes_unconsumed();
+  if (read_gate_.has_passed(bytes_behind)) return false;  // a barrier has proved more
+  if (!read_gate_.is_shown(bytes_behind)) {
     const bool is_shown = replica.lease().needed() <= replica.applied();
     if (!is_shown && !ALF_MUTANT(LeaseReadBehindFollowers)) return false;
-    leadership_.shown_bytes = leadership_.received_bytes;
+    read_gate_.note_shown();
   }
   leadership_.is_by_lease = true;
   return true;
@@ -134,7 +129,7 @@ bool Session::lacks_lease(uint64_t now_ns, std::span<const base::ByteView> words
   if (!leadership_.is_by_lease) return false;
   if (host_.services().replica.lease().holds(now_ns) || ALF_MUTANT(ReadByEndedLease)) {
     ++turn_.lease_reads;
-    leadership_.barrier_since_ms = 0;
+    read_gate_.end_wait();
     return false;
   }
   return waits_for_barrier(words);
@@ -145,8 +140,7 @@ void Session::end_stall_by(replica::ReplyKind kind) {
   const bool is_barrier = stalled_->reason == Stall::kBarrier;
   if (kind == replica::ReplyKind::kBarrier) {
     if (!is_barrier) return;
-    leadership_.passed_bytes = leadership_.asked_bytes;
-    leadership_.barrier_since_ms = 0;
+    read_gate_.pass();
     stalled_->is_over = true;
     return;
   }

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "resp/reply_writer.h"
 #include "server/config.h"
 #include "server/directory.h"
 #include "server/session.h"
@@ -27,29 +26,6 @@ constexpr size_t kUnsentBytesMax = 8 * base::kMiB;
 // Larger requests, and those of more words, are put together on the pool.
 constexpr size_t kLoopBytesMax = 256 * base::kKiB;
 constexpr size_t kLoopWordCountMax = 4096;
-// The head of an array or of one of its words.
-constexpr size_t kHeadBytesMax = 24;
-
-size_t request_bytes(std::span<const base::ByteView> words) {
-  size_t bytes = kHeadBytesMax;
-  for (const base::ByteView word : words) bytes += word.size() + kHeadBytesMax;
-  return bytes;
-}
-
-void put_request(base::Bytes& out, std::span<const base::ByteView> words) {
-  resp::ReplyWriter writer(out, resp::ProtocolVersion::kResp2);
-  writer.array_header(words.size());
-  for (const base::ByteView word : words) writer.bulk(word);
-}
-
-void put_request(base::Bytes& out, std::initializer_list<base::ByteView> words) {
-  put_request(out, std::span<const base::ByteView>(words.begin(), words.size()));
-}
-
-bool is_of_block(std::string_view name) {
-  return name == "multi" || name == "exec" || name == "discard" || name == "watch" ||
-         name == "unwatch";
-}
 
 }  // namespace
 
@@ -65,17 +41,12 @@ bool Session::may_tunnel() const {
          !transaction_.is_open() && transaction_.watch_count() == 0;
 }
 
-// What the client relies on stands at the other end.
-bool Session::is_bound_upstream() const {
-  return upstream_.has_block || upstream_.has_watch || upstream_.is_tied;
-}
-
 // What is about the group's keys. What is about the node, or the connection, is answered here.
 bool Session::goes_upstream(const command::Row* row) const {
-  if (upstream_.has_block || upstream_.is_tied) return true;
+  if (upstream_.mirror.takes_all()) return true;
   if (row == nullptr) return false;
   if (!row->is_session() || row->name == "multi" || row->name == "watch") return true;
-  if (row->name == "unwatch") return upstream_.has_watch;
+  if (row->name == "unwatch") return upstream_.mirror.has_watch();
   return needs_leader(*row) && row->name != "raft|tunnel";
 }
 
@@ -83,7 +54,7 @@ bool Session::goes_upstream(const command::Row* row) const {
 bool Session::passes_upstream(const command::Row* row, const command::Arguments& args,
                               std::span<const base::ByteView> words) {
   if (upstream_.tunnel == nullptr && !may_tunnel()) return false;
-  const bool follows = upstream_.has_block || upstream_.is_tied;
+  const bool follows = upstream_.mirror.takes_all();
   const bool is_refused_here = !state_.is_authenticated || command::check_call(row, args);
   const bool is_own = !follows && (is_refused_here || !goes_upstream(row));
   // Answers come in the order of the requests.
@@ -99,7 +70,7 @@ bool Session::passes_upstream(const command::Row* row, const command::Arguments&
     upstream_.tried_ms = 0;
     return false;
   }
-  const bool is_stale = upstream_.stale_ms > 0 && !is_bound_upstream();
+  const bool is_stale = upstream_.stale_ms > 0 && !upstream_.mirror.is_bound();
   if (is_stale || !upstream_.tunnel->is_open()) return stall_for_tunnel(words);
   forward(row, words);
   return true;
@@ -133,49 +104,24 @@ bool Session::open_tunnel() {
     ++count;
   }
   put_request(greeting, {"RAFT", "TUNNEL", services.identity.name});
-  upstream_.protocol = resp::ProtocolVersion::kResp2;
-  upstream_.database = base::DatabaseIndex{};
-  upstream_.names = ClientNames{};
-  count += add_greetings(greeting);
+  upstream_.mirror.begin();
+  count += upstream_.mirror.add_greetings(greeting, as_client());
   upstream_.tunnel = std::make_shared<Tunnel>(*this, leader, host_.tunnel_buffer());
   upstream_.tunnel->start(*host_.hands().network, host_.hands().loop, found->resp,
                           std::move(greeting), count);
   return true;
 }
 
-// What was said of the client is not what holds now: says it again, and how many requests that is.
-size_t Session::add_greetings(base::Bytes& out) {
-  size_t count = 0;
-  const auto add = [&](std::initializer_list<base::ByteView> words) {
-    put_request(out, words);
-    ++count;
-  };
-  if (std::exchange(upstream_.protocol, state_.protocol) != state_.protocol) {
-    add({"HELLO", state_.protocol == resp::ProtocolVersion::kResp3 ? "3" : "2"});
-  }
-  if (std::exchange(upstream_.database, state_.database) != state_.database) {
-    add({"SELECT", std::to_string(state_.database.value)});
-  }
-  const ClientNames names = state_.info->names();
-  const ClientNames told = std::exchange(upstream_.names, names);
-  if (names.name != told.name) add({"CLIENT", "SETNAME", names.name});
-  if (names.library_name != told.library_name) {
-    add({"CLIENT", "SETINFO", "LIB-NAME", names.library_name});
-  }
-  if (names.library_version != told.library_version) {
-    add({"CLIENT", "SETINFO", "LIB-VER", names.library_version});
-  }
-  return count;
+UpstreamMirror::Client Session::as_client() const {
+  return {state_.protocol, state_.database, state_.info->names()};
 }
 
 void Session::drop_tunnel() {
   if (upstream_.tunnel == nullptr) return;
   upstream_.tunnel->close();
   upstream_.tunnel.reset();
-  upstream_.has_block = upstream_.has_watch = upstream_.is_tied = false;
+  upstream_.mirror.end(*state_.info);
   upstream_.stale_ms = upstream_.encoding_bytes = 0;
-  state_.info->queued_count.store(-1);
-  state_.info->watch_count.store(0);
 }
 
 // The way could not be opened: nothing of the client's was sent, so it is tried again, for a while.
@@ -200,10 +146,12 @@ bool Session::has_upstream_room() const {
 }
 
 void Session::forward(const command::Row* row, std::span<const base::ByteView> words) {
-  greet_again();
+  base::Bytes greeting;
+  const size_t count = upstream_.mirror.add_greetings(greeting, as_client());
+  if (count > 0) upstream_.tunnel->greet(std::move(greeting), count);
   const auto reply_for = is_muted_now() ? Tunnel::ReplyFor::kNobody : Tunnel::ReplyFor::kClient;
-  note_forwarded(row, words.size());
-  const size_t bytes = request_bytes(words);
+  upstream_.mirror.note_request(row, words.size(), *state_.info);
+  const size_t bytes = request_bytes_max(words);
   if (bytes > kLoopBytesMax || words.size() > kLoopWordCountMax) {
     return forward_on_pool(words, reply_for);
   }
@@ -211,13 +159,6 @@ void Session::forward(const command::Row* row, std::span<const base::ByteView> w
   request.reserve(bytes);
   put_request(request, words);
   upstream_.tunnel->send(std::move(request), reply_for);
-}
-
-void Session::greet_again() {
-  if (upstream_.is_tied || upstream_.has_block) return;
-  base::Bytes greeting;
-  const size_t count = add_greetings(greeting);
-  if (count > 0) upstream_.tunnel->greet(std::move(greeting), count);
 }
 
 // Nothing later of the connection is looked at before it is sent.
@@ -229,7 +170,7 @@ void Session::forward_on_pool(std::span<const base::ByteView> words, Tunnel::Rep
   host_.hands().executor.post_to_pool(env::Lane::kShort, [&host = host_, session = id(), reply_for,
                                                           request = std::move(request)]() mutable {
     base::Bytes bytes;
-    bytes.reserve(server::request_bytes(request.words()));
+    bytes.reserve(request_bytes_max(request.words()));
     put_request(bytes, request.words());
     request = OwnedRequest();
     host.hands().loop.post([&host, session, reply_for, bytes = std::move(bytes)]() mutable {
@@ -243,31 +184,6 @@ void Session::forward_on_pool(std::span<const base::ByteView> words, Tunnel::Rep
       self->resume();
     });
   });
-}
-
-// What the requests make of the connection there.
-void Session::note_forwarded(const command::Row* row, size_t word_count) {
-  if (row == nullptr) return;
-  ClientInfo& info = *state_.info;
-  info.last_row.store(row, std::memory_order_relaxed);
-  const bool has_block = upstream_.has_block;
-  const bool ends_block = row->name == "exec" || row->name == "discard";
-  if (has_block && !is_of_block(row->name)) info.queued_count.fetch_add(1);
-  if (!row->is_session()) return;
-  if (row->name == "multi") upstream_.has_block = true;
-  if (row->name == "multi" && !has_block) info.queued_count.store(0);
-  if (row->name == "watch" && !has_block) {
-    upstream_.has_watch = true;
-    info.watch_count.fetch_add(static_cast<uint32_t>(word_count - 1));
-  }
-  if (ends_block) upstream_.has_block = false;
-  if (ends_block) info.queued_count.store(-1);
-  if (ends_block || (row->name == "unwatch" && !has_block)) {
-    upstream_.has_watch = false;
-    info.watch_count.store(0);
-  }
-  const bool is_harmless = is_of_block(row->name) || row->name == "ping" || row->name == "echo";
-  if (has_block && !is_harmless) upstream_.is_tied = true;
 }
 
 void Session::on_upstream_bytes(base::Bytes bytes) {
@@ -290,7 +206,8 @@ void Session::on_upstream_changed() {
   if (!tunnel->is_closed()) return;
   if (!tunnel->was_open()) return retry_tunnel();
   // Whether what it owes was done is not known, and is not done again.
-  const bool is_known = tunnel->is_idle() && !is_bound_upstream() && upstream_.encoding_bytes == 0;
+  const bool is_known =
+      tunnel->is_idle() && !upstream_.mirror.is_bound() && upstream_.encoding_bytes == 0;
   drop_tunnel();
   if (is_known) return resume();
   leave();
@@ -311,7 +228,7 @@ void Session::check_tunnel() {
     upstream_.stale_ms = 0;
     return;
   }
-  if (is_bound_upstream() || is_owed_upstream() || upstream_.encoding_bytes > 0) {
+  if (upstream_.mirror.is_bound() || is_owed_upstream() || upstream_.encoding_bytes > 0) {
     if (upstream_.stale_ms == 0) upstream_.stale_ms = now_ms;
     // It may be gone without a word, and nobody knows what it did.
     if (now_ms >= upstream_.stale_ms + kStaleMs) abort();
