@@ -19,6 +19,10 @@ constexpr uint64_t kHealedMsMax = 15'000;
 constexpr uint64_t kStrayEvery = 8;
 constexpr uint64_t kClientsMax = 20;
 constexpr int32_t kDriftPermilleMax = 100;
+// The slowest clock runs at 900 / 1100 of the fastest: rounded up.
+constexpr uint32_t kApartPermilleMax =
+    (2000 * kDriftPermilleMax + 1000 + kDriftPermilleMax - 1) / (1000 + kDriftPermilleMax);
+static_assert(kApartPermilleMax == 182);
 constexpr uint64_t kThinkNsMax = 400 * kMsNs;
 constexpr uint64_t kReaderThinkNsMax = 40 * kMsNs;
 constexpr uint64_t kReaderRequestsMax = 1000;
@@ -100,9 +104,10 @@ void Cluster::draw_options() {
   draw_drift();
 }
 
-// Clocks that run up to a tenth fast or slow.
+// Clocks that run up to a tenth fast or slow; and the nodes are told how far apart two may be.
 void Cluster::draw_drift() {
   if (random_.coin()) return;
+  node_options_.clock_drift_permille = kApartPermilleMax;
   for (Member& member : members_) {
     member.drift_permille =
         static_cast<int32_t>(random_.below(2 * kDriftPermilleMax + 1)) - kDriftPermilleMax;

@@ -190,6 +190,7 @@ base::Status SimNode::open_replica() {
   replica.data_uid = hands_.data_uid;
   replica.log_retain_bytes = options_.log_retain_bytes;
   replica.read_mode = options_.read_mode;
+  replica.clock_drift_permille = options_.clock_drift_permille;
   replica.snapshot.bytes_per_second = options_.snapshot_bytes_per_second;
   replica.snapshot.piece_bytes = options_.snapshot_piece_bytes;
   replica.payload = {options_.value_threshold_bytes, config_.bulk_bytes_max()};

@@ -96,7 +96,7 @@ class Node {
     uint64_t tick_ms = 100;
     // What an earlier life of this node may have promised others, whatever its mode is now.
     uint64_t promised_ms = 0;
-    uint32_t clock_drift_permille = 10;       // how much faster one clock may run than another
+    uint32_t clock_drift_permille = kClockDriftPermilleDefault;
     uint32_t promotion_lag_entries_max = 64;  // a learner further behind is not promoted
   };
 

@@ -12,4 +12,7 @@ enum class ReadMode : uint8_t {
   kLease,      // the voters' promise to elect nobody for a while, renewed by each heartbeat
 };
 
+// How much faster one member's clock may run than another's, in thousandths: kLease trusts it.
+inline constexpr uint32_t kClockDriftPermilleDefault = 10;
+
 }  // namespace alfheim::raft

@@ -27,6 +27,7 @@ raft::Node::Options raft_options(const Replica::Hands& hands, const Replica::Opt
   result.election_ticks = options.election_ticks;
   result.tick_ms = options.tick_ms;
   result.read_mode = options.read_mode;
+  result.clock_drift_permille = options.clock_drift_permille;
   result.promised_ms = options.promised_ms;
   result.seed = hands.random.next_u64();
   return result;

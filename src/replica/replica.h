@@ -86,6 +86,8 @@ class Replica {
     uint64_t tick_ms = 100;
     uint32_t election_ticks = 10;
     raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
+    // How much faster one member's clock may run than another's: what a lease trusts.
+    uint32_t clock_drift_permille = raft::kClockDriftPermilleDefault;
     // What this node may have promised to leaders in an earlier life, in ms.
     uint64_t promised_ms = 0;
     // Who founds the group where the directory is empty; empty: this node alone.

@@ -186,13 +186,16 @@ base::Status Node::open_replica() {
   replica.tick_ms = options.group.tick_ms;
   replica.election_ticks = options.group.election_ticks;
   replica.read_mode = options.group.read_mode;
+  replica.clock_drift_permille = options.group.clock_drift_permille;
   const bool promises = replica.read_mode == raft::ReadMode::kLease;
   ALF_TRY(replica.promised_ms,
           keep_promise(disk_, options.storage.dir,
                        promises ? options.group.tick_ms * options.group.election_ticks : 0));
   if (promises) {
-    events_.on_progress(
-        "--read-mode lease: reads rely on clocks, none of which may run 1% faster than another");
+    events_.on_progress(base::format(
+        "--read-mode lease: reads rely on clocks, none of which may run {} thousandths "
+        "faster than another",
+        replica.clock_drift_permille));
   }
   replica.payload = {options.storage.value_threshold_bytes, options.client.bulk_bytes_max};
   replica.applier.log_bytes_per_freeze = options.storage.log_bytes_per_freeze;

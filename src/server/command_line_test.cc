@@ -82,6 +82,12 @@ TEST(CommandLine, ASwitchIsOnOrOff) {
   EXPECT_TRUE(parse({"--warm-up", "on"})->options.storage.warms_up);
 }
 
+TEST(CommandLine, ClocksMayDriftByHalfAtMost) {
+  EXPECT_EQ(parse({})->options.group.clock_drift_permille, 10u);
+  EXPECT_EQ(parse({"--clock-drift-permille", "500"})->options.group.clock_drift_permille, 500u);
+  EXPECT_NE(refusal({"--clock-drift-permille", "501"}), "accepted");
+}
+
 TEST(CommandLine, EveryOptionAcceptsItsOwnDefaultBack) {
   for (const OptionRow& row : option_rows()) {
     Options options;

@@ -23,6 +23,7 @@ constexpr uint64_t kSegmentBlockBytes = 4096;
 constexpr uint64_t kBudgetBytesMin = 1 * base::kMiB;
 constexpr uint64_t kBudgetBytesMax = 1024 * base::kGiB;
 constexpr uint64_t kSecondsMax = std::numeric_limits<int32_t>::max();
+constexpr uint64_t kClockDriftPermilleMax = 500;
 constexpr uint64_t kSnapshotMbpsMax = 1'000'000;
 
 template <typename Integer>
@@ -164,9 +165,16 @@ constexpr OptionRow kPlaceRows[] = {
      [](const Options& o) { return o.group.tls.authority; }},
     {"read-mode", "index|lease",
      "what proves to a leader that it may read: a round of heartbeats, or its members' promise to "
-     "elect nobody meanwhile, which trusts that no clock runs 1% faster than another",
+     "elect nobody meanwhile, which trusts clocks (see --clock-drift-permille)",
      [](Options& o, Text text) { return put_read_mode(text, o.group.read_mode); },
      [](const Options& o) { return std::string(read_mode_name(o.group.read_mode)); }},
+    {"clock-drift-permille", "N",
+     "how much faster, in thousandths, one member's clock may run than another's: as much shorter "
+     "is a lease",
+     [](Options& o, Text text) {
+       return put_count(text, 0, kClockDriftPermilleMax, o.group.clock_drift_permille);
+     },
+     [](const Options& o) { return number(o.group.clock_drift_permille); }},
     {"follower-reads", "linearizable|stale",
      "what READONLY permits on a member that follows: to ask its leader first, or to read what is "
      "here, however old",

@@ -69,6 +69,7 @@ struct GroupOptions {
   uint64_t tick_ms = 100;
   uint32_t election_ticks = 10;
   raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
+  uint32_t clock_drift_permille = raft::kClockDriftPermilleDefault;  // of any member to another
   bool reads_stale = false;  // --follower-reads stale: after READONLY without asking the leader
 };
 

@@ -33,6 +33,28 @@ class SessionLease : public SessionLeaderTest {
   uint64_t rounds() { return status().counts.read_rounds; }
 };
 
+class SessionLeaseOfUnlikeClocks : public SessionLeaderTest {
+ protected:
+  SessionLeaseOfUnlikeClocks() : SessionLeaderTest(setup_of_three(options())) {}
+  static Options options() {
+    Options options;
+    options.group.read_mode = raft::ReadMode::kLease;
+    options.group.clock_drift_permille = 182;
+    return options;
+  }
+};
+
+TEST_F(SessionLeaseOfUnlikeClocks, IsAsMuchShorter) {
+  node.run_for_ms(100);
+  for (uint64_t round = 1; round <= 100; ++round) {
+    step_only(kFriend, raft::HeartbeatResponse{round, 1000});
+  }
+  node.settle();
+  const uint64_t now_ns = node.clock().monotonic_ns();
+  EXPECT_TRUE(node.replica().lease().holds(now_ns));
+  EXPECT_LE(node.replica().lease().end_ns(), now_ns + 736'000'000);  // of 900 ms
+}
+
 TEST_F(SessionLease, ReadsAtOnceWithoutARound) {
   renew();
   TestClient client(node);

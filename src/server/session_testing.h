@@ -246,6 +246,7 @@ class TestNode {
          .router = router_},
         {.id = {1},
          .read_mode = config_.startup().group.read_mode,
+         .clock_drift_permille = config_.startup().group.clock_drift_permille,
          .founders = setup_.founders,
          .payload = {config_.startup().storage.value_threshold_bytes, config_.bulk_bytes_max()},
          .applier = {},
