@@ -263,6 +263,7 @@ void Client::on_disconnected() {
 }
 
 uint64_t Client::floor() const {
+  if (options_.reads_stale) return 0;  // whoever was away has all of it to show
   uint64_t least = oracle_.floor();
   for (const Request& request : requests_) {
     if (request.is_sent) least = std::min(least, request.floor);
@@ -310,6 +311,10 @@ void Client::fail(const Request& request, ByteView reply, const std::string& why
 void Client::answered_at(uint64_t position) {
   stream_.position = std::max(stream_.position, position);
   oracle_.note_answered(position);
+}
+
+uint64_t Client::least_for(const Request& request) const {
+  return std::max(options_.reads_stale ? 0 : request.floor, stream_.position);
 }
 
 const LoggedOperation* Client::next_logged() const {
@@ -430,7 +435,7 @@ void Client::judge_command(const Request& request, ByteView reply) {
     // The same read may have been asked twice, and answered without the log the first time: then
     // what stands in the log is the second one's.
     if (reply != next->reply && !Model::is_write(request.words[0])) {
-      const uint64_t from = std::max(request.floor, stream_.position);
+      const uint64_t from = least_for(request);
       const std::optional<uint64_t> position =
           oracle_.explain_read(request.database, request.words, reply, from, until_now());
       if (position) return answered_at(*position);
@@ -451,7 +456,7 @@ void Client::judge_command(const Request& request, ByteView reply) {
                                    "entry {}{}",
                                    next->entry, next->is_block ? " (a block)" : ""));
   }
-  const uint64_t from = std::max(request.floor, stream_.position);
+  const uint64_t from = least_for(request);
   const std::optional<uint64_t> position =
       oracle_.explain_read(request.database, request.words, reply, from, until_now());
   if (position) return answered_at(*position);
@@ -466,7 +471,7 @@ void Client::judge_command(const Request& request, ByteView reply) {
 
 void Client::judge_watch(const Request& request, ByteView reply) {
   if (reply != "+OK\r\n") return fail(request, reply, "expected +OK");
-  const uint64_t from = std::max(request.floor, stream_.position);
+  const uint64_t from = least_for(request);
   for (size_t i = 1; i < request.words.size(); ++i) {
     stream_.watched.push_back({request.database, request.words[i], from, until_now()});
   }

@@ -33,6 +33,7 @@ class Client final : public SimPeer {
     // Who is not answered for so long goes, and asks elsewhere; 0: waits for ever.
     uint64_t patience_ns = 0;
     bool reads_followers = false;  // says READONLY first
+    bool reads_stale = false;      // and gets what is there: only its connection never goes back
   };
   // Null where nobody accepts.
   using Connect =
@@ -107,6 +108,8 @@ class Client final : public SimPeer {
   void judge_hash(const Request& request, base::ByteView reply);
   void judge_watches(const Request& request, const LoggedOperation& logged);
   void answered_at(uint64_t position);
+  // The least position that may explain a read.
+  uint64_t least_for(const Request& request) const;
   // The next operation of this connection that apply answered, hashes apart.
   const LoggedOperation* next_logged() const;
   std::optional<LoggedOperation> take_logged(bool is_state_hash);

@@ -17,6 +17,8 @@ constexpr uint64_t kEventCountMax = 20'000'000;
 constexpr uint64_t kWholeRunMsMax = 600'000;
 constexpr uint64_t kHealedMsMax = 15'000;
 constexpr uint64_t kStrayEvery = 8;
+constexpr uint64_t kLeaseSeedEvery = 3;
+constexpr uint64_t kStaleSeedEvery = 5;
 constexpr uint64_t kClientsMax = 20;
 constexpr int32_t kDriftPermilleMax = 100;
 // The slowest clock runs at 900 / 1100 of the fastest: rounded up.
@@ -47,7 +49,8 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
   if (tells_operations)
     oracle_.set_narrate([this](const std::string& line) { this->narrate(line); });
   draw_options();
-  if (seed % 3 == 0) node_options_.read_mode = raft::ReadMode::kLease;
+  if (seed % kLeaseSeedEvery == 0) node_options_.read_mode = raft::ReadMode::kLease;
+  node_options_.reads_stale = seed % kStaleSeedEvery == 0;
   draw_faults();
   draw_clients();
 }
@@ -118,23 +121,34 @@ void Cluster::make_disk(Member& member) {
   member.disk = std::make_unique<SimDisk>(SimDisk::Options{.seed = random_.fork_seed("disk")});
   const size_t number = member.id.value - 1;
   member.disk->set_operation_hook([this, number](const DiskOperation& operation) {
-    const uint64_t crash_at = members_[number].crash_at_change;
-    if (crash_at == 0 || operation.change_number != crash_at) return DiskOrder::kProceed;
-    static constexpr DiskOrder kOrders[] = {DiskOrder::kCrashBefore, DiskOrder::kCrashDuring,
-                                            DiskOrder::kCrashAfter};
-    return kOrders[operation.change_number % std::size(kOrders)];
+    return on_disk_operation(members_[number], operation);
   });
+}
+
+// Runs under the disk's mutex: it may not touch the disk.
+DiskOrder Cluster::on_disk_operation(Member& member, const DiskOperation& operation) {
+  const bool is_nodes = !is_checking_ && !oracle_.is_reading();
+  if (operation.kind == DiskOperationKind::kRead && is_nodes && member.read_to_fail > 0) {
+    return --member.read_to_fail == 0 ? DiskOrder::kFailIo : DiskOrder::kProceed;
+  }
+  if (member.crash_at_change == 0 || operation.change_number != member.crash_at_change) {
+    return DiskOrder::kProceed;
+  }
+  static constexpr DiskOrder kOrders[] = {DiskOrder::kCrashBefore, DiskOrder::kCrashDuring,
+                                          DiskOrder::kCrashAfter};
+  return kOrders[operation.change_number % std::size(kOrders)];
 }
 
 void Cluster::draw_faults() {
   static constexpr ClusterFault kAll[] = {
-      ClusterFault::kPowerLoss, ClusterFault::kKill,       ClusterFault::kAllDown,
-      ClusterFault::kSomeDown,  ClusterFault::kCleanStop,  ClusterFault::kCrashAtWrite,
-      ClusterFault::kDiskError, ClusterFault::kDiskFull,   ClusterFault::kIngestError,
-      ClusterFault::kStoreFull, ClusterFault::kPause,      ClusterFault::kHangingDisk,
-      ClusterFault::kWallJump,  ClusterFault::kDisconnect, ClusterFault::kCutOff,
-      ClusterFault::kCutOneWay, ClusterFault::kSplit,      ClusterFault::kHealNetwork,
-      ClusterFault::kTransfer,  ClusterFault::kTakeOver};
+      ClusterFault::kPowerLoss,   ClusterFault::kKill,      ClusterFault::kAllDown,
+      ClusterFault::kSomeDown,    ClusterFault::kCleanStop, ClusterFault::kCrashAtWrite,
+      ClusterFault::kDiskError,   ClusterFault::kReadError, ClusterFault::kDiskFull,
+      ClusterFault::kIngestError, ClusterFault::kStoreFull, ClusterFault::kPause,
+      ClusterFault::kHangingDisk, ClusterFault::kWallJump,  ClusterFault::kDisconnect,
+      ClusterFault::kCutOff,      ClusterFault::kCutOneWay, ClusterFault::kSplit,
+      ClusterFault::kHealNetwork, ClusterFault::kTransfer,  ClusterFault::kTakeOver,
+      ClusterFault::kSnapshot};
   for (const ClusterFault fault : kAll) {
     if (random_.coin()) faults_.kinds.push_back(fault);
   }
@@ -187,6 +201,7 @@ void Cluster::draw_clients() {
           std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count, kReaderRequestsMax);
       options.pipeline_max = 1;
       options.reads_followers = random.coin();
+      options.reads_stale = options.reads_followers && node_options_.reads_stale;
     }
     make_client(options, workload);
   }
@@ -351,7 +366,7 @@ void Cluster::start_life(Member& member) {
     return oracle_.fail(
         base::format("node {} cannot start: {}", member.id.value, node.error().message));
   }
-  member.crash_at_change = 0;
+  member.crash_at_change = member.read_to_fail = 0;
   member.is_excused = false;
   member.disk->go_down();
   member.disk->crash(draw_crash(random_));
@@ -363,7 +378,7 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
   member.disk->go_down();
   oracle_.end_life(member.node->life());
   member.node.reset();
-  member.crash_at_change = 0;
+  member.crash_at_change = member.read_to_fail = 0;
   member.term_led = 0;
   member.is_excused = false;  // the disk has forgotten what else was ordered
   member.is_stopping = false;

@@ -38,6 +38,7 @@ enum class ClusterFault : uint8_t {
   kCleanStop,
   kCrashAtWrite,
   kDiskError,    // one write, sync or name operation fails with EIO: the node stops
+  kReadError,    // one read fails with EIO: a reader is told, or the node stops
   kDiskFull,     // for a while, of one node or of all: no node stops
   kIngestError,  // the index cannot be persisted
   kStoreFull,    // level 0 is full for a while: freezes wait
@@ -51,6 +52,7 @@ enum class ClusterFault : uint8_t {
   kHealNetwork,
   kTransfer,  // the leader is told to hand over; whoever does not lead refuses
   kTakeOver,  // a follower asks for leadership, or stands for it
+  kSnapshot,  // RAFT SNAPSHOT; whoever does not lead refuses
   kAdd,       // a machine that was never there joins, blank; sometimes to learn only
   kPromote,   // a learner votes
   kDemote,    // a voter learns
@@ -77,6 +79,7 @@ class Cluster {
     uint64_t term_led = 0;
     uint64_t compared = 0;         // the entry at which its state was looked at last
     uint64_t crash_at_change = 0;  // 0: not ordered
+    uint64_t read_to_fail = 0;     // counted down by what the node reads; 0: not ordered
     int64_t wall_offset_us = 0;
     int32_t drift_permille = 0;
     bool has_joined = false;  // it was added, and founded nothing
@@ -120,6 +123,8 @@ class Cluster {
   void split();
   void expect_hand_over(const Member& member);
   void fail_disk(Member& member);
+  void fail_read(Member& member);
+  DiskOrder on_disk_operation(Member& member, const DiskOperation& operation);
   void fill_disk(Member& member);
   void end_disk_full(Member& member);
   void fill_store(Member& member);
@@ -129,6 +134,7 @@ class Cluster {
   void on_fatal(Member& member);
   void suspend(Member& member, void (*set)(SimNode& node, bool is_on));
   void transfer(Member& member);
+  void make_snapshot(Member& member);
   void heal_network_later();
   void heal();
   Member& a_member();
@@ -176,6 +182,7 @@ class Cluster {
     uint64_t gap_ns_max = 0;
     uint64_t excuses_end_ns = 0;  // until then a node may take its disk for full
   } faults_;
+  bool is_checking_ = false;  // what is read meanwhile is no node's
   uint64_t life_count_ = 0;
   Outcome outcome_;
 };

@@ -19,6 +19,8 @@ constexpr uint64_t kLastMsMax = 20'000;
 // What was healed commits something new within so many ticks of its nodes. (Who asks may come to
 // three nodes first that have no part any more, and let it wait for 3 s each.)
 constexpr uint64_t kCommitTicksMax = 200;
+// Somebody leads: five election timeouts of the slowest clock behind the last that starts again.
+constexpr uint64_t kLeadTicksMax = 80;
 constexpr uint64_t kTickMs = 100;
 // At a time: some ask nothing of the log, or are refused as long as a disk is taken for full.
 constexpr uint64_t kProbeRequests = 8;
@@ -31,7 +33,10 @@ void Cluster::after_event() {
   const SimExecutor* owner = scheduler_.last_owner();
   for (Member& member : members_) {
     const bool is_here = member.node != nullptr;
-    if (is_here && (owner == nullptr || owner == &member.node->executor())) look_at(member);
+    if (!is_here || (owner != nullptr && owner != &member.node->executor())) continue;
+    is_checking_ = true;
+    look_at(member);
+    is_checking_ = false;
     if (oracle_.has_failed()) return;
   }
   const uint64_t count = scheduler_.event_count();
@@ -113,10 +118,22 @@ void Cluster::expect_commit() {
                .pipeline_max = 1,
                .think_ns_max = kMsNs},
               workload);
-  clients_.back()->start();
   const size_t probe = clients_.size() - 1;
   const uint64_t committed = safety_.committed_count();
   const uint64_t begin_ms = clock_.monotonic_ms();
+  run_until(
+      [&] {
+        if (clock_.monotonic_ms() > begin_ms + kLeadTicksMax * kTickMs) {
+          oracle_.fail(base::format("nobody leads within {} ticks of the healing{}", kLeadTicksMax,
+                                    waiting()));
+        }
+        return leading() != nullptr;
+      },
+      kLeadTicksMax * kTickMs, "until somebody leads");
+  if (oracle_.has_failed()) return;
+  outcome_.lead_ms_max = clock_.monotonic_ms() - begin_ms;
+  hints_[probe] = leading()->id.value - 1;
+  clients_[probe]->start();
   run_until(
       [&] {
         if (clock_.monotonic_ms() > begin_ms + kCommitTicksMax * kTickMs) {

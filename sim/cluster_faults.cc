@@ -34,6 +34,7 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kCleanStop: return "clean stop";
     case ClusterFault::kCrashAtWrite: return "crash at a write";
     case ClusterFault::kDiskError: return "disk error";
+    case ClusterFault::kReadError: return "read error";
     case ClusterFault::kDiskFull: return "disk full";
     case ClusterFault::kIngestError: return "ingest error";
     case ClusterFault::kStoreFull: return "store full";
@@ -47,6 +48,7 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kHealNetwork: return "network heals";
     case ClusterFault::kTransfer: return "transfer";
     case ClusterFault::kTakeOver: return "take-over";
+    case ClusterFault::kSnapshot: return "snapshot by hand";
     case ClusterFault::kAdd: return "add";
     case ClusterFault::kPromote: return "promote";
     case ClusterFault::kDemote: return "demote";
@@ -100,6 +102,7 @@ void Cluster::strike(ClusterFault fault) {
       return;
     case ClusterFault::kCleanStop: return stop_cleanly(member);
     case ClusterFault::kDiskError: return fail_disk(member);
+    case ClusterFault::kReadError: return fail_read(member);
     case ClusterFault::kDiskFull:
       if (!random_.one_in(3)) return fill_disk(member);
       for (Member& each : members_) fill_disk(each);
@@ -142,6 +145,9 @@ void Cluster::strike(ClusterFault fault) {
     case ClusterFault::kTakeOver:
       if (member.node != nullptr) member.node->replica().take_over();
       return;
+    case ClusterFault::kSnapshot:
+      for (Member& each : members_) make_snapshot(each);
+      return;
     case ClusterFault::kAdd:
     case ClusterFault::kPromote:
     case ClusterFault::kDemote:
@@ -156,12 +162,20 @@ void Cluster::fail_disk(Member& member) {
                               base::ErrorCode::kIo);
 }
 
+void Cluster::fail_read(Member& member) {
+  member.is_excused = true;
+  member.read_to_fail = random_.between(1, kErrorOccurrencesMax);
+  Oracle::Excuses excuses = oracle_.excuses();
+  excuses.may_fail_reads = true;
+  oracle_.set_excuses(excuses);
+}
+
 // Nothing or little is free. The node must live with it: that is no excuse to stop.
 void Cluster::fill_disk(Member& member) {
   if (member.is_disk_full) return;
-  oracle_.set_excuses({.may_refuse = true,
-                       .growth_refused_ns = oracle_.excuses().growth_refused_ns,
-                       .writes_refused_ns = oracle_.excuses().writes_refused_ns});
+  Oracle::Excuses excuses = oracle_.excuses();
+  excuses.may_refuse = true;
+  oracle_.set_excuses(excuses);
   faults_.excuses_end_ns = UINT64_MAX;
   member.is_disk_full = true;
   const base::Result<uint64_t> free_bytes = member.disk->free_bytes("/");
@@ -197,7 +211,9 @@ void Cluster::fill_store(Member& member) {
 void Cluster::note_refusals(const Member& member) {
   if (!oracle_.excuses().may_refuse) return;
   const uint64_t now_ns = clock_.monotonic_ns();
-  if (now_ns > faults_.excuses_end_ns) return oracle_.set_excuses({});
+  if (now_ns > faults_.excuses_end_ns) {
+    return oracle_.set_excuses({.may_fail_reads = oracle_.excuses().may_fail_reads});
+  }
   oracle_.note_refusing(now_ns, member.node->is_disk_full(),
                         member.node->replica().refuses_writes());
 }
@@ -260,6 +276,27 @@ void Cluster::transfer(Member& member) {
   member.node->replica().transfer(std::move(order));
 }
 
+// What it says that it holds is committed, and nobody but a leader says so.
+void Cluster::make_snapshot(Member& member) {
+  if (member.node == nullptr) return;
+  const bool is_excused = member.is_excused || member.is_disk_full;
+  member.node->replica().make_snapshot(
+      [this, &member, is_excused](const base::Result<replica::SnapshotSender::Made>& made) {
+        if (made) {
+          ++outcome_.snapshot_count;
+          if (made->mark.index.value <= oracle_.harvested()) return;
+          return oracle_.fail(base::format("node {} made a snapshot up to entry {}, of {} applied",
+                                           member.id.value, made->mark.index.value,
+                                           oracle_.harvested()));
+        }
+        const bool is_kept_waiting = made.error().code == base::ErrorCode::kUnavailable;
+        if (is_kept_waiting || is_excused || member.is_excused || member.is_disk_full) return;
+        if (member.disk->is_down()) return;
+        oracle_.fail(
+            base::format("node {} makes no snapshot: {}", member.id.value, made.error().message));
+      });
+}
+
 void Cluster::split() {
   std::vector<bool> is_left;
   for (size_t i = 0; i < members_.size(); ++i) is_left.push_back(random_.coin());
@@ -280,7 +317,7 @@ void Cluster::heal() {
   network.delay_ns_max = std::min(network.delay_ns_max, kHealedDelayNsMax);
   network_.set_options(network);
   for (Member& member : members_) {
-    member.crash_at_change = 0;
+    member.crash_at_change = member.read_to_fail = 0;
     end_disk_full(member);
     // An error of the disk that was ordered and has not come yet: a restart forgets it.
     if (member.is_excused && member.node != nullptr) {

@@ -107,8 +107,10 @@ void add_up(const Outcome& outcome, Outcome& sum) {
   sum.operation_count += outcome.operation_count;
   sum.life_count += outcome.life_count;
   sum.install_count += outcome.install_count;
+  sum.snapshot_count += outcome.snapshot_count;
   sum.compared_count += outcome.compared_count;
   sum.change_of_members_count += outcome.change_of_members_count;
+  sum.lead_ms_max = std::max(sum.lead_ms_max, outcome.lead_ms_max);
   sum.commit_ms_max = std::max(sum.commit_ms_max, outcome.commit_ms_max);
   sum.virtual_ms += outcome.virtual_ms;
   for (const auto& [name, count] : outcome.fault_counts) sum.fault_counts[name] += count;
@@ -127,9 +129,10 @@ void print_sum(const Outcome& sum, uint64_t runs, uint64_t failures, double seco
           .c_str());
   if (sum.compared_count > 0) {
     std::printf("groups: %s\n",
-                base::format("{} states compared, {} changes of members; healed, {} ms at most to "
-                             "the next commits",
-                             sum.compared_count, sum.change_of_members_count, sum.commit_ms_max)
+                base::format("{} states compared, {} changes of members, {} snapshots by hand; "
+                             "healed, {} ms at most until somebody leads, {} to the next commits",
+                             sum.compared_count, sum.change_of_members_count, sum.snapshot_count,
+                             sum.lead_ms_max, sum.commit_ms_max)
                     .c_str());
   }
   std::string faults;

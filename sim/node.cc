@@ -20,6 +20,7 @@ server::Options config_of(const NodeOptions& options) {
   server::Options config;
   config.storage.value_threshold_bytes = options.value_threshold_bytes;
   config.client.request_memory_bytes = options.request_memory_bytes;
+  config.group.reads_stale = options.reads_stale;
   return config;
 }
 

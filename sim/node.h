@@ -56,6 +56,7 @@ struct NodeOptions {
   size_t near_changes_max = 512;
   uint32_t cold_index_per_1000 = 0;
   raft::ReadMode read_mode = raft::ReadMode::kReadIndex;
+  bool reads_stale = false;                                          // --follower-reads stale
   uint32_t clock_drift_permille = raft::kClockDriftPermilleDefault;  // what a lease trusts
   SimExecutor::Options executor;
 };

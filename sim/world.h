@@ -36,9 +36,11 @@ struct Outcome {
   uint64_t answer_count = 0;
   uint64_t operation_count = 0;  // in the log
   uint64_t life_count = 0;
-  uint64_t install_count = 0;  // lives that began over a snapshot
+  uint64_t install_count = 0;   // lives that began over a snapshot
+  uint64_t snapshot_count = 0;  // made by hand
   uint64_t change_of_members_count = 0;
   uint64_t compared_count = 0;  // states of members of a group, with the model's
+  uint64_t lead_ms_max = 0;     // from the healing of a group until somebody leads
   uint64_t commit_ms_max = 0;   // from the healing of a group to its next commits
   uint64_t change_count = 0;    // of the disk
   std::map<std::string, uint64_t> fault_counts;
