@@ -181,8 +181,13 @@ template <>
 struct Wire<SnapshotDone> {
   static constexpr auto kType = FrameType::kSnapshotDone;
   static constexpr std::string_view kName = "SnapshotDone";
-  static void put(Writer& out, const SnapshotDone& body) { out.number(body.snapshot_id); }
-  static bool get(Reader& in, SnapshotDone& body) { return in.number(body.snapshot_id); }
+  static void put(Writer& out, const SnapshotDone& body) {
+    out.number(body.snapshot_id);
+    out.byte(body.is_given_up ? 1 : 0);
+  }
+  static bool get(Reader& in, SnapshotDone& body) {
+    return in.number(body.snapshot_id) && in.truth(body.is_given_up);
+  }
 };
 
 template <>

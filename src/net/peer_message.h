@@ -71,9 +71,10 @@ struct SnapshotChunk {
   std::shared_ptr<const base::Bytes> bytes;
 };
 
-// The receiver needs the snapshot's files no longer: whole, or given up.
+// The receiver needs the snapshot's files no longer: it has all of it, or takes something else.
 struct SnapshotDone {
   uint64_t snapshot_id = 0;
+  bool is_given_up = false;
   friend bool operator==(const SnapshotDone&, const SnapshotDone&) = default;
 };
 

@@ -86,7 +86,7 @@ inline std::vector<TestingMessage> testing_messages() {
                             52, {{"MANIFEST", 100, 0xa1b2c3d4}, {"index/1.sst", 1u << 20, 5}}})},
       {"snapshot_read", testing_note(SnapshotRead{53, 1, 1u << 20, 4096})},
       {"snapshot_chunk", testing_note(SnapshotChunk{54, 1, 1u << 20, base::crc32c(*chunk), chunk})},
-      {"snapshot_done", testing_note(SnapshotDone{55})},
+      {"snapshot_done", testing_note(SnapshotDone{55, true})},
       {"take_over_request", testing_note(TakeOverRequest{})},
       {"sentinel_hosts", testing_note(SentinelHosts{{"10.0.0.9", "fe80::1"}})},
       {"member_book", testing_note(MemberBook{base::Bytes("\x02\x01", 2)})},
@@ -195,7 +195,7 @@ inline std::string text_of(const NoteBody& body) {
                           b.crc, b.bytes ? base::to_quoted(*b.bytes) : "null");
     }
     std::string operator()(const SnapshotDone& b) const {
-      return base::format("SnapshotDone {}", b.snapshot_id);
+      return base::format("SnapshotDone {} {}", b.snapshot_id, b.is_given_up);
     }
     std::string operator()(const TakeOverRequest&) const { return "TakeOverRequest"; }
     std::string operator()(const MemberBook& b) const {

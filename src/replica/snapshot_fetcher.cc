@@ -55,9 +55,11 @@ void SnapshotFetcher::start(const Offer& offer) {
   ask_list();
 }
 
-// Another offer is taken at once; without one raft makes the leader offer again.
+// Another offer is taken at once. Without one the leader, which is told, probes this node again,
+// and makes another snapshot where it still needs one: this one it would be offered in vain, for
+// raft names each but once.
 void SnapshotFetcher::give_up() {
-  tell_done();
+  send(net::SnapshotDone{fetch_->offer.mark.id, true});
   const std::optional<Offer> next = std::exchange(next_, std::nullopt);
   ++epoch_;
   fetch_.reset();
@@ -268,7 +270,7 @@ void SnapshotFetcher::on_finished(base::Result<upkeep::SnapshotManifest> manifes
   if (!is_it || !events_.is_wanted(mark)) return give_up();
   fetch_->phase = Phase::kReady;
   ++fetched_count_;
-  tell_done();
+  send(net::SnapshotDone{mark.id, false});
   events_.on_ready();
 }
 
@@ -278,8 +280,6 @@ void SnapshotFetcher::send(net::NoteBody body) {
   hands_.transport.send(net::PeerNote{options_.identity.group, options_.identity.node,
                                       fetch_->offer.from, std::move(body)});
 }
-
-void SnapshotFetcher::tell_done() { send(net::SnapshotDone{fetch_->offer.mark.id}); }
 
 void SnapshotFetcher::stop() {
   is_stopping_ = true;

@@ -112,7 +112,6 @@ class SnapshotFetcher {
   template <typename Work, typename Then>
   void work(Work work, Then then);
   void send(net::NoteBody body);
-  void tell_done();
 
   Hands hands_;
   Options options_;

@@ -109,7 +109,12 @@ class SnapshotFetcherTest : public testing::Test, public net::PeerTransport {
     return static_cast<size_t>(std::count_if(asked_.begin(), asked_.end(), is_it));
   }
   static bool is_done(const net::PeerNote& note) {
-    return std::holds_alternative<net::SnapshotDone>(note.body);
+    const auto* done = std::get_if<net::SnapshotDone>(&note.body);
+    return done != nullptr && !done->is_given_up;
+  }
+  static bool is_given_up(const net::PeerNote& note) {
+    const auto* done = std::get_if<net::SnapshotDone>(&note.body);
+    return done != nullptr && done->is_given_up && done->snapshot_id == kMark.id;
   }
 
   sim::SimClock clock_;
@@ -138,6 +143,7 @@ TEST_F(SnapshotFetcherTest, FetchesAllAndSaysSoOnce) {
   EXPECT_EQ(fetcher_->ready(), kMark.id);
   EXPECT_EQ(fetcher_->fetched_count(), 1u);
   EXPECT_EQ(count_asked(is_done), 1u);
+  EXPECT_EQ(count_asked(is_given_up), 0u);
   EXPECT_TRUE(troubles_.empty());
   const auto manifest = upkeep::read_manifest(disk_, upkeep::staged_path("/incoming", kMark.id));
   ASSERT_TRUE(manifest.is_ok());
@@ -200,6 +206,8 @@ TEST_F(SnapshotFetcherTest, ASnapshotThatIsGoneIsGivenUp) {
   fetcher_->offer(kLeader, kMark);
   run_for_ms(1000);
   EXPECT_FALSE(fetcher_->fetching().has_value());
+  EXPECT_EQ(count_asked(is_given_up), 1u);
+  EXPECT_EQ(count_asked(is_done), 0u);
   EXPECT_EQ(ready_count_, 0u);
 }
 
@@ -260,6 +268,8 @@ TEST_F(SnapshotFetcherTest, AFileThatIsNeverWhatTheListSaysIsGivenUp) {
   fetcher_->offer(kLeader, kMark);
   run_for_ms(1000);
   EXPECT_FALSE(fetcher_->fetching().has_value());
+  EXPECT_EQ(count_asked(is_given_up), 1u) << "else the leader waits for it to install";
+  EXPECT_EQ(count_asked(is_done), 0u);
   EXPECT_EQ(troubles_.size(), 1u);
   EXPECT_EQ(ready_count_, 0u);
 }

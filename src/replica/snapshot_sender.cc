@@ -13,9 +13,9 @@ namespace {
 
 // A peer that asks for nothing for so long has given up, or died.
 constexpr uint64_t kSilentMs = 60'000;
-// What nobody has asked for since then is removed.
 // How long a peer that has all of a snapshot may take to stop, install it and start over it.
 constexpr uint64_t kInstallMs = 600'000;
+// What nobody has asked for since then is removed.
 constexpr uint64_t kUnusedMs = 60'000;
 constexpr uint64_t kRetryMs = 5'000;
 // More wait in vain: whoever asks keeps fewer under way.
@@ -209,13 +209,30 @@ void SnapshotSender::on_note(base::NodeId from, const net::NoteBody& body) {
     peer.heard_ms = now_ms;
     if (peer.questions.size() < kQuestionsMax) peer.questions.push_back(*question);
     pump(from);
-  } else if (std::get_if<net::SnapshotDone>(&body) != nullptr) {
-    // It installs what it has, and is back before long; raft notices.
-    const auto peer = peers_.find(from);
-    if (peer == peers_.end()) return;
-    peer->second.heard_ms = now_ms + kInstallMs;
-    peer->second.questions.clear();
+  } else if (const auto* over = std::get_if<net::SnapshotDone>(&body)) {
+    on_done(from, *over);
   }
+}
+
+void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
+  const auto found = peers_.find(from);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  peer.questions.clear();
+  if (!over.is_given_up) {
+    // It installs what it has, and is back before long; raft notices.
+    peer.heard_ms = hands_.clock.monotonic_ms() + kInstallMs;
+  } else if (peer.is_offered && peer.snapshot_id == over.snapshot_id) {
+    end_offer(from, peer);
+  }
+}
+
+// The peer gets entries again, or, where it still needs one, another snapshot than this.
+void SnapshotSender::end_offer(base::NodeId id, Peer& peer) {
+  peer.is_offered = false;
+  refused_[id] = peer.snapshot_id;
+  wanted_.erase(id);
+  events_.on_failed(id);  // raft probes it, and finds out whether it lives
 }
 
 // A list without files says that there is no such snapshot (any more).
@@ -319,11 +336,7 @@ void SnapshotSender::on_tick(const raft::NodeStatus& status) {
 void SnapshotSender::look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms) {
   if (!peer.is_offered) return;
   peer.is_offered = is_lagging;  // else it is back, or gone
-  if (!is_lagging || now_ms < peer.heard_ms + kSilentMs) return;
-  peer.is_offered = false;
-  refused_[id] = peer.snapshot_id;
-  wanted_.erase(id);
-  events_.on_failed(id);  // raft probes it, and finds out whether it lives
+  if (is_lagging && now_ms >= peer.heard_ms + kSilentMs) end_offer(id, peer);
 }
 
 void SnapshotSender::remove_unused(uint64_t now_ms) {
@@ -340,6 +353,9 @@ void SnapshotSender::remove_unused(uint64_t now_ms) {
 void SnapshotSender::remove(uint64_t id) {
   snapshots_.erase(id);
   if (is_stopping_) return;  // the next start finds it
+  for (auto& [peer_id, peer] : peers_) {
+    if (peer.is_offered && peer.snapshot_id == id) end_offer(peer_id, peer);
+  }
   hands_.executor.post_to_pool(env::Lane::kUpkeep, [this, id] {
     base::Status removed = hands_.maker.remove(id);
     if (removed) return;

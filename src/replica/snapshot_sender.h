@@ -61,7 +61,8 @@ class SnapshotSender {
   struct Events {
     // Raft offers it; an error: the peer wants none any more, or not this one.
     std::function<base::Status(base::NodeId, const raft::SnapshotMark&)> on_offer;
-    std::function<void(base::NodeId)> on_failed;  // it asked for nothing for long
+    // It was given up: by the peer, or because that asks for nothing, or the files are gone.
+    std::function<void(base::NodeId)> on_failed;
     std::function<void(base::Error)> on_fatal;
     std::function<void(const std::string&)> on_trouble;  // one line
   };
@@ -122,6 +123,8 @@ class SnapshotSender {
   const Snapshot* newest() const;
   void offer_newest(base::NodeId peer);
   void offer(base::NodeId peer, const Snapshot& snapshot);
+  void on_done(base::NodeId from, const net::SnapshotDone& over);
+  void end_offer(base::NodeId id, Peer& peer);
   void look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms);
   void answer_list(base::NodeId from, uint64_t snapshot_id);
   void pump(base::NodeId id);

@@ -245,6 +245,48 @@ TEST_F(SnapshotSenderTest, APeerThatAsksForNothingIsGivenUpAndItsSnapshotGoes) {
   EXPECT_NE(offers_[0].mark.id, offers_[1].mark.id);
 }
 
+// Raft names a mark to a follower but once: offered again, it would be waited for in vain.
+TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnother) {
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  const uint64_t id = offers_.at(0).mark.id;
+  ask(kPeer, net::SnapshotListRequest{id});
+  ask(kPeer, net::SnapshotDone{id + 2, true});
+  EXPECT_TRUE(failed_.empty()) << "that was another one";
+  ask(kPeer, net::SnapshotDone{id, true});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{UINT64_MAX}) << "it is held for nobody";
+  sender_->want({kPeer});
+  run_for_ms(1000, {kPeer});
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_NE(offers_[1].mark.id, id);
+  EXPECT_EQ(failed_.size(), 1u);
+}
+
+TEST_F(SnapshotSenderTest, APeerThatHasAllOfOneIsGivenTimeToInstallIt) {
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  ask(kPeer, net::SnapshotDone{offers_.at(0).mark.id, false});
+  run_for_ms(600'000, {kPeer});
+  EXPECT_TRUE(failed_.empty());
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{41});
+  run_for_ms(61'000, {kPeer});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
+}
+
+TEST_F(SnapshotSenderTest, WhereItsFilesCannotBeReadTheOfferEnds) {
+  sender_->want({kPeer});
+  sender_->want({kThird});
+  run_for_ms(500, {kPeer, kThird});
+  ASSERT_EQ(offers_.size(), 2u);
+  disk_.fail_operation(sim::DiskOperationKind::kRead, 1, base::ErrorCode::kIo);
+  ask(kPeer, net::SnapshotRead{offers_[0].mark.id, 0, 0, 10});
+  scheduler_.run_for_ms(10);
+  EXPECT_EQ(troubles_.size(), 1u);
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer, kThird}));
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{UINT64_MAX});
+}
+
 TEST_F(SnapshotSenderTest, OneThatTheLogHasLeftBehindIsNotOffered) {
   sender_->want({kPeer});
   run_for_ms(500, {kPeer});
