@@ -12,7 +12,12 @@ namespace alfheim::replica {
 namespace {
 
 constexpr size_t kWindowPieces = 4;
+// What does not come is asked for again after as many times what the last piece took: on a slow or
+// paced way the answers would else come twice and more, and take the place of what is missing. At
+// most so long, for the sender gives up who asks for nothing (snapshot_sender.cc, kSilentMs).
 constexpr uint64_t kAskAgainMs = 2'000;
+constexpr uint64_t kAskAgainMsMax = 40'000;
+constexpr uint64_t kAskAgainPieces = 3;
 // Nothing came for so long: what another node offers is taken instead.
 constexpr uint64_t kStalledMs = 10'000;
 constexpr uint64_t kRoomRetryMs = 5'000;
@@ -76,7 +81,8 @@ void SnapshotFetcher::on_tick() {
   if (!fetch_ || is_stopping_ || fetch_->phase == Phase::kReady) return;
   if (!events_.is_wanted(fetch_->offer.mark)) return give_up();  // the log brought it
   const uint64_t now_ms = hands_.clock.monotonic_ms();
-  if (next_ && now_ms >= fetch_->heard_ms + kStalledMs) return give_up();
+  const uint64_t stalled_ms = std::max(kStalledMs, ask_again_ms());
+  if (next_ && now_ms >= fetch_->heard_ms + stalled_ms) return give_up();
   switch (fetch_->phase) {
     case Phase::kListing:
       if (fetch_->files.empty() && now_ms >= fetch_->asked_ms + kAskAgainMs) ask_list();
@@ -86,7 +92,7 @@ void SnapshotFetcher::on_tick() {
       return;
     case Phase::kFetching:
       for (auto& [offset, piece] : fetch_->asked) {
-        if (now_ms >= piece.asked_ms + kAskAgainMs) ask(offset, piece);
+        if (now_ms >= piece.asked_ms + ask_again_ms()) ask(offset, piece);
       }
       return;
     case Phase::kReady: return;
@@ -178,6 +184,7 @@ void SnapshotFetcher::ask_pieces() {
     fetch_->next_offset += length;
     Asked& piece = fetch_->asked[offset];
     piece.length = length;
+    piece.first_ms = hands_.clock.monotonic_ms();
     ask(offset, piece);
   }
 }
@@ -190,6 +197,10 @@ void SnapshotFetcher::ask(uint64_t offset, Asked& piece) {
                          .length = static_cast<uint32_t>(piece.length)});
 }
 
+uint64_t SnapshotFetcher::ask_again_ms() const {
+  return std::clamp(kAskAgainPieces * fetch_->piece_ms, kAskAgainMs, kAskAgainMsMax);
+}
+
 void SnapshotFetcher::on_chunk(const net::SnapshotChunk& chunk) {
   if (chunk.snapshot_id != fetch_->offer.mark.id || fetch_->phase != Phase::kFetching) return;
   const auto asked = fetch_->asked.find(chunk.offset);
@@ -198,6 +209,7 @@ void SnapshotFetcher::on_chunk(const net::SnapshotChunk& chunk) {
   const bool is_whole = bytes.size() == asked->second.length && base::crc32c(bytes) == chunk.crc;
   if (!is_whole && !ALF_MUTANT(ChunkNotVerified)) return;  // as if it were lost
   fetch_->heard_ms = hands_.clock.monotonic_ms();
+  fetch_->piece_ms = fetch_->heard_ms - asked->second.first_ms;
   fetch_->asked.erase(asked);
   fetch_->arrived[chunk.offset] = chunk.bytes;
   advance();

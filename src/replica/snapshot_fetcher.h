@@ -77,7 +77,8 @@ class SnapshotFetcher {
   };
   struct Asked {
     uint64_t length = 0;
-    uint64_t asked_ms = 0;
+    uint64_t first_ms = 0;  // when it was first asked for
+    uint64_t asked_ms = 0;  // and last
   };
   struct Fetch {
     Offer offer;
@@ -89,6 +90,7 @@ class SnapshotFetcher {
     std::map<uint64_t, Asked> asked;          // by offset
     std::map<uint64_t, std::shared_ptr<const base::Bytes>> arrived;
     uint64_t heard_ms = 0;  // when anything of it came
+    uint64_t piece_ms = 0;  // that the last piece took from its first question
     uint64_t asked_ms = 0;  // for the list; or until when it waits
     uint32_t bad_count = 0;
   };
@@ -103,6 +105,7 @@ class SnapshotFetcher {
   void begin_file();
   void ask_pieces();
   void ask(uint64_t offset, Asked& piece);
+  uint64_t ask_again_ms() const;
   void advance();
   void write_arrived();
   void verify_file();

@@ -88,8 +88,11 @@ class SnapshotFetcherTest : public testing::Test, public net::PeerTransport {
             .crc = crc,
             .bytes = std::make_shared<const base::Bytes>(std::move(bytes))};
   }
+  // A way on which answers follow each other at the pace that it allows.
   void answer(net::NoteBody body) {
-    core_.post([this, body = std::move(body)] { fetcher_->on_note(kLeader, body); });
+    free_at_ms_ = std::max(free_at_ms_, clock_.monotonic_ms()) + answer_ms_;
+    core_.post_after(free_at_ms_ - clock_.monotonic_ms(),
+                     [this, body = std::move(body)] { fetcher_->on_note(kLeader, body); });
   }
 
   net::SnapshotFile file_of(const std::string& name) {
@@ -131,6 +134,8 @@ class SnapshotFetcherTest : public testing::Test, public net::PeerTransport {
   bool answers_ = true;
   bool is_gone_ = false;
   bool is_wanted_ = true;
+  uint64_t answer_ms_ = 0;
+  uint64_t free_at_ms_ = 0;
   uint64_t spoiled_pieces_ = 0;
   uint64_t read_bytes_ = 0;
   size_t ready_count_ = 0;
@@ -160,6 +165,33 @@ TEST_F(SnapshotFetcherTest, AsksAgainForWhatDoesNotCome) {
   answers_ = true;
   run_for_ms(3000);
   EXPECT_EQ(ready_count_, 1u);
+}
+
+// The fourth of a window comes after four times what one piece takes: no reason to ask again.
+TEST_F(SnapshotFetcherTest, OnASlowWayNothingIsAskedForTwice) {
+  answer_ms_ = 1500;
+  fetcher_->offer(kLeader, kMark);
+  run_for_ms(60'000);
+  EXPECT_EQ(ready_count_, 1u);
+  uint64_t total = 0;
+  for (const net::SnapshotFile& file : list_) total += file.bytes;
+  EXPECT_EQ(read_bytes_, total);
+}
+
+// However long the last piece took: a sender that hears nothing for a minute gives up.
+TEST_F(SnapshotFetcherTest, WhatIsLostOnASlowWayIsAskedForAgainAfterFortySeconds) {
+  fetcher_->offer(kLeader, kMark);
+  while (fetcher_->fetching()->bytes_done < 11'000 && scheduler_.run_one()) {
+  }
+  answers_ = false;
+  run_for_ms(20'000);
+  answer(chunk_for(std::get<net::SnapshotRead>(asked_.back().body)));
+  run_for_ms(500);
+  asked_.clear();
+  run_for_ms(37'000);
+  EXPECT_TRUE(asked_.empty());
+  run_for_ms(3'000);
+  EXPECT_FALSE(asked_.empty());
 }
 
 // What a link's checksum missed, or a sender's memory: as if it were lost.

@@ -197,21 +197,28 @@ void SnapshotSender::offer(base::NodeId peer, const Snapshot& snapshot) {
 }
 
 void SnapshotSender::on_note(base::NodeId from, const net::NoteBody& body) {
-  const uint64_t now_ms = hands_.clock.monotonic_ms();
   if (const auto* request = std::get_if<net::SnapshotListRequest>(&body)) {
     answer_list(from, request->snapshot_id);
   } else if (const auto* question = std::get_if<net::SnapshotRead>(&body)) {
-    const auto found = snapshots_.find(question->snapshot_id);
-    if (found == snapshots_.end()) return answer_list(from, question->snapshot_id);
-    found->second.used_ms = now_ms;
-    Peer& peer = peers_[from];
-    peer.snapshot_id = question->snapshot_id;
-    peer.heard_ms = now_ms;
-    if (peer.questions.size() < kQuestionsMax) peer.questions.push_back(*question);
-    pump(from);
+    on_question(from, *question);
   } else if (const auto* over = std::get_if<net::SnapshotDone>(&body)) {
     on_done(from, *over);
   }
+}
+
+// What waits for its turn, or for the pace, is asked for again: that is answered once.
+void SnapshotSender::on_question(base::NodeId from, const net::SnapshotRead& question) {
+  const auto found = snapshots_.find(question.snapshot_id);
+  if (found == snapshots_.end()) return answer_list(from, question.snapshot_id);
+  found->second.used_ms = hands_.clock.monotonic_ms();
+  Peer& peer = peers_[from];
+  peer.snapshot_id = question.snapshot_id;
+  peer.heard_ms = found->second.used_ms;
+  const bool waits =
+      peer.reading == question ||
+      std::find(peer.questions.begin(), peer.questions.end(), question) != peer.questions.end();
+  if (!waits && peer.questions.size() < kQuestionsMax) peer.questions.push_back(question);
+  pump(from);
 }
 
 void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
@@ -253,13 +260,13 @@ void SnapshotSender::answer_list(base::NodeId from, uint64_t snapshot_id) {
 
 void SnapshotSender::pump(base::NodeId id) {
   Peer& peer = peers_[id];
-  if (peer.is_reading || peer.questions.empty() || is_stopping_) return;
+  if (peer.reading || peer.questions.empty() || is_stopping_) return;
   const net::SnapshotRead question = peer.questions.front();
   peer.questions.pop_front();
   const auto found = snapshots_.find(question.snapshot_id);
   if (found == snapshots_.end()) return answer_list(id, question.snapshot_id);
   if (question.file_number >= found->second.files.size()) return pump(id);
-  peer.is_reading = true;
+  peer.reading = question;
   const std::string& name = found->second.files[question.file_number].name;
   auto read = [this, id, question, name] {
     hands_.executor.post_to_pool(env::Lane::kLong, [this, id, question, name] {
@@ -281,7 +288,9 @@ void SnapshotSender::on_read(base::NodeId to, const net::SnapshotRead& question,
   const auto found = peers_.find(to);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
-  peer.is_reading = false;
+  peer.reading.reset();
+  // It is not silent while its questions wait here.
+  peer.heard_ms = std::max(peer.heard_ms, hands_.clock.monotonic_ms());
   if (!bytes) {
     if (!snapshots_.contains(question.snapshot_id)) return answer_list(to, question.snapshot_id);
     if (events_.on_trouble) events_.on_trouble(bytes.error().message);
@@ -322,7 +331,7 @@ void SnapshotSender::on_tick(const raft::NodeStatus& status) {
   for (auto at = peers_.begin(); at != peers_.end();) {
     auto& [id, peer] = *at;
     look_at(id, peer, lagging.contains(id), now_ms);
-    const bool is_over = now_ms >= peer.heard_ms + kSilentMs && !peer.is_reading;
+    const bool is_over = now_ms >= peer.heard_ms + kSilentMs && !peer.reading;
     at = is_over ? peers_.erase(at) : std::next(at);
   }
   std::erase_if(wanted_, [&](base::NodeId id) { return !lagging.contains(id); });

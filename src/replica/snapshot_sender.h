@@ -109,8 +109,8 @@ class SnapshotSender {
     uint64_t heard_ms = 0;
     uint64_t sent_bytes = 0;
     bool is_offered = false;  // by this node as the leader, and not known to be back
-    bool is_reading = false;
-    std::deque<net::SnapshotRead> questions;
+    std::optional<net::SnapshotRead> reading;
+    std::deque<net::SnapshotRead> questions;  // behind it, each once
   };
 
   void begin(std::function<void(base::Result<Made>)> done);
@@ -123,6 +123,7 @@ class SnapshotSender {
   const Snapshot* newest() const;
   void offer_newest(base::NodeId peer);
   void offer(base::NodeId peer, const Snapshot& snapshot);
+  void on_question(base::NodeId from, const net::SnapshotRead& question);
   void on_done(base::NodeId from, const net::SnapshotDone& over);
   void end_offer(base::NodeId id, Peer& peer);
   void look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms);

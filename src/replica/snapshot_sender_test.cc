@@ -221,12 +221,43 @@ TEST_F(SnapshotSenderTest, PiecesArePaced) {
   sender_->want({kPeer});
   run_for_ms(500, {kPeer});
   const uint64_t id = offers_.at(0).mark.id;
-  for (int i = 0; i < 10; ++i) ask(kPeer, net::SnapshotRead{id, 2, 0, 10'000});
+  for (uint64_t i = 0; i < 10; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 10'000});
   scheduler_.run_for_ms(450);
   EXPECT_GE(sent<net::SnapshotChunk>().size(), 4u);
   EXPECT_LE(sent<net::SnapshotChunk>().size(), 6u);
   scheduler_.run_for_ms(1000);
   EXPECT_EQ(sent<net::SnapshotChunk>().size(), 10u);
+}
+
+TEST_F(SnapshotSenderTest, WhatIsAskedForAgainWhileItWaitsIsSentOnce) {
+  open(100'000);
+  lead();
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  const uint64_t id = offers_.at(0).mark.id;
+  for (int again = 0; again < 4; ++again) {
+    for (uint64_t i = 0; i < 4; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 10'000});
+  }
+  scheduler_.run_for_ms(2000);
+  EXPECT_EQ(sent<net::SnapshotChunk>().size(), 4u);
+  ask(kPeer, net::SnapshotRead{id, 2, 0, 10'000});
+  scheduler_.run_for_ms(100);
+  EXPECT_EQ(sent<net::SnapshotChunk>().size(), 5u) << "it was lost on the way";
+}
+
+// At this pace a piece takes longer than the sender waits for a peer that asks for nothing.
+TEST_F(SnapshotSenderTest, WhoseQuestionsWaitForThePaceIsNotSilent) {
+  open(100);
+  lead();
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  const uint64_t id = offers_.at(0).mark.id;
+  for (uint64_t i = 0; i < 4; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 5'000});
+  run_for_ms(170'000, {kPeer});
+  EXPECT_TRUE(failed_.empty());
+  EXPECT_EQ(sent<net::SnapshotChunk>().size(), 4u);
+  run_for_ms(61'000, {kPeer});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
 }
 
 TEST_F(SnapshotSenderTest, APeerThatAsksForNothingIsGivenUpAndItsSnapshotGoes) {
