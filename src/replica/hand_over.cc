@@ -21,6 +21,10 @@ void HandOver::begin(HandOverOrder order) {
   const auto answer = [&order](base::Status status) {
     if (order.done) order.done(std::move(status));
   };
+  // Whoever joins cannot wait: a target that is away may never catch up.
+  if (order.joins && phase() == HandOverPhase::kCatchingUp) {
+    finish(Error{ErrorCode::kUnavailable, "another order took its place"});
+  }
   const raft::SoftState role = hands_.raft.soft_state();
   if (is_on()) {
     const bool is_same = order.joins || (target_.is_named && order.to == target_.id);
@@ -96,6 +100,10 @@ void HandOver::advance(bool is_busy) {
 void HandOver::advance_leader(bool is_busy) {
   const uint64_t waited_ms = hands_.clock.monotonic_ms() - target_.since_ms;
   if (phase() == HandOverPhase::kCatchingUp) {
+    if (!hands_.raft.configuration().is_voter(target_.id)) {
+      return finish(Error{ErrorCode::kNotFound,
+                          base::format("node {} is a voter no more", name_of(target_.id))});
+    }
     const bool is_late = target_.timeout_ms > 0 && waited_ms >= target_.timeout_ms;
     if (!is_caught_up() && !is_late) return;
     if (!is_caught_up() && !target_.goes_unready) {

@@ -28,7 +28,9 @@ struct HandOverOrder {
   base::NodeId to;            // 0: the voter that is furthest, of those that are connected
   uint64_t timeout_ms = 0;    // for the target to catch up; 0: as long as it takes
   bool goes_unready = false;  // after that time it is tried all the same
-  bool joins = false;         // where one is under way, it waits for that one's end
+  // Where one is ending or under way, it waits for that one's end; one whose target has yet to
+  // catch up is called off for it.
+  bool joins = false;
   // On the core strand, once. ok: the target leads (with `to` 0 or `joins`: another node).
   // kUnavailable: not the leader, another order is under way, or it was not taken over.
   // kNotFound: no such voter, or none that is connected.

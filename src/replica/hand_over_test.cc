@@ -102,12 +102,46 @@ TEST(HandOver, ASecondOrderJoinsOrIsRefused) {
   EXPECT_EQ(*group.order({.to = NodeId{3}}), "leadership is being handed over already");
   EXPECT_EQ(*group.order({}), "leadership is being handed over already");
   const auto same = group.order({.to = NodeId{2}});
-  const auto joined = group.order({.joins = true});
   group.heal();
-  group.tick(2);
+  group.tick(2, true);
+  ASSERT_EQ(group.hand_over->phase(), HandOverPhase::kEnding);
+  const auto joined = group.order({.joins = true}, true);
+  EXPECT_EQ(*joined, "");
+  group.tick();
   EXPECT_EQ(*first, "ok");
   EXPECT_EQ(*same, "ok");
   EXPECT_EQ(*joined, "ok");
+  EXPECT_TRUE(group.node(2).is_leader());
+}
+
+// A node that stops joins: an order without a timeout whose target is down must not keep it from
+// handing over to one that is there.
+TEST(HandOver, WhoJoinsDoesNotWaitForATargetThatHasYetToCatchUp) {
+  Group group;
+  group.cut(2);
+  ASSERT_TRUE(group.propose().is_ok());
+  const auto first = group.order({.to = NodeId{2}});
+  group.tick(3);
+  EXPECT_EQ(*first, "");
+  const auto joined = group.order({.timeout_ms = 250, .joins = true});
+  EXPECT_EQ(*first, "another order took its place");
+  EXPECT_EQ(*joined, "ok");
+  EXPECT_TRUE(group.node(3).is_leader());
+}
+
+TEST(HandOver, ATargetThatVotesNoMoreIsNotWaitedFor) {
+  Group group;
+  group.cut(2);
+  ASSERT_TRUE(group.propose().is_ok());
+  const auto told = group.order({.to = NodeId{2}});
+  group.tick();
+  EXPECT_EQ(*told, "");
+  group.roster->begin({.kind = raft::ChangeKind::kRemove, .member = {.id = NodeId{2}}},
+                      [](const base::Status&) {});
+  group.settle();
+  group.tick(2);
+  EXPECT_EQ(*told, "node 0000000000000002 is a voter no more");
+  EXPECT_FALSE(group.hand_over->is_on());
 }
 
 TEST(HandOver, ItIsCalledOffUntilTheElectionBegins) {
