@@ -60,10 +60,14 @@ base::Result<base::NodeId> HandOver::choose(base::NodeId wanted) const {
 base::Result<base::NodeId> HandOver::best_voter() const {
   const raft::NodeStatus status = hands_.raft.status();
   const raft::PeerStatus* best = nullptr;
+  // A process that stands still keeps its links.
+  const auto rank = [this](const raft::PeerStatus& peer) {
+    return std::pair(hands_.raft.hears(peer.id), peer.match);
+  };
   for (const raft::PeerStatus& peer : status.peers) {
     // Not one that ceases to vote: raft would refuse it.
     if (!raft::holds(status.configuration.voters, peer.id) || !is_connected(peer.id)) continue;
-    if (best == nullptr || peer.match > best->match) best = &peer;
+    if (best == nullptr || rank(peer) > rank(*best)) best = &peer;
   }
   if (best == nullptr) return Error{ErrorCode::kNotFound, "no other voter is connected"};
   return best->id;

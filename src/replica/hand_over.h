@@ -25,7 +25,7 @@ namespace alfheim::replica {
 enum class HandOverPhase : uint8_t { kNone, kCatchingUp, kEnding, kUnderWay };
 
 struct HandOverOrder {
-  base::NodeId to;            // 0: the voter that is furthest, of those that are connected
+  base::NodeId to;            // 0: the best_voter()
   uint64_t timeout_ms = 0;    // for the target to catch up; 0: as long as it takes
   bool goes_unready = false;  // after that time it is tried all the same
   // Where one is ending or under way, it waits for that one's end; one whose target has yet to
@@ -55,7 +55,8 @@ class HandOver {
   // The node stops: nobody is kept waiting.
   void give_up();
 
-  // Of those that are connected, who holds most of the log. kNotFound: nobody is.
+  // Of those that are connected, and rather of those that have answered of late, who holds most of
+  // the log. kNotFound: nobody is connected.
   base::Result<base::NodeId> best_voter() const;
 
   HandOverPhase phase() const { return phase_.load(std::memory_order_acquire); }

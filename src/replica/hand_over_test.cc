@@ -39,6 +39,19 @@ TEST(HandOver, UnnamedItIsTheFurthestThatIsConnected) {
   EXPECT_TRUE(alone.node(1).is_leader());
 }
 
+TEST(HandOver, WhoDoesNotAnswerIsTakenOnlyWhereNobodyElseIsConnected) {
+  Group group;
+  group.tick();
+  group.cut(2);
+  group.tick(7);
+  ASSERT_EQ(group.hand_over->best_voter().value(), NodeId{3}) << "nodes 2 and 3 hold the same";
+  group.links.connected = {2};
+  EXPECT_EQ(group.hand_over->best_voter().value(), NodeId{2});
+  group.links.connected = {2, 3};
+  EXPECT_EQ(*group.order({}), "ok");
+  EXPECT_TRUE(group.node(3).is_leader());
+}
+
 TEST(HandOver, WritesGoOnWhileTheTargetCatchesUp) {
   Group group;
   group.cut(2);
