@@ -116,6 +116,7 @@ void Replica::on_tick() {
   barriers_.expire(hands_.clock.monotonic_ms());
   follower_waits_.look(raft_, hands_.clock.monotonic_ms());
   look_at_health();
+  close_cut_off();
   redirect_queued();
   tell_readers();
   look_at_disk();

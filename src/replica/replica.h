@@ -240,6 +240,8 @@ class Replica {
 
   // replica_role.cc: what a node does that does not lead.
   void advance_hand_over();
+  bool is_long_leaderless() const;
+  void close_cut_off();
   void redirect_queued(bool is_last = false);
   void redirect(Batch& batch);
   void redirect(const raft::Entry& entry, std::span<const ReplyTo> waiters);
@@ -300,12 +302,13 @@ class Replica {
   InFlight in_flight_;
   std::optional<LargeInFlight> large_;
   std::function<void(base::Status)> on_stopped_;
-  base::LogIndex handed_;       // to apply, up to here
-  base::LogIndex established_;  // the newest no-op of an own leadership
-  raft::SoftState role_;        // as of the last Ready
-  uint64_t leaderless_ms_ = 0;  // since when no leader is known; 0: one is
-  uint64_t look_ms_ = 0;        // when the disk is to be asked again
-  uint64_t roll_count_ = 0;     // of the log strand alone
+  base::LogIndex handed_;         // to apply, up to here
+  base::LogIndex established_;    // the newest no-op of an own leadership
+  raft::SoftState role_;          // as of the last Ready
+  uint64_t leaderless_ms_ = 0;    // since when no leader is known; 0: one is
+  bool is_cut_off_told_ = false;  // since then, who waits for what was under way
+  uint64_t look_ms_ = 0;          // when the disk is to be asked again
+  uint64_t roll_count_ = 0;       // of the log strand alone
   bool is_closing_ = false;
   bool has_failed_ = false;
   ReplicaStatus counters_;

@@ -11,7 +11,8 @@
 namespace alfheim::replica {
 namespace {
 
-// How long what came before it was clear who leads waits for that.
+// How long what came before it was clear who leads waits for that, and what was under way when a
+// leadership ended for word of it.
 constexpr uint64_t kLeaderlessMs = 3000;
 
 }  // namespace
@@ -34,6 +35,7 @@ void Replica::note_role(const raft::SoftState& now) {
   leader_.store(now.leader.value, std::memory_order_release);
   if (now.leader != base::NodeId{}) {
     leaderless_ms_ = 0;
+    is_cut_off_told_ = false;
   } else if (leaderless_ms_ == 0) {
     leaderless_ms_ = std::max<uint64_t>(hands_.clock.monotonic_ms(), 1);
   }
@@ -109,15 +111,25 @@ void Replica::tell_readers() {
   tell(barriers_.take_refused(), ReplyKind::kRetry);
 }
 
+bool Replica::is_long_leaderless() const {
+  return leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
+}
+
+// Only what the next leader commits tells what became of a proposal. Cut off from it, this node
+// cannot know for how long: nobody is kept waiting for that. Their connections are closed; they may
+// still be answered, by nobody who listens.
+void Replica::close_cut_off() {
+  if (raft_.is_leader() || !is_long_leaderless() || std::exchange(is_cut_off_told_, true)) return;
+  tell(in_flight_.all_waiters(), ReplyKind::kLost);
+}
+
 // What was left in the open batches while this node led, or seemed to: it was not proposed, so
 // whoever asked is told where to ask. While no leader is known it waits a while for one, unless
 // the node stops.
 void Replica::redirect_queued(bool is_last) {
   if (raft_.is_leader() || batcher_.is_empty()) return;
   const bool is_known = role_.leader != base::NodeId{};
-  const bool is_late =
-      leaderless_ms_ > 0 && hands_.clock.monotonic_ms() >= leaderless_ms_ + kLeaderlessMs;
-  if (!is_known && !is_late && !is_last && !is_removed()) return;
+  if (!is_known && !is_long_leaderless() && !is_last && !is_removed()) return;
   for (LargeInFlight next; batcher_.take_large(next.operation); next = {}) {
     std::vector<ReplyBatch> batches(hands_.router.loop_count());
     add_refusal(batches, next.operation.waiter, "", redirection(nullptr));

@@ -43,6 +43,7 @@ struct World {
   uint64_t disk_reserve_bytes = 0;
   uint64_t dirty_budget_bytes = 64 << 20;
   char warm_kind = index::kStoreKind;  // none
+  uint64_t voter_count = 1;            // node 1 is one of so many; a test speaks for the others
 };
 
 // One life of a node: log, index, machine and replica are real, its replies are kept.
@@ -188,6 +189,9 @@ class Life : public ReplyRouter {
   void open_replica() {
     Replica::Options options;
     options.id = base::NodeId{1};
+    for (uint64_t id = 1; id <= world_.voter_count; ++id) {
+      options.founders.push_back({.id = base::NodeId{id}, .name = {}, .address = {}});
+    }
     options.payload = {.value_threshold_bytes = 1024, .string_bytes_max = 512 << 20};
     options.applier.log_bytes_per_freeze = world_.log_bytes_per_freeze;
     options.disk = {.path = "/log", .reserve_bytes = world_.disk_reserve_bytes};
