@@ -2,6 +2,8 @@
 // other two.
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "replica/testing_life.h"
 
 namespace alfheim::replica {
@@ -12,8 +14,17 @@ constexpr base::NodeId kRival{3};
 
 class ReplicaRoleTest : public testing::Test {
  protected:
-  ReplicaRoleTest() {
+  explicit ReplicaRoleTest(std::unique_ptr<World> its_world = of_three())
+      : world(std::move(its_world)) {
     life.replica().start();
+    lead();
+  }
+  static std::unique_ptr<World> of_three() {
+    auto three = std::make_unique<World>();
+    three->voter_count = 3;
+    return three;
+  }
+  void lead() {
     while (status().soft_state.role != raft::RoleKind::kPreCandidate) continue;
     term = base::Term{status().soft_state.term.value + 1};
     step(kFriend, raft::VoteResponse{.is_pre_vote = true, .is_granted = true});
@@ -47,8 +58,8 @@ class ReplicaRoleTest : public testing::Test {
     while (status().soft_state.role == raft::RoleKind::kLeader) continue;
   }
 
-  World world{.voter_count = 3};
-  Life life{world};
+  const std::unique_ptr<World> world;
+  Life life{*world};
   base::Term term;
 };
 
@@ -75,6 +86,34 @@ TEST_F(ReplicaRoleTest, WhoHearsOfTheNextLeaderInTimeIsToldWhatBecameOfIt) {
   EXPECT_EQ(life.reply(slot), "+OK\r\n");
   life.run_for_ms(5000);
   EXPECT_EQ(life.reply_count, 1u);
+}
+
+class ReplicaRetainTest : public ReplicaRoleTest {
+ protected:
+  ReplicaRetainTest() : ReplicaRoleTest(of_little_log()) {}
+  static std::unique_ptr<World> of_little_log() {
+    std::unique_ptr<World> three = of_three();
+    three->log_bytes_per_freeze = 128 * 1024;
+    three->log_retain_bytes = kRetainBytes;
+    return three;
+  }
+  static constexpr uint64_t kRetainBytes = 300 * 1024;
+};
+
+// For members that lag, and no more: segments of 64 KiB.
+TEST_F(ReplicaRetainTest, SoMuchLogIsKeptAndNoMore) {
+  for (int i = 0; i < 100; ++i) {
+    const uint64_t slot = life.begin({"SET", "k", value_of(i, 10'000)});
+    step(kFriend, raft::AppendResponse{.match = status().last});
+    ASSERT_EQ(life.reply(slot), "+OK\r\n");
+  }
+  uint64_t kept_bytes = 0;
+  for (const vlog::SegmentInfo& segment : life.log().sealed_segments()) {
+    if (segment.last_index >= life.log().first_index()) kept_bytes += segment.data_bytes;
+  }
+  EXPECT_GE(kept_bytes, kRetainBytes - world->segment_bytes);
+  // What came since the last freeze was not looked at yet.
+  EXPECT_LE(kept_bytes, kRetainBytes + world->log_bytes_per_freeze + world->segment_bytes);
 }
 
 }  // namespace

@@ -2,13 +2,21 @@
 #include "replica/replica.h"
 
 namespace alfheim::replica {
+namespace {
+
+// So many times the log that is kept for peers that lag is kept for those that fetch a snapshot.
+constexpr uint64_t kHeldPerRetained = 4;
+
+}  // namespace
 
 void Replica::open_snapshots() {
   if (hands_.snapshots == nullptr) return;
+  SnapshotDesk::Options options = options_.snapshot;
+  options.held_log_bytes_max = kHeldPerRetained * options_.log_retain_bytes;
   snapshots_ = std::make_unique<SnapshotDesk>(
       SnapshotDesk::Hands{hands_.clock, hands_.random, hands_.executor, hands_.core,
                           hands_.log_strand, hands_.log, *hands_.snapshots, hands_.transport},
-      options_.snapshot,
+      options,
       SnapshotDesk::Events{
           .on_offer =
               [this](base::NodeId peer, const raft::SnapshotMark& mark) {

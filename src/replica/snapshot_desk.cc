@@ -14,7 +14,8 @@ SnapshotDesk::SnapshotDesk(const Hands& hands, const Options& options, const Eve
     : sender_(SnapshotSender::Hands{hands.clock, hands.random, hands.executor, hands.core,
                                     hands.log_strand, hands.log, hands.snapshots.maker,
                                     hands.transport},
-              {hands.log.identity().node, hands.log.identity().group, options.bytes_per_second},
+              {hands.log.identity().node, hands.log.identity().group, options.bytes_per_second,
+               options.held_log_bytes_max},
               {events.on_offer, events.on_failed, events.on_fatal, events.on_trouble}) {
   if (hands.transport == nullptr) return;
   fetcher_.emplace(

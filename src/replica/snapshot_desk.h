@@ -40,7 +40,8 @@ class SnapshotDesk {
   struct Options {
     uint64_t bytes_per_second = 0;  // for all peers together; 0: as fast as it goes
     uint64_t piece_bytes = net::kChunkBytesMax;
-    uint64_t kept_free_bytes = 0;  // of the disk, beside what is fetched
+    uint64_t kept_free_bytes = 0;              // of the disk, beside what is fetched
+    uint64_t held_log_bytes_max = UINT64_MAX;  // SnapshotSender::Options
   };
   struct Events {
     std::function<base::Status(base::NodeId, const raft::SnapshotMark&)> on_offer;

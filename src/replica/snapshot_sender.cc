@@ -339,6 +339,7 @@ void SnapshotSender::on_tick(const raft::NodeStatus& status) {
     const auto peer = peers_.find(id);
     if (peer == peers_.end() || !peer->second.is_offered) offer_newest(id);
   }
+  remove_outrun();
   remove_unused(now_ms);
 }
 
@@ -346,6 +347,33 @@ void SnapshotSender::look_at(base::NodeId id, Peer& peer, bool is_lagging, uint6
   if (!peer.is_offered) return;
   peer.is_offered = is_lagging;  // else it is back, or gone
   if (is_lagging && now_ms >= peer.heard_ms + kSilentMs) end_offer(id, peer);
+}
+
+// More is written than its peers fetch, so that behind it more log is held than is worth it: a
+// newer one takes its place. While no more comes than the snapshot has bytes they may make it.
+void SnapshotSender::remove_outrun() {
+  std::set<uint64_t> offered;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.is_offered) offered.insert(peer.snapshot_id);
+  }
+  if (offered.empty()) return;
+  const std::vector<vlog::SegmentInfo> segments = hands_.log.sealed_segments();
+  for (const uint64_t id : offered) {
+    const auto found = snapshots_.find(id);
+    if (found == snapshots_.end()) continue;
+    const Made& made = found->second.made;
+    uint64_t held_bytes = 0;
+    for (const vlog::SegmentInfo& segment : segments) {
+      if (segment.last_index > made.mark.index) held_bytes += segment.data_bytes;
+    }
+    if (held_bytes <= std::max(options_.held_log_bytes_max, made.bytes)) continue;
+    if (events_.on_trouble) {
+      events_.on_trouble(base::format(
+          "snapshot {:016x} of {} bytes: {} bytes of log came meanwhile, a newer one is made", id,
+          made.bytes, held_bytes));
+    }
+    remove(id);
+  }
 }
 
 void SnapshotSender::remove_unused(uint64_t now_ms) {

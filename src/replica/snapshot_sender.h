@@ -52,6 +52,8 @@ class SnapshotSender {
     base::NodeId id;
     base::GroupId group;
     uint64_t bytes_per_second = 0;  // 0: as fast as it goes
+    // Of log that is held for peers which fetch a snapshot; but always as much as that has bytes.
+    uint64_t held_log_bytes_max = UINT64_MAX;
   };
   struct Made {
     raft::SnapshotMark mark;
@@ -133,6 +135,7 @@ class SnapshotSender {
                uint32_t crc);
   uint64_t delay_ms(uint64_t bytes);
   void remove(uint64_t id);
+  void remove_outrun();
   void remove_unused(uint64_t now_ms);
   void send(base::NodeId to, net::NoteBody body);
 

@@ -36,10 +36,10 @@ class SnapshotSenderTest : public testing::Test, public net::PeerTransport {
     open(0);
     lead();
   }
-  void open(uint64_t bytes_per_second) {
+  void open(uint64_t bytes_per_second, uint64_t held_log_bytes_max = UINT64_MAX) {
     sender_.emplace(
         SnapshotSender::Hands{clock_, random_, executor_, core_, log_strand_, *log_, maker_, this},
-        SnapshotSender::Options{kSelf, {1}, bytes_per_second},
+        SnapshotSender::Options{kSelf, {1}, bytes_per_second, held_log_bytes_max},
         SnapshotSender::Events{
             [this](base::NodeId peer, const raft::SnapshotMark& mark) -> base::Status {
               offers_.push_back({peer, mark});
@@ -330,6 +330,52 @@ TEST_F(SnapshotSenderTest, OneThatTheLogHasLeftBehindIsNotOffered) {
   run_for_ms(1000, {kThird});
   ASSERT_EQ(offers_.size(), 2u);
   EXPECT_EQ(offers_[1].mark.index, base::LogIndex{120});
+}
+
+// Else the log would grow for as long as a slow peer fetches.
+TEST_F(SnapshotSenderTest, OneThatIsOutrunByWritesIsReplacedByANewerOne) {
+  open(0, 100'000);
+  lead();
+  sender_->want({kPeer});
+  sender_->want({kThird});
+  run_for_ms(500, {kPeer, kThird});
+  ASSERT_EQ(offers_.size(), 2u);
+  const uint64_t id = offers_[0].mark.id;
+  append(41, 120);
+  sender_->note(role_, {120});
+  run_for_ms(500, {kPeer, kThird});
+  EXPECT_TRUE(failed_.empty()) << "80,000 bytes";
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{41});
+  append(121, 170);
+  sender_->note(role_, {170});
+  run_for_ms(200, {kPeer, kThird});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer, kThird})) << "more than 100,000";
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{UINT64_MAX});
+  EXPECT_EQ(troubles_.size(), 1u);
+  ask(kPeer, net::SnapshotRead{id, 0, 0, 10});
+  ASSERT_EQ(sent<net::SnapshotList>().size(), 1u);
+  EXPECT_TRUE(sent<net::SnapshotList>()[0].files.empty()) << "it has to take the other";
+  sender_->want({kPeer, kThird});
+  run_for_ms(1000, {kPeer, kThird});
+  ASSERT_EQ(offers_.size(), 4u);
+  EXPECT_EQ(offers_[2].mark.index, base::LogIndex{170});
+  EXPECT_EQ(offers_[3].mark, offers_[2].mark);
+}
+
+// A peer that cannot fetch a byte while one is written would not catch up in any way.
+TEST_F(SnapshotSenderTest, AsMuchLogAsTheSnapshotHasBytesIsHeldInAnyCase) {
+  open(0, 0);
+  lead();
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  append(41, 75);  // and 40 stand in the snapshot
+  sender_->note(role_, {75});
+  run_for_ms(500, {kPeer});
+  EXPECT_TRUE(failed_.empty());
+  append(76, 130);
+  sender_->note(role_, {130});
+  run_for_ms(200, {kPeer});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
 }
 
 TEST_F(SnapshotSenderTest, WithoutRoomItSaysSoAndTriesAgain) {

@@ -43,7 +43,8 @@ struct World {
   uint64_t disk_reserve_bytes = 0;
   uint64_t dirty_budget_bytes = 64 << 20;
   char warm_kind = index::kStoreKind;  // none
-  uint64_t voter_count = 1;            // node 1 is one of so many; a test speaks for the others
+  uint64_t log_retain_bytes = 256 << 20;
+  uint64_t voter_count = 1;  // node 1 is one of so many; a test speaks for the others
 };
 
 // One life of a node: log, index, machine and replica are real, its replies are kept.
@@ -193,6 +194,7 @@ class Life : public ReplyRouter {
       options.founders.push_back({.id = base::NodeId{id}, .name = {}, .address = {}});
     }
     options.payload = {.value_threshold_bytes = 1024, .string_bytes_max = 512 << 20};
+    options.log_retain_bytes = world_.log_retain_bytes;
     options.applier.log_bytes_per_freeze = world_.log_bytes_per_freeze;
     options.disk = {.path = "/log", .reserve_bytes = world_.disk_reserve_bytes};
     Replica::Events events;
