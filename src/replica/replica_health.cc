@@ -17,8 +17,11 @@ void Replica::look_at_health() {
   if (!needs_barrier() || has_failed_) return;
   const uint64_t led_term = raft_.is_leader() ? raft_.soft_state().term.value : 0;
   if (write_watch_.wants_to_leave(guard_.is_full(), led_term)) return hand_over_to_best();
-  const uint64_t waiting_ms = write_watch_.waiting_ms(writes_.write_count(), writes_.is_writing(),
-                                                      hands_.clock.monotonic_ms());
+  // A write that waits for room does not wait for the disk: that it is full is looked at above, and
+  // where all are full, leadership must not go round for ever.
+  const bool is_writing = writes_.is_writing() && !writes_.is_parked();
+  const uint64_t waiting_ms =
+      write_watch_.waiting_ms(writes_.write_count(), is_writing, hands_.clock.monotonic_ms());
   if (waiting_ms < kHangingMs) return;
   if (raft_.is_leader() && !ALF_MUTANT(HangingLeaderStays)) return hand_over_to_best();
   if (write_watch_.is_first_asked()) close_waiters();

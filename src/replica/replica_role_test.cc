@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "replica/testing_group.h"
 #include "replica/testing_life.h"
 
 namespace alfheim::replica {
@@ -14,13 +15,13 @@ constexpr base::NodeId kRival{3};
 
 class ReplicaRoleTest : public testing::Test {
  protected:
-  explicit ReplicaRoleTest(std::unique_ptr<World> its_world = of_three())
+  explicit ReplicaRoleTest(std::shared_ptr<World> its_world = of_three())
       : world(std::move(its_world)) {
     life.replica().start();
     lead();
   }
-  static std::unique_ptr<World> of_three() {
-    auto three = std::make_unique<World>();
+  static std::shared_ptr<World> of_three() {
+    auto three = std::make_shared<World>();
     three->voter_count = 3;
     return three;
   }
@@ -58,7 +59,7 @@ class ReplicaRoleTest : public testing::Test {
     while (status().soft_state.role == raft::RoleKind::kLeader) continue;
   }
 
-  const std::unique_ptr<World> world;
+  const std::shared_ptr<World> world;
   Life life{*world};
   base::Term term;
 };
@@ -88,11 +89,52 @@ TEST_F(ReplicaRoleTest, WhoHearsOfTheNextLeaderInTimeIsToldWhatBecameOfIt) {
   EXPECT_EQ(life.reply_count, 1u);
 }
 
+// Node 1 takes the other two for connected.
+struct FullWorld : World {
+  FullWorld() {
+    voter_count = 3;
+    transport = &links;
+    segment_bytes = 32 * 1024;
+    disk_reserve_bytes = 128 * 1024;
+  }
+  FakeLinks links;
+};
+
+class ReplicaFullDiskTest : public ReplicaRoleTest {
+ protected:
+  ReplicaFullDiskTest() : ReplicaRoleTest(std::make_shared<FullWorld>()) {}
+  base::NodeId transferee() { return life.replica().core().transferee(); }
+  void lead_on_for_ms(uint64_t duration_ms) {
+    for (uint64_t at = 0; at < duration_ms; at += 100) {
+      step(kFriend, raft::HeartbeatResponse{});
+      life.run_for_ms(80);
+    }
+  }
+};
+
+TEST_F(ReplicaFullDiskTest, LeadershipGoesRoundOnceAlsoWhereTheLogHasNoRoom) {
+  world->disk.set_capacity_bytes(0);
+  lead_on_for_ms(1500);
+  EXPECT_NE(transferee(), base::NodeId{}) << "others may have room";
+  follow_rival(status().last, term);
+  lead();
+  for (int i = 0; i < 40 && !life.replica().refuses_writes(); ++i) {
+    life.begin({"DEL", "a"});
+    step(kFriend, raft::AppendResponse{.match = status().last});
+  }
+  ASSERT_TRUE(life.replica().refuses_writes());
+  for (int i = 0; i < 40; ++i) {
+    lead_on_for_ms(100);
+    ASSERT_EQ(transferee(), base::NodeId{}) << "they have none: it comes back";
+  }
+  EXPECT_TRUE(life.replica().is_serving());
+}
+
 class ReplicaRetainTest : public ReplicaRoleTest {
  protected:
   ReplicaRetainTest() : ReplicaRoleTest(of_little_log()) {}
-  static std::unique_ptr<World> of_little_log() {
-    std::unique_ptr<World> three = of_three();
+  static std::shared_ptr<World> of_little_log() {
+    std::shared_ptr<World> three = of_three();
     three->log_bytes_per_freeze = 128 * 1024;
     three->log_retain_bytes = kRetainBytes;
     return three;

@@ -44,6 +44,7 @@ struct World {
   uint64_t dirty_budget_bytes = 64 << 20;
   char warm_kind = index::kStoreKind;  // none
   uint64_t log_retain_bytes = 256 << 20;
+  net::PeerTransport* transport = nullptr;
   uint64_t voter_count = 1;  // node 1 is one of so many; a test speaks for the others
 };
 
@@ -212,7 +213,8 @@ class Life : public ReplyRouter {
                                    .log = *log_,
                                    .machine = *machine_,
                                    .keeper = *keeper_,
-                                   .router = *this},
+                                   .router = *this,
+                                   .transport = world_.transport},
                                   options, std::move(events)));
   }
 
