@@ -183,8 +183,9 @@ class Replica {
   void on_peer_lost(base::NodeId peer);
   // What a peer says of snapshots, or of members. On the core strand.
   void on_note(base::NodeId from, const net::NoteBody& body);
-  // Any thread: stores the index, makes a snapshot, tells on the core strand. kUnavailable: this
-  // node does not lead, or one is being made.
+  // Any thread: stores the index, whatever follows, so that log which nobody needs goes; then makes
+  // a snapshot (SnapshotSender::make) and tells on the core strand. kUnavailable: this node does
+  // not lead, or one is being made.
   void make_snapshot(std::function<void(base::Result<SnapshotSender::Made>)> done);
   // When the node has stopped: the snapshot to be installed before it starts again; 0: none.
   uint64_t snapshot_to_install() const;

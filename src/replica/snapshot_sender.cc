@@ -17,6 +17,8 @@ constexpr uint64_t kSilentMs = 60'000;
 constexpr uint64_t kInstallMs = 600'000;
 // What nobody has asked for since then is removed.
 constexpr uint64_t kUnusedMs = 60'000;
+// One that was made by hand waits so long for peers that need it, such as one that joins.
+constexpr uint64_t kByHandMs = 600'000;
 constexpr uint64_t kRetryMs = 5'000;
 // More wait in vain: whoever asks keeps fewer under way.
 constexpr size_t kQuestionsMax = 16;
@@ -144,6 +146,7 @@ void SnapshotSender::finish_if_applied() {
   snapshot.used_ms = hands_.clock.monotonic_ms();
   ++made_count_;
   auto done = std::move(making_->done);
+  if (done) snapshot.kept_until_ms = snapshot.used_ms + kByHandMs;
   making_.reset();
   const Snapshot& kept =
       snapshots_.emplace(snapshot.made.mark.id, std::move(snapshot)).first->second;
@@ -382,7 +385,8 @@ void SnapshotSender::remove_unused(uint64_t now_ms) {
     const bool is_offered = std::any_of(peers_.begin(), peers_.end(), [id = id](const auto& each) {
       return each.second.is_offered && each.second.snapshot_id == id;
     });
-    if (!is_offered && now_ms >= snapshot.used_ms + kUnusedMs) unused.push_back(id);
+    const uint64_t until_ms = std::max(snapshot.used_ms + kUnusedMs, snapshot.kept_until_ms);
+    if (!is_offered && now_ms >= until_ms) unused.push_back(id);
   }
   for (const uint64_t id : unused) remove(id);
 }

@@ -74,7 +74,8 @@ class SnapshotSender {
   // These need a snapshot: on_offer names one to each, once there is one, for as long as `status`
   // of on_tick shows that they do.
   void want(const std::vector<base::NodeId>& peers) { wanted_.insert(peers.begin(), peers.end()); }
-  // Makes one for whoever may need it. kUnavailable: this node does not lead, or one is being made.
+  // Makes one by hand, which is offered to whoever needs one in the next ten minutes while the log
+  // goes on from it. kUnavailable: this node does not lead, or one is being made.
   void make(std::function<void(base::Result<Made>)> done);
   // After every Ready, and when entries were applied: only what is applied can be offered.
   void note(const raft::SoftState& role, base::LogIndex applied);
@@ -105,6 +106,7 @@ class SnapshotSender {
     Made made;
     std::vector<upkeep::SnapshotFile> files;  // MANIFEST first
     uint64_t used_ms = 0;
+    uint64_t kept_until_ms = 0;  // also where nobody asks for it
   };
   struct Peer {
     uint64_t snapshot_id = 0;

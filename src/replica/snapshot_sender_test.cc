@@ -400,6 +400,14 @@ TEST_F(SnapshotSenderTest, ByHandItIsMadeForNobody) {
   EXPECT_EQ(made->mark.index, base::LogIndex{40});
   EXPECT_EQ(made->applied, base::LogIndex{30});
   EXPECT_GT(made->bytes, 16384u);
+  // A node that joins later gets this one.
+  run_for_ms(590'000, {});
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  ASSERT_EQ(offers_.size(), 1u);
+  EXPECT_EQ(offers_[0].mark, made->mark);
+  run_for_ms(70'000, {});
+  EXPECT_TRUE(disk_.list("/snapshots")->empty()) << "no longer";
   follow();
   sender_->make(
       [&](const base::Result<SnapshotSender::Made>& result) { refused = result.error().code; });

@@ -31,8 +31,9 @@ constexpr std::string_view kHelp[] = {
     "HASH",
     "    Return a hash of the group's logical content and the log index it stands for.",
     "SNAPSHOT",
-    "    Make a snapshot of this node, which leads. Return the log index it ends at, and its "
-    "bytes.",
+    "    Store the index, so that log which nobody needs goes, and make a snapshot of this node,",
+    "    which leads: whoever needs one within ten minutes, such as a node that is added, gets it.",
+    "    Return the log index it ends at, and its bytes.",
     "HELP",
     "    Prints this help.",
 };

@@ -35,6 +35,7 @@
 #include "sim/hands/sim_random.h"
 #include "sim/hands/sim_scheduler.h"
 #include "types/key_codec.h"
+#include "upkeep/snapshots.h"
 
 namespace alfheim::server {
 
@@ -232,6 +233,8 @@ class TestNode {
   }
 
   void open_replica() {
+    snapshots_ = std::make_unique<upkeep::Snapshots>(
+        upkeep::SnapshotMaker::Hands{setup_.disks->disk, *store_}, "/snapshots", "/incoming");
     replica_ = must(replica::Replica::open(
         {.clock = clock_,
          .random = random_,
@@ -243,7 +246,8 @@ class TestNode {
          .log = *log_,
          .machine = *machine_,
          .keeper = *keeper_,
-         .router = router_},
+         .router = router_,
+         .snapshots = snapshots_.get()},
         {.id = {1},
          .read_mode = config_.startup().group.read_mode,
          .clock_drift_permille = config_.startup().group.clock_drift_permille,
@@ -290,6 +294,7 @@ class TestNode {
   std::unique_ptr<index::Index> index_;
   std::unique_ptr<machine::Machine> machine_;
   std::unique_ptr<upkeep::SegmentKeeper> keeper_;
+  std::unique_ptr<upkeep::Snapshots> snapshots_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<Services> services_;
 };
