@@ -95,6 +95,10 @@
   X(LeaseReadBehindFollowers, \
     "A read by lease does not wait for what followers may have shown already.") \
   X(LeaseWithoutPromise, "A leader's lease counts answers of nodes that have promised nothing.") \
+  X(DriftForgotten, "A lease lasts as if no member's clock ran faster than another's.") \
+  X(StaleRoundConfirms, "A late answer to an old round of heartbeats confirms a new read.") \
+  X(ReadBeforeOwnTerm, "A leader answers reads before an entry of its own term is committed.") \
+  X(ForwardedReadNotConfirmed, "A follower's read is granted without a round of heartbeats.") \
   X(VoteForAnyLog, "A vote is given though the candidate's log lacks what this one holds.") \
   X(VotesTwice, "A second candidate of a term gets a vote, too.") \
   X(PreviousTermNotChecked, \
@@ -103,6 +107,18 @@
     "What was durable counts as durable though another entry took its place.") \
   X(HeartbeatCommitsUnmatched, \
     "A heartbeat commits what its receiver may hold otherwise.") \
+  X(VoteSentBeforeItsSync, "A vote, or a term's answer, leaves before it is durable.") \
+  X(OldAppendTruncates, \
+    "An old append that was overtaken takes away what came behind it and was acknowledged.") \
+  X(CommitBeyondTheMatch, \
+    "A follower commits its whole log, also what the leader has not compared.") \
+  X(WholeLogAcknowledged, "A follower acknowledges its whole log, not only what it was sent.") \
+  X(AcknowledgedBeforeItsSync, "A follower acknowledges entries before they are durable.") \
+  X(OldTermsCounted, \
+    "A leader commits an entry of an earlier term because a majority holds it.") \
+  X(LeaderCountsUnsynced, "A leader counts itself before its own sync.") \
+  X(ReadOfAnEarlierLife, \
+    "The late answer to a read of an earlier life passes for one of this life.") \
   X(HalfElects, "Half of the voters elect.") \
   X(HalfCommits, "What half of the voters hold is committed.") \
   X(VoteRightAfterRestart, "A node that restarts forgets which leader it has promised time.") \
@@ -125,6 +141,22 @@
   X(StampsGoBack, "A new leader begins with its own wall clock, not behind the last stamp.") \
   X(RedirectedThoughProposed, \
     "Whoever loses leadership says MOVED to commands that may still be committed.") \
+  X(NoLeaderSaidAtOnce, \
+    "While a leader is elected a request is refused, and does not wait for it.") \
+  /* the tunnel, and links between nodes */ \
+  X(TunnelledCarriedOn, \
+    "What came through a tunnel is carried on through the next one, maybe for ever.") \
+  X(AnswerOvertakesTunnel, \
+    "What a node answers itself overtakes what the leader still owes the client.") \
+  X(TunnelRepliesCrossed, \
+    "The leader's answer to what a node said itself goes to the client, which is one behind.") \
+  X(OpenOutcomeHidden, \
+    "A client whose request was lost with its tunnel waits for the answer for ever.") \
+  X(FormerConnectionCounts, \
+    "A peer's former connection is read on, beside the one that took its place.") \
+  X(UrgentBehindBulk, "Heartbeats and votes wait behind megabytes of entries.") \
+  X(OtherClusterWelcome, "A node of another cluster is let in.") \
+  X(FrameBodyNotVerified, "A frame is taken whatever the checksum of its body says.") \
   /* snapshots between nodes */ \
   X(InstallForgetsTheVote, "A node that installs a snapshot begins with no term and no vote.") \
   X(InstalledIndexWithOldLog, "A snapshot's index is installed, and nothing of its log.") \

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 
 namespace alfheim::net {
 namespace {
@@ -31,7 +32,8 @@ Refuse objection_to(const Hello& hello, const LinkOptions& own) {
   if (own.cluster_uid == 0) {
     return {RefuseCode::kOther, base::format("node {} belongs to no cluster yet", own.id.value)};
   }
-  if (hello.cluster_uid != 0 && hello.cluster_uid != own.cluster_uid) {
+  const bool is_kin = hello.cluster_uid == own.cluster_uid || ALF_MUTANT(OtherClusterWelcome);
+  if (hello.cluster_uid != 0 && !is_kin) {
     return {RefuseCode::kOtherCluster,
             base::format("node {} belongs to cluster {:016x}, the caller to {:016x}", own.id.value,
                          own.cluster_uid, hello.cluster_uid)};
@@ -109,7 +111,7 @@ void LinkHub::send(const PeerMessage& message) {
   const base::NodeId to = receiver_of(message);
   const auto found = peers_.find(to);
   if (found == peers_.end()) return host_.tell_dropped(to);
-  const Lane lane = lane_of(message);
+  const Lane lane = ALF_MUTANT(UrgentBehindBulk) ? Lane::kBulk : lane_of(message);
   LinkLane& link = lane == Lane::kUrgent ? *found->second.urgent : *found->second.bulk;
   // Whatever is urgent is asked again by whoever wants it.
   if (!link.send(message) && lane == Lane::kBulk) host_.tell_dropped(to);
@@ -177,7 +179,7 @@ void LinkHub::let_in(LinkIncoming& link) {
     const std::shared_ptr<LinkIncoming> older = *it++;
     const bool is_same = hello.from.value != 0 && older->is_welcome() &&
                          older->hello().from == hello.from && older->hello().lane == hello.lane;
-    if (!is_same) continue;
+    if (!is_same || ALF_MUTANT(FormerConnectionCounts)) continue;
     older->close();
     incoming_.erase(older);
   }

@@ -73,7 +73,10 @@ void Node::on_append(const Message& message, const Append& append) {
   }
   const LogIndex end = append.previous.plus(append.entries.size());
   auto entry = append.entries.begin();
-  while (entry != append.entries.end() && log_.term_at(entry->index) == entry->term) ++entry;
+  while (entry != append.entries.end() && log_.term_at(entry->index) == entry->term &&
+         !ALF_MUTANT(OldAppendTruncates)) {
+    ++entry;
+  }
   if (entry != append.entries.end() && entry->index <= log_.last()) {
     ALF_CHECK_MSG(entry->index > commit_, "a leader contradicts a committed entry");
     truncate_after(LogIndex{entry->index.value - 1});
@@ -82,8 +85,10 @@ void Node::on_append(const Message& message, const Append& append) {
     take_entry(*entry);
   }
   // Behind `end` our log may hold entries that the leader does not have.
-  commit_to(std::min(append.commit, end));
-  send_after_persist(message.from, AppendResponse{.match = end});
+  commit_to(std::min(append.commit, ALF_MUTANT(CommitBeyondTheMatch) ? log_.last() : end));
+  const LogIndex match = ALF_MUTANT(WholeLogAcknowledged) ? log_.last() : end;
+  if (ALF_MUTANT(AcknowledgedBeforeItsSync)) send(message.from, AppendResponse{.match = match});
+  send_after_persist(message.from, AppendResponse{.match = match});
 }
 
 void Node::take_entry(const Entry& entry) {
@@ -147,7 +152,8 @@ base::Status Node::forward_read(ReadId id) {
 void Node::on_read_response(const Message& message, const ReadResponse& response) {
   auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader != message.from) return;
-  if (response.incarnation != incarnation_) return;  // asked in an earlier life of this node
+  // Asked in an earlier life of this node.
+  if (response.incarnation != incarnation_ && !ALF_MUTANT(ReadOfAnEarlierLife)) return;
   if (follower->reads_forwarded.erase(response.id) == 0) return;  // doubled, or refused meanwhile
   if (response.is_granted) {
     pending_.reads.push_back({response.id, response.index});

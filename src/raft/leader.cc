@@ -67,13 +67,15 @@ void Node::advance_commit() {
   const Configuration& counted =
       ALF_MUTANT(RemovedStillCounted) ? membership_.applied() : membership_.current();
   const LogIndex index = quorum_index(counted, [&](NodeId id) {
+    if (id == options_.id && ALF_MUTANT(LeaderCountsUnsynced)) return log_.last();
     return id == options_.id ? durability_.last() : leader.peers.at(id).match();
   });
   ALF_CHECK(index <= log_.last());
   // Counting proves nothing about entries of earlier terms (Raft §5.4.2, figure 8).
-  if (index <= commit_ || log_.term_at(index) != hard_state_.term) return;
+  const bool is_own = log_.term_at(index) == hard_state_.term || ALF_MUTANT(OldTermsCounted);
+  if (index <= commit_ || !is_own) return;
   commit_to(index);
-  ALF_CHECK(is_leader_established());
+  ALF_CHECK(is_leader_established() || ALF_MUTANT(OldTermsCounted));
   leader.has_news = !leader.peers.empty();
   advance_reads();
   settle_membership();

@@ -56,7 +56,8 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
   }
   probe_offered(message.from, progress);
   ReadRounds& reads = leader->reads;
-  if (!reads.is_under_way || response.round < reads.began) return;
+  const bool is_stale = response.round < reads.began && !ALF_MUTANT(StaleRoundConfirms);
+  if (!reads.is_under_way || is_stale) return;
   reads.answers.insert(message.from);
   if (!is_quorum(reads.answers)) return;
   reads.is_under_way = false;
@@ -87,8 +88,8 @@ uint64_t Node::lease() const {
 
 // A promise of n ticks made between two ticks lasts n - 1 whole ones at least.
 uint64_t Node::lease_ms() const {
-  return (options_.election_ticks - 1) * options_.tick_ms * (1000 - options_.clock_drift_permille) /
-         1000;
+  const uint64_t drift_permille = ALF_MUTANT(DriftForgotten) ? 0 : options_.clock_drift_permille;
+  return (options_.election_ticks - 1) * options_.tick_ms * (1000 - drift_permille) / 1000;
 }
 
 void Node::on_read_request(const Message& message, const ReadRequest& request) {
@@ -102,7 +103,12 @@ void Node::on_read_request(const Message& message, const ReadRequest& request) {
 }
 
 void Node::add_read(const PendingRead& read) {
-  std::get<Leader>(role_).reads.waiting.push_back(read);
+  auto& leader = std::get<Leader>(role_);
+  leader.reads.waiting.push_back(read);
+  const bool is_forwarded = read.from != options_.id && is_leader_established();
+  if (is_forwarded && ALF_MUTANT(ForwardedReadNotConfirmed)) {
+    grant_reads(leader.reads.waiting, commit_);
+  }
   advance_reads();
 }
 
@@ -110,7 +116,8 @@ void Node::add_read(const PendingRead& read) {
 void Node::advance_reads() {
   ReadRounds& reads = std::get<Leader>(role_).reads;
   // Before an own entry is committed, our commit index may lie below what was acknowledged.
-  if (!is_leader_established() || reads.is_under_way || reads.waiting.empty()) return;
+  const bool knows_commit = is_leader_established() || ALF_MUTANT(ReadBeforeOwnTerm);
+  if (!knows_commit || reads.is_under_way || reads.waiting.empty()) return;
   if (membership_.current().is_sole_voter(options_.id)) return grant_reads(reads.waiting, commit_);
   reads.is_under_way = true;
   ++counts_.read_rounds;

@@ -343,7 +343,8 @@ void Node::send_after_persist(NodeId to, Body body) {
 }
 
 void Node::send_answer(NodeId to, Body body) {
-  if (durability_.hard_state() == hard_state_) return send(to, std::move(body));
+  const bool is_durable = durability_.hard_state() == hard_state_;
+  if (is_durable || ALF_MUTANT(VoteSentBeforeItsSync)) return send(to, std::move(body));
   send_after_persist(to, std::move(body));
 }
 

@@ -368,6 +368,20 @@ TEST(Leader, ARoundConfirmsOnlyReadsBeforeIt_ReadOnlyDuplicateRequest) {
   EXPECT_EQ(finish(node).reads, (std::vector<ReadState>{{ReadId{2}, LogIndex{1}}}));
 }
 
+TEST(Leader, AFollowersReadWaitsForARoundToo) {
+  Node node = leader_of_three();
+  finish(node);
+  node.step(from(2, 1, AppendResponse{.match = LogIndex{1}}));
+  finish(node);
+  node.step(from(2, 1, ReadRequest{.incarnation = 7, .id = ReadId{1}}));
+  EXPECT_TRUE(bodies<ReadResponse>(finish(node)).empty());
+  node.step(from(3, 1, HeartbeatResponse{.round = 1}));
+  const auto answers = bodies<ReadResponse>(finish(node));
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].is_granted);
+  EXPECT_EQ(answers[0].index, LogIndex{1});
+}
+
 std::vector<NodeId> receivers(const Ready& ready) {
   std::vector<NodeId> result;
   for (const Message& message : ready.messages) result.push_back(message.to);

@@ -58,7 +58,8 @@ bool Session::waits_for_leader(const command::Row& row, std::span<const base::By
   if (replica.is_serving() || !state_.is_authenticated || !asks) return false;
   if (upstream_.mirror.is_bound()) return false;  // what it leads to alone can say more
   if (may_read_stale(row)) return false;
-  if (leadership_.is_wait_over) return false;  // once is enough, until somebody leads
+  // Once is enough, until somebody leads.
+  if (leadership_.is_wait_over || ALF_MUTANT(NoLeaderSaidAtOnce)) return false;
   if (is_leader_known()) return false;
   stall(Stall::kLeader, 0, words);
   stalled_->reruns = true;

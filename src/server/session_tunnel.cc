@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "server/config.h"
 #include "server/directory.h"
 #include "server/session.h"
@@ -47,7 +48,7 @@ bool Session::goes_upstream(const command::Row* row) const {
   if (row == nullptr) return false;
   if (!row->is_session() || row->name == "multi" || row->name == "watch") return true;
   if (row->name == "unwatch") return upstream_.mirror.has_watch();
-  return needs_leader(*row) && row->name != "raft|tunnel";
+  return needs_leader(*row) && (row->name != "raft|tunnel" || ALF_MUTANT(TunnelledCarriedOn));
 }
 
 // True: it is done with here, or waits.
@@ -58,7 +59,8 @@ bool Session::passes_upstream(const command::Row* row, const command::Arguments&
   const bool is_refused_here = !state_.is_authenticated || command::check_call(row, args);
   const bool is_own = !follows && (is_refused_here || !goes_upstream(row));
   // Answers come in the order of the requests.
-  if (is_own && is_owed_upstream()) return stall_for_tunnel(words);
+  const bool must_wait = is_owed_upstream() && !ALF_MUTANT(AnswerOvertakesTunnel);
+  if (is_own && must_wait) return stall_for_tunnel(words);
   const bool ends_it = !may_tunnel() || (row != nullptr && row->name == "reset");
   if (ends_it && !follows && !is_owed_upstream()) drop_tunnel();
   if (is_own) return false;
@@ -209,7 +211,7 @@ void Session::on_upstream_changed() {
   const bool is_known =
       tunnel->is_idle() && !upstream_.mirror.is_bound() && upstream_.encoding_bytes == 0;
   drop_tunnel();
-  if (is_known) return resume();
+  if (is_known || ALF_MUTANT(OpenOutcomeHidden)) return resume();
   leave();
 }
 

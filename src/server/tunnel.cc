@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace alfheim::server {
 namespace {
@@ -41,7 +42,8 @@ void Tunnel::on_dialled(env::Connection& connection) {
 
 void Tunnel::greet(base::Bytes greeting, size_t request_count) {
   ALF_CHECK(is_open());
-  expected_.insert(expected_.end(), request_count, ReplyFor::kTunnel);
+  const size_t count = ALF_MUTANT(TunnelRepliesCrossed) ? 0 : request_count;
+  expected_.insert(expected_.end(), count, ReplyFor::kTunnel);
   connection_->send(std::move(greeting));
 }
 
