@@ -63,9 +63,14 @@ def run(name, form, extra, verbose):
     return passed
 
 
+def is_meant(name, word):
+    """A whole name means that suite alone, though others begin with it."""
+    return name == word if word in SUITES else name.startswith(word)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", help="names or beginnings of names; none means all")
+    parser.add_argument("suites", nargs="*", help="names (that suite alone) or beginnings of names; none means all")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--short", action="store_const", dest="form", const="short", default="short")
     form.add_argument("--full", action="store_const", dest="form", const="full")
@@ -74,8 +79,8 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
-    chosen = [name for name in SUITES if not options.suites or any(name.startswith(word) for word in options.suites)]
-    unknown = [word for word in options.suites if not any(name.startswith(word) for name in SUITES)]
+    chosen = [name for name in SUITES if not options.suites or any(is_meant(name, word) for word in options.suites)]
+    unknown = [word for word in options.suites if not any(is_meant(name, word) for name in SUITES)]
     if options.list or unknown:
         print("\n".join(SUITES))
         if unknown:

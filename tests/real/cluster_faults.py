@@ -124,7 +124,8 @@ class Faults:
     # --- the network between the nodes; clients reach all of them all the time ---
 
     def cut(self, node, directions, what):
-        """Frames of these directions, "from" and "to" the node, are lost."""
+        """Frames of these directions, "from" and "to" the node, are lost. A follower that is behind by
+        then is not there yet for whom the next fault hits, so it catches up first."""
         number = node.place.number
         pairs = [pair for pair in self.wires.pairs()
                  if ("from" in directions and pair[0] == number) or ("to" in directions and pair[1] == number)]
@@ -134,6 +135,7 @@ class Faults:
             self.others_go_on(node if node is leader else None, what)
         finally:
             self.wires.heal()
+        self.catch_up(node)
 
     def partition_leader(self):
         self.cut(self.pick("leader"), ("from", "to"), "with a leader that is cut off")
