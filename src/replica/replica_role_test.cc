@@ -90,8 +90,8 @@ TEST_F(ReplicaRoleTest, WhoHearsOfTheNextLeaderInTimeIsToldWhatBecameOfIt) {
 }
 
 // Node 1 takes the other two for connected.
-struct FullWorld : World {
-  FullWorld() {
+struct LinkedWorld : World {
+  LinkedWorld() {
     voter_count = 3;
     transport = &links;
     segment_bytes = 32 * 1024;
@@ -100,9 +100,9 @@ struct FullWorld : World {
   FakeLinks links;
 };
 
-class ReplicaFullDiskTest : public ReplicaRoleTest {
+class ReplicaSickDiskTest : public ReplicaRoleTest {
  protected:
-  ReplicaFullDiskTest() : ReplicaRoleTest(std::make_shared<FullWorld>()) {}
+  ReplicaSickDiskTest() : ReplicaRoleTest(std::make_shared<LinkedWorld>()) {}
   base::NodeId transferee() { return life.replica().core().transferee(); }
   void lead_on_for_ms(uint64_t duration_ms) {
     for (uint64_t at = 0; at < duration_ms; at += 100) {
@@ -112,7 +112,7 @@ class ReplicaFullDiskTest : public ReplicaRoleTest {
   }
 };
 
-TEST_F(ReplicaFullDiskTest, LeadershipGoesRoundOnceAlsoWhereTheLogHasNoRoom) {
+TEST_F(ReplicaSickDiskTest, LeadershipGoesRoundOnceAlsoWhereTheLogHasNoRoom) {
   world->disk.set_capacity_bytes(0);
   lead_on_for_ms(1500);
   EXPECT_NE(transferee(), base::NodeId{}) << "others may have room";
@@ -128,6 +128,16 @@ TEST_F(ReplicaFullDiskTest, LeadershipGoesRoundOnceAlsoWhereTheLogHasNoRoom) {
     ASSERT_EQ(transferee(), base::NodeId{}) << "they have none: it comes back";
   }
   EXPECT_TRUE(life.replica().is_serving());
+}
+
+TEST_F(ReplicaSickDiskTest, ALeaderWhoseDiskHangsGivesUpLeadership) {
+  life.set_disk_hanging(true);
+  life.begin({"SET", "a", "1"});
+  lead_on_for_ms(1300);
+  EXPECT_EQ(transferee(), base::NodeId{}) << "healthy ones stall for a second now and then";
+  lead_on_for_ms(500);
+  EXPECT_NE(transferee(), base::NodeId{});
+  life.set_disk_hanging(false);
 }
 
 class ReplicaRetainTest : public ReplicaRoleTest {

@@ -169,6 +169,10 @@ class Life : public ReplyRouter {
     scheduler_.run_for_ms(5000);
   }
 
+  // Its disk finishes nothing that the log asks for, until this is over.
+  void set_disk_hanging(bool is_hanging) {
+    executor_.set_hanging(is_hanging ? log_strand_ : nullptr);
+  }
   Replica& replica() { return *replica_; }
   vlog::Log& log() { return *log_; }
   machine::Machine& machine() { return *machine_; }
@@ -198,6 +202,8 @@ class Life : public ReplyRouter {
     options.log_retain_bytes = world_.log_retain_bytes;
     options.applier.log_bytes_per_freeze = world_.log_bytes_per_freeze;
     options.disk = {.path = "/log", .reserve_bytes = world_.disk_reserve_bytes};
+    env::Strand& log_strand = executor_.make_strand("log");
+    log_strand_ = &log_strand;
     Replica::Events events;
     events.on_serving = [this] { ++serving_count; };
     events.on_fatal = [this](base::Error error) { fatal_errors.push_back(std::move(error)); };
@@ -208,7 +214,7 @@ class Life : public ReplyRouter {
                                    .disk = world_.disk,
                                    .executor = executor_,
                                    .core = executor_.make_strand("core"),
-                                   .log_strand = executor_.make_strand("log"),
+                                   .log_strand = log_strand,
                                    .apply_strand = executor_.make_strand("apply"),
                                    .log = *log_,
                                    .machine = *machine_,
@@ -230,6 +236,7 @@ class Life : public ReplyRouter {
   std::unique_ptr<machine::Machine> machine_;
   std::unique_ptr<upkeep::SegmentKeeper> keeper_;
   std::unique_ptr<Replica> replica_;
+  const env::Strand* log_strand_ = nullptr;
   std::map<uint64_t, Kept> replies_;
   uint64_t last_slot_ = 0;
 };
