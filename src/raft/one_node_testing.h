@@ -104,6 +104,18 @@ inline Node leader_of_three() {
   return node;
 }
 
+// Node 1 leads 2 and 3 in term 1. Entries 1 to 4 are committed: 2 has them all, 3 nothing yet.
+inline Node leader_of_one_that_lags() {
+  Node node = leader_of_three();
+  const Proposal one = proposal("a");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(node.propose({&one, 1}).is_ok());
+  finish(node);
+  node.step(from(2, 1, AppendResponse{.match = base::LogIndex{4}}));
+  finish(node);
+  EXPECT_EQ(node.status().commit, base::LogIndex{4});
+  return node;
+}
+
 template <typename Kind>
 std::vector<Kind> bodies(const Ready& ready) {
   std::vector<Kind> found;

@@ -14,18 +14,6 @@ using base::LogIndex;
 using base::NodeId;
 using base::Term;
 
-// Node 1 leads 2 and 3 in term 1. Entries 1 to 4 are committed: 2 has them all, 3 nothing yet.
-Node leader_of_one_that_lags() {
-  Node node = leader_of_three();
-  const Proposal one = proposal("a");
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(node.propose({&one, 1}).is_ok());
-  finish(node);
-  node.step(from(2, 1, AppendResponse{.match = LogIndex{4}}));
-  finish(node);
-  EXPECT_EQ(node.status().commit, LogIndex{4});
-  return node;
-}
-
 std::vector<Append> appends_to(uint64_t peer, const Ready& ready) {
   std::vector<Append> found;
   for (const Message& message : ready.messages) {

@@ -14,15 +14,9 @@ using base::Term;
 
 constexpr SnapshotMark kMark{.id = 9, .index = LogIndex{4}, .term = Term{1}};
 
-// Node 1 leads nodes 2 and 3 in term 1; entries 1 to 4 are committed by 2 and gone from its log,
-// and 3 has said that it has none of them.
+// The entries that 2 has committed are gone from the log, and 3 has said that it has none of them.
 Node leader_without_old_entries() {
-  Node node = leader_of_three();
-  const Proposal one = proposal("a");
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(node.propose({&one, 1}).is_ok());
-  finish(node);
-  node.step(from(2, 1, AppendResponse{.match = LogIndex{4}}));
-  finish(node);
+  Node node = leader_of_one_that_lags();
   node.applied(LogIndex{4});
   node.log_starts_at(LogIndex{5});
   node.step(from(3, 1, AppendResponse{.is_rejected = true}));
