@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "resp/reply_writer.h"
 
@@ -37,23 +36,23 @@ void put_request(base::Bytes& out, std::initializer_list<base::ByteView> words) 
 
 size_t UpstreamMirror::add_greetings(base::Bytes& out, const Client& now) {
   if (takes_all()) return 0;
-  const Client told = std::exchange(told_, now);
   size_t count = 0;
   const auto add = [&](std::initializer_list<base::ByteView> words) {
     put_request(out, words);
     ++count;
   };
-  if (told.protocol != now.protocol) {
+  if (told_.protocol != now.protocol) {
     add({"HELLO", now.protocol == resp::ProtocolVersion::kResp3 ? "3" : "2"});
   }
-  if (told.database != now.database) add({"SELECT", std::to_string(now.database.value)});
-  if (told.names.name != now.names.name) add({"CLIENT", "SETNAME", now.names.name});
-  if (told.names.library_name != now.names.library_name) {
+  if (told_.database != now.database) add({"SELECT", std::to_string(now.database.value)});
+  if (told_.names.name != now.names.name) add({"CLIENT", "SETNAME", now.names.name});
+  if (told_.names.library_name != now.names.library_name) {
     add({"CLIENT", "SETINFO", "LIB-NAME", now.names.library_name});
   }
-  if (told.names.library_version != now.names.library_version) {
+  if (told_.names.library_version != now.names.library_version) {
     add({"CLIENT", "SETINFO", "LIB-VER", now.names.library_version});
   }
+  if (count > 0) told_ = now;
   return count;
 }
 
