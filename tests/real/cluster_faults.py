@@ -114,6 +114,7 @@ class Faults:
             self.others_go_on(node if of == "leader" else None, f"with a {of} that is stopped")
         finally:
             os.kill(node.pid, signal.SIGCONT)
+        self.catch_up(node)
 
     def hang_leader(self):
         self.hang("leader")
@@ -124,8 +125,7 @@ class Faults:
     # --- the network between the nodes; clients reach all of them all the time ---
 
     def cut(self, node, directions, what):
-        """Frames of these directions, "from" and "to" the node, are lost. A follower that is behind by
-        then is not there yet for whom the next fault hits, so it catches up first."""
+        """Frames of these directions, "from" and "to" the node, are lost."""
         number = node.place.number
         pairs = [pair for pair in self.wires.pairs()
                  if ("from" in directions and pair[0] == number) or ("to" in directions and pair[1] == number)]
@@ -277,7 +277,7 @@ class Faults:
         return count
 
     def catch_up(self, node):
-        """It has what the leader has committed by now."""
+        """It has what the leader has committed by now: before that, the next fault may not take another."""
         leader = pairs_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))
 
         def is_there():
