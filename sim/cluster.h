@@ -153,6 +153,7 @@ class Cluster {
   bool may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const;
   void order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool stays_learner = false);
   Member* leading();
+  Member* elected();  // it may not serve yet
   // Whether the group's configuration is settled, and has it; a wiped one has no part.
   bool has_part(const raft::Configuration& configuration, const Member& member) const;
   bool are_members_settled();

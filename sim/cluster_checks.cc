@@ -19,7 +19,8 @@ constexpr uint64_t kLastMsMax = 20'000;
 // What was healed commits something new within so many ticks of its nodes. (Who asks may come to
 // three nodes first that have no part any more, and let it wait for 3 s each.)
 constexpr uint64_t kCommitTicksMax = 200;
-// Somebody leads: five election timeouts of the slowest clock behind the last that starts again.
+// Somebody is elected: five election timeouts of the slowest clock behind the last that starts
+// again. It serves when it has committed something, for which a member may need a snapshot first.
 constexpr uint64_t kLeadTicksMax = 80;
 constexpr uint64_t kTickMs = 100;
 // At a time: some ask nothing of the log, or are refused as long as a disk is taken for full.
@@ -127,12 +128,12 @@ void Cluster::expect_commit() {
           oracle_.fail(base::format("nobody leads within {} ticks of the healing{}", kLeadTicksMax,
                                     waiting()));
         }
-        return leading() != nullptr;
+        return elected() != nullptr;
       },
       kLeadTicksMax * kTickMs, "until somebody leads");
   if (oracle_.has_failed()) return;
   outcome_.lead_ms_max = clock_.monotonic_ms() - begin_ms;
-  hints_[probe] = leading()->id.value - 1;
+  hints_[probe] = elected()->id.value - 1;
   clients_[probe]->start();
   run_until(
       [&] {

@@ -71,6 +71,13 @@ bool Cluster::has_part(const raft::Configuration& configuration, const Member& m
   return configuration.is_member(member.id) && !member.is_wiped;
 }
 
+Cluster::Member* Cluster::elected() {
+  for (Member& member : members_) {
+    if (member.node != nullptr && member.node->core().is_leader()) return &member;
+  }
+  return nullptr;
+}
+
 // Those that remain must be enough, even where one of them has lost its disk.
 bool Cluster::may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const {
   if (!configuration.is_voter(id)) return true;

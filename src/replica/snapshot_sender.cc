@@ -49,31 +49,36 @@ void SnapshotSender::make(std::function<void(base::Result<Made>)> done) {
 }
 
 // The pin first: it holds what the index of a moment later names. Whatever moved the log's start
-// was posted to the log strand before, so the pin and the seal see the same start.
+// was posted to the log strand before, so the pin and the seal see the same start. Of the log it
+// takes what is applied, and no more: the rest may not be committed, perhaps for want of this very
+// snapshot (a majority needs its receiver), and another leader may take it back.
 void SnapshotSender::begin(std::function<void(base::Result<Made>)> done) {
   if (is_stopping_ || role_.role != raft::RoleKind::kLeader) return;
   making_.emplace();
   making_->id = hands_.random.next_u64() | 1;
   making_->term = role_.term;
   making_->done = std::move(done);
-  hands_.log_strand.post([this, id = making_->id] {
+  hands_.log_strand.post([this, id = making_->id, last = applied_] {
     vlog::Pin pin = hands_.log.pin();
-    hands_.executor.post_to_pool(env::Lane::kLong, [this, id, pin = std::move(pin)]() mutable {
-      base::Result<base::LogIndex> applied = hands_.maker.begin(id);
-      hands_.log_strand.post([this, pin = std::move(pin), applied = std::move(applied)]() mutable {
-        seal(std::move(pin), std::move(applied));
-      });
-    });
+    hands_.executor.post_to_pool(
+        env::Lane::kLong, [this, id, last, pin = std::move(pin)]() mutable {
+          base::Result<base::LogIndex> applied = hands_.maker.begin(id);
+          hands_.log_strand.post(
+              [this, last, pin = std::move(pin), applied = std::move(applied)]() mutable {
+                seal(std::move(pin), last, std::move(applied));
+              });
+        });
   });
 }
 
-void SnapshotSender::seal(vlog::Pin pin, base::Result<base::LogIndex> applied) {
+void SnapshotSender::seal(vlog::Pin pin, base::LogIndex last,
+                          base::Result<base::LogIndex> applied) {
   if (!applied) {
     hands_.core.post(
         [this, error = std::move(applied).error()]() mutable { fail_making(std::move(error)); });
     return;
   }
-  base::Result<vlog::SealedLog> sealed = hands_.log.seal(std::move(pin));
+  base::Result<vlog::SealedLog> sealed = hands_.log.seal(std::move(pin), std::max(last, *applied));
   hands_.core.post([this, applied = *applied, sealed = std::move(sealed)]() mutable {
     on_sealed(applied, std::move(sealed));
   });
@@ -131,8 +136,7 @@ void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself,
   finish_if_applied();
 }
 
-// While this node leads, in one term, its log is only added to: what was sealed is what gets
-// committed. Before that another leader may take it back.
+// The machine may be a moment ahead of what this strand knows to be applied.
 void SnapshotSender::finish_if_applied() {
   if (!making_ || !making_->is_summed) return;
   if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));

@@ -118,7 +118,8 @@ class SnapshotSender {
   };
 
   void begin(std::function<void(base::Result<Made>)> done);
-  void seal(vlog::Pin pin, base::Result<base::LogIndex> applied);  // log strand
+  void seal(vlog::Pin pin, base::LogIndex last,
+            base::Result<base::LogIndex> applied);  // log strand
   void on_sealed(base::LogIndex applied, base::Result<vlog::SealedLog> sealed);
   void on_linked(base::Status linked);
   void on_summed(base::Result<upkeep::SnapshotFile> itself, upkeep::SnapshotManifest manifest);

@@ -120,7 +120,7 @@ class World {
       EXPECT_TRUE((*log)->append({&entry, 1}).is_ok());
     }
     EXPECT_TRUE(snapshots.maker.begin(kId).is_ok());
-    const auto sealed = (*log)->seal((*log)->pin());
+    const auto sealed = (*log)->seal((*log)->pin(), (*log)->last_index());
     EXPECT_TRUE(snapshots.maker.link(kId, *sealed).is_ok());
     upkeep::SnapshotManifest manifest{.id = kId,
                                       .origin = (*log)->identity(),

@@ -42,7 +42,7 @@ class SnapshotFiles : public testing::Test {
     const vlog::Pin pin = log_->pin();
     const auto applied = snapshots_.maker.begin(id);
     EXPECT_TRUE(applied.is_ok());
-    const auto sealed = log_->seal(pin);
+    const auto sealed = log_->seal(pin, log_->last_index());
     EXPECT_TRUE(sealed.is_ok());
     EXPECT_TRUE(snapshots_.maker.link(id, *sealed).is_ok());
     SnapshotManifest manifest{.id = id,

@@ -120,8 +120,9 @@ class Log {
   base::Status set_log_start(base::LogIndex first, base::Term previous_term);
   // Seals the open segment, so that all that is held stands in sealed ones. What `earlier` holds is
   // among the files, though it was dropped meanwhile: a view taken under that pin finds its values
-  // in them. Entries of the log are there from first_index() on, without a gap.
-  base::Result<SealedLog> seal(Pin earlier);
+  // in them. Entries of the log are there from first_index() to `last` (at most last_index()),
+  // without a gap; what the files hold behind it is told as truncated.
+  base::Result<SealedLog> seal(Pin earlier, base::LogIndex last);
   // Leaves the clean marker; every later change fails with kUnavailable.
   base::Status close();
 

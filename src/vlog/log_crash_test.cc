@@ -74,7 +74,7 @@ class CrashLoop {
         case 3: note(world_.log->replenish_spares()); break;
         case 4: truncate(); break;
         case 5: {
-          const auto sealed = world_.log->seal(world_.log->pin());
+          const auto sealed = world_.log->seal(world_.log->pin(), world_.log->last_index());
           note(sealed.is_ok() ? base::ok() : base::Status(sealed.error()));
           break;
         }

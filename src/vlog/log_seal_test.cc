@@ -13,10 +13,14 @@ namespace {
 
 constexpr char kElsewhere[] = "/elsewhere";
 
-SealedLog seal(LogWorld& world, Pin earlier) {
-  auto sealed = world.log->seal(std::move(earlier));
+SealedLog seal(LogWorld& world, Pin earlier, base::LogIndex last) {
+  auto sealed = world.log->seal(std::move(earlier), last);
   EXPECT_TRUE(sealed.is_ok()) << (sealed.is_ok() ? "" : sealed.error().message);
   return std::move(sealed).value();
+}
+
+SealedLog seal(LogWorld& world, Pin earlier) {
+  return seal(world, std::move(earlier), world.log->last_index());
 }
 
 // Opens what `sealed` names as the log of another node.
@@ -96,6 +100,52 @@ TEST(LogSeal, TheFilesAreTheSameLogUnderAnotherNodesMeta) {
   const raft::Entry next = entry_of(1001, 9, "of its own");
   ASSERT_TRUE((*other)->append({&next, 1}).is_ok());
   (*other)->check_invariants();
+}
+
+// What may be taken back is given to nobody: neither what the cut segment holds behind it, nor the
+// segments that follow, nor what was truncated once and told by a segment that stays out.
+TEST(LogSeal, TheLogMayBeGivenUpToAnyEntry) {
+  LogWorld world;
+  world.open();
+  world.append_many(1, 500, 1);
+  world.append_many(301, 1000, 2);
+  for (const uint64_t last : {1, 299, 300, 301, 640, 999, 1000}) {
+    SCOPED_TRACE(last);
+    const SealedLog sealed = seal(world, world.log->pin(), {last});
+    EXPECT_EQ(sealed.last_index, base::LogIndex{last});
+    EXPECT_EQ(sealed.last_term, base::Term{last <= 300 ? 1u : 2u});
+    auto other = open_elsewhere(world, sealed, another_node(world));
+    ASSERT_TRUE(other.is_ok()) << other.error().message;
+    EXPECT_EQ((*other)->last_index(), base::LogIndex{last});
+    (*other)->check_invariants();
+    const raft::Entry next = entry_of(last + 1, 9, "another leader's");
+    ASSERT_TRUE((*other)->append({&next, 1}).is_ok());
+    EXPECT_EQ((*other)->term_at({last + 1}), base::Term{9});
+    auto read = (*other)->read_entry({last});
+    auto here = world.log->read_entry({last});
+    ASSERT_TRUE(read.is_ok() && here.is_ok());
+    EXPECT_TRUE(is_same(*here, *read));
+    other->reset();
+    for (const std::string& name : *world.disk.list(kElsewhere)) {
+      ASSERT_TRUE(world.disk.unlink(path_in(kElsewhere, name)).is_ok());
+    }
+  }
+}
+
+// Of an empty log there is nothing but where it begins.
+TEST(LogSeal, ALogThatBeginsBehindItsLastEntryIsGivenWithoutAny) {
+  LogWorld world;
+  world.open();
+  world.append_many(1, 10, 1);
+  ASSERT_TRUE(world.log->set_log_start({6}, {1}).is_ok());
+  const SealedLog sealed = seal(world, world.log->pin(), {5});
+  EXPECT_EQ(sealed.first_index, base::LogIndex{6});
+  EXPECT_EQ(sealed.last_index, base::LogIndex{5});
+  EXPECT_EQ(sealed.last_term, base::Term{1});
+  auto other = open_elsewhere(world, sealed, another_node(world));
+  ASSERT_TRUE(other.is_ok()) << other.error().message;
+  EXPECT_EQ((*other)->last_index(), base::LogIndex{5});
+  EXPECT_TRUE((*other)->read_entry({5}).is_ok()) << "a value that the index may name";
 }
 
 TEST(LogSeal, AnotherGroupsSegmentsAreRefused) {
