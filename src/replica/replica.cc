@@ -108,8 +108,8 @@ void Replica::start() {
 }
 
 void Replica::on_tick() {
-  const bool is_done = on_stopped_ && in_flight_.is_empty() && !hand_over_.is_on();
-  if (has_failed_ || is_done) return;
+  // A stop may have to wait for what ends by time alone, such as a hand-over to one that is gone.
+  if (has_failed_ || is_closing_) return;
   raft_.tick();
   roster_.on_tick();
   handle_ready();  // looks at the members, too
@@ -133,6 +133,7 @@ void Replica::on_tick() {
 // A tick without followers: keys are due, so log time must move for them to go.
 void Replica::tick_log_time() {
   if (!is_serving() || writes_.is_writing() || !batcher_.is_empty() || refuses_writes()) return;
+  if (on_stopped_) return;
   const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
   if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
 }

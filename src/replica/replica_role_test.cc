@@ -140,6 +140,26 @@ TEST_F(ReplicaSickDiskTest, ALeaderWhoseDiskHangsGivesUpLeadership) {
   life.set_disk_hanging(false);
 }
 
+// What is held back for a hand-over is proposed when that has come to nothing, and only ticks tell
+// (alfsim --cluster --seed 3182 of then: the stop never ended).
+TEST_F(ReplicaSickDiskTest, AStopWaitsForAHandOverToEndAndThenEnds) {
+  world->disk.set_capacity_bytes(0);
+  lead_on_for_ms(1500);
+  ASSERT_NE(transferee(), base::NodeId{});
+  world->disk.set_capacity_bytes(UINT64_MAX);
+  life.begin({"SET", "a", "1"});
+  life.begin_stop();
+  ASSERT_FALSE(life.is_stopped);
+  for (int i = 0; i < 30 && !life.is_stopped; ++i) {
+    life.replica().step({{1}, kFriend, {1}, term, raft::HeartbeatResponse{}});
+    life.run_for_ms(100);
+    const base::LogIndex last = life.replica().core().log_last();
+    life.replica().step({{1}, kFriend, {1}, term, raft::AppendResponse{.match = last}});
+    life.run_for_ms(20);
+  }
+  EXPECT_TRUE(life.is_stopped);
+}
+
 class ReplicaRetainTest : public ReplicaRoleTest {
  protected:
   ReplicaRetainTest() : ReplicaRoleTest(of_little_log()) {}

@@ -161,12 +161,15 @@ class Life : public ReplyRouter {
   uint64_t run_for_ms(uint64_t duration_ms) { return scheduler_.run_for_ms(duration_ms); }
   bool run_one() { return scheduler_.run_one(); }
   void stop() {
+    begin_stop();
+    scheduler_.run_for_ms(5000);
+  }
+  void begin_stop() {
     replica_->stop([this](base::Status status) {
       EXPECT_TRUE(status.is_ok()) << status.error().message;
       EXPECT_FALSE(is_stopped);
       is_stopped = true;
     });
-    scheduler_.run_for_ms(5000);
   }
 
   // Its disk finishes nothing that the log asks for, until this is over.
