@@ -137,27 +137,15 @@ void Cluster::order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool
   });
 }
 
-// Only one whose directory the group has recorded: what it has forgotten cannot be known otherwise.
 // A founder founds again, as far as it knows; who was added is let in by nobody, and so does not
 // start.
 void Cluster::wipe(Member& member, const raft::Configuration& configuration) {
-  const raft::Member* known = configuration.find(member.id);
-  if (known == nullptr || member.is_wiped) return;
-  // Who has not heard of the recording would take the new one for the first: docs/decisions/015.
-  const bool is_recorded = std::all_of(members_.begin(), members_.end(), [&](const Member& each) {
-    if (each.is_wiped || !configuration.is_member(each.id)) return true;
-    if (each.node == nullptr) return false;
-    const raft::Node& core = each.node->core();
-    const raft::Member* told = core.configuration().find(member.id);
-    return told != nullptr && told->data_uid == member.data_uid &&
-           core.is_configuration_settled() && core.durable() == core.log_last();
-  });
-  if (!is_recorded) return;
+  if (!configuration.is_member(member.id) || member.is_wiped) return;
   const bool is_one_wiped = std::any_of(members_.begin(), members_.end(), [&](const Member& each) {
     return each.is_wiped && configuration.is_member(each.id);
   });
   if (is_one_wiped || configuration.voters.size() < kVotersMin) return;
-  end_life(member, true, "its disk is lost");
+  if (member.node != nullptr) end_life(member, true, "its disk is lost");
   member.later_stores.clear();
   member.snapshot_id = 0;
   member.store_disk = std::make_shared<index::TwinDisk>();

@@ -33,6 +33,7 @@ SUITES = {
     "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
     "real.cluster": ("real/cluster_test.py", [], [], 150, 9000),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
+    "real.founding": ("real/founding_test.py", [], [], 120, 120),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.slow_follower": ("real/slow_follower_test.py", [], [], 120, 900),

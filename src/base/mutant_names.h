@@ -100,6 +100,8 @@
   X(ReadBeforeOwnTerm, "A leader answers reads before an entry of its own term is committed.") \
   X(ForwardedReadNotConfirmed, "A follower's read is granted without a round of heartbeats.") \
   X(VoteForAnyLog, "A vote is given though the candidate's log lacks what this one holds.") \
+  X(FoundedByMajority, "A majority of the founders elects the first leader.") \
+  X(FoundersUnrecorded, "The first leader does not write down whose votes it has.") \
   X(VotesTwice, "A second candidate of a term gets a vote, too.") \
   X(PreviousTermNotChecked, \
     "Entries are taken behind one of another term, if only there is one.") \

@@ -34,13 +34,14 @@ struct Wire<raft::VoteResponse> {
   static constexpr std::string_view kName = "VoteResponse";
   static void put(Writer& out, const raft::VoteResponse& body) {
     out.byte(static_cast<uint8_t>((body.is_pre_vote ? 1 : 0) | (body.is_granted ? 2 : 0)));
+    base::put_u64(out.fields, body.data_uid);
   }
   static bool get(Reader& in, raft::VoteResponse& body) {
     uint8_t flags = 0;
     if (!in.flags(flags, 3)) return false;
     body.is_pre_vote = (flags & 1) != 0;
     body.is_granted = (flags & 2) != 0;
-    return true;
+    return in.fields.get_u64(body.data_uid);
   }
 };
 

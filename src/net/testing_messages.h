@@ -68,8 +68,8 @@ inline std::vector<TestingMessage> testing_messages() {
   return {
       {"vote_request", testing_raft(raft::VoteRequest{true, false, {11}, {12}})},
       {"vote_request_transfer", testing_raft(raft::VoteRequest{false, true, {1u << 20}, {12}})},
-      {"vote_response", testing_raft(raft::VoteResponse{true, false})},
-      {"vote_response_granted", testing_raft(raft::VoteResponse{false, true})},
+      {"vote_response", testing_raft(raft::VoteResponse{true, false, 0})},
+      {"vote_response_granted", testing_raft(raft::VoteResponse{false, true, 0xd3})},
       {"append_probe", testing_raft(testing_append(1000, {}))},
       {"append_entries", testing_raft(entries)},
       {"append_response", testing_raft(raft::AppendResponse{false, {21}, {}, {}, {}})},
@@ -131,7 +131,7 @@ inline std::string text_of(const raft::Body& body) {
                           b.last_term.value);
     }
     std::string operator()(const raft::VoteResponse& b) const {
-      return base::format("VoteResponse {} {}", b.is_pre_vote, b.is_granted);
+      return base::format("VoteResponse {} {} {}", b.is_pre_vote, b.is_granted, b.data_uid);
     }
     std::string operator()(const raft::Append& b) const {
       std::string text =

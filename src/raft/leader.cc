@@ -22,6 +22,7 @@ constexpr uint64_t kUnmeasuredEntriesMax = 1024;
 void Node::become_leader() {
   ALF_CHECK(std::holds_alternative<Candidate>(role_));
   ALF_CHECK_MSG(durability_.hard_state() == hard_state_, "led before the term was durable");
+  const Configuration founded = founded_configuration();
   role_ = Leader{};
   ++counts_.elections_won;
   update_peers();
@@ -29,9 +30,22 @@ void Node::become_leader() {
   leader.own_first = log_.last().next();
   leader.has_news = !leader.peers.empty();
   reset_timer();
+  if (founded != membership_.current()) append_configuration(founded);
   // Entries of earlier terms are committed only below one of our own (Raft §5.4.2).
-  const LogIndex first = append(EntryKind::kNoop, base::Stamp{}, 0, nullptr);
-  ALF_CHECK(first == leader.own_first);
+  append(EntryKind::kNoop, base::Stamp{}, 0, nullptr);
+}
+
+// The founders, each with the directory that has voted: whoever holds an entry at all knows what
+// the group's directories are, and takes no other one for a founder.
+Configuration Node::founded_configuration() const {
+  Configuration founded = membership_.current();
+  if (!is_founding() || ALF_MUTANT(FoundersUnrecorded)) return founded;
+  for (const auto& [id, vote] : std::get<Candidate>(role_).votes) {
+    for (Member& member : founded.members) {
+      if (member.id == id) member.data_uid = vote.data_uid;
+    }
+  }
+  return founded;
 }
 
 void Node::tick_leader() {

@@ -42,6 +42,7 @@ struct VoteRequest {
 struct VoteResponse {
   bool is_pre_vote = false;
   bool is_granted = false;
+  uint64_t data_uid = 0;  // of the answerer's data directory, for who founds; 0: not known
 };
 
 struct Append {

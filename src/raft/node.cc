@@ -419,7 +419,7 @@ void Node::answer_stale(const Message& message) {
   }
   const auto* request = std::get_if<VoteRequest>(&message.body);
   if (request != nullptr && request->is_pre_vote) {
-    send_answer(message.from, VoteResponse{.is_pre_vote = true, .is_granted = false});
+    send_answer(message.from, vote_response(true, false));
   }
 }
 
@@ -430,18 +430,17 @@ void Node::on_vote_request(const Message& message, const VoteRequest& request) {
       request.is_pre_vote ? message.term > hard_state_.term
                           : hard_state_.vote == message.from || is_free || ALF_MUTANT(VotesTwice);
   if (!may_grant || !is_up_to_date(request)) {
-    send_answer(message.from,
-                VoteResponse{.is_pre_vote = request.is_pre_vote, .is_granted = false});
+    send_answer(message.from, vote_response(request.is_pre_vote, false));
     return;
   }
   if (request.is_pre_vote) {
-    send_in_term(message.from, message.term, VoteResponse{.is_pre_vote = true, .is_granted = true});
+    send_in_term(message.from, message.term, vote_response(true, true));
     return;
   }
   ALF_CHECK(message.term == hard_state_.term);
   set_hard_state({hard_state_.term, message.from});
   timer_.elapsed_ticks = 0;
-  send_answer(message.from, VoteResponse{.is_pre_vote = false, .is_granted = true});
+  send_answer(message.from, vote_response(false, true));
 }
 
 void Node::dispatch(const Message& message) {

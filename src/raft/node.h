@@ -80,6 +80,7 @@ class Node {
   struct Options {
     base::NodeId id;
     base::GroupId group;
+    uint64_t data_uid = 0;  // of the data directory; 0: not known, then a majority may found
     uint32_t election_ticks = 10;
     uint32_t heartbeat_ticks = 1;
     uint64_t seed = 0;  // must differ from start to start: it also marks this life's reads
@@ -191,6 +192,8 @@ class Node {
   const Configuration& configuration() const { return membership_.current(); }
   // It has changed whenever another configuration is in force.
   uint64_t configuration_version() const { return membership_.version(); }
+  // A founder without any entry: all founders must vote for the group's first leader.
+  bool is_founding() const;
   // Of a leader: whether that peer has answered within an election timeout, or it is this node.
   bool hears(base::NodeId id) const;
   // Committed, and no second step follows.
@@ -240,11 +243,13 @@ class Node {
   void start_election(bool is_pre_vote, bool is_transfer);
   void tick_candidate();
   void on_vote_response(const Message& message, const VoteResponse& response);
-  void count_vote(base::NodeId from, bool is_granted);
+  void count_vote(base::NodeId from, const VoteResponse& response);
   void count_own_vote();
+  VoteResponse vote_response(bool is_pre_vote, bool is_granted) const;
 
   // leader.cc
   void become_leader();
+  Configuration founded_configuration() const;
   void tick_leader();
   bool has_active_quorum();
   void advance_commit();

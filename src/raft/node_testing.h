@@ -47,7 +47,8 @@ class TestGroup {
     // The nodes keep leases, by clocks that run up to so much apart; ticks come by these clocks.
     bool has_leases = false;
     uint32_t clock_drift_permille = 50;
-    uint64_t chaos_seed = 0;  // not 0: messages are lost, doubled and reordered by it
+    bool has_data_uids = false;  // they know their directories: node 2's first is 201, then 202
+    uint64_t chaos_seed = 0;     // not 0: messages are lost, doubled and reordered by it
   };
   explicit TestGroup(Options options);
 
@@ -92,6 +93,8 @@ class TestGroup {
   void release_disk(uint64_t id);
   void finish_writes(uint64_t id, size_t count);
   void crash(uint64_t id);
+  // Its directory is lost: it starts as it did first, with another.
+  void wipe(uint64_t id);
   base::LogIndex log_first(uint64_t id) const { return members_.at(id).log_first; }
   // Empties the log below `first`, as if all of it were in the persisted index.
   void start_log_at(uint64_t id, uint64_t first);
@@ -111,6 +114,7 @@ class TestGroup {
     std::optional<OfferedSnapshot> offered;
     std::deque<Ready> writes;
     uint64_t lives = 0;
+    uint64_t directories = 1;
     uint64_t clock_us = 0;  // its own, which runs `rate_permille` as fast as time
     uint64_t rate_permille = 1000;
     std::map<uint64_t, uint64_t> round_us;  // of this leadership: when a round was stamped
@@ -126,6 +130,7 @@ class TestGroup {
     SnapshotMark mark;
     Configuration configuration;
   };
+  Configuration founders() const;
   void start(uint64_t id);
   void restore_configurations(const Seat& member, RestoredState& state) const;
   void carry_out(uint64_t id, Ready ready);

@@ -100,15 +100,18 @@ std::string describe(const Configuration& configuration) {
 }
 
 TestGroup::TestGroup(Options options) : options_(std::move(options)), chaos_(options_.chaos_seed) {
+  for (uint64_t id = 1; id <= options_.node_count; ++id) {
+    members_[id].configuration = founders();
+    start(id);
+  }
+}
+
+Configuration TestGroup::founders() const {
   Configuration founders;
   for (uint64_t id = 1; id <= options_.node_count; ++id) {
     (options_.learners.contains(id) ? founders.learners : founders.voters).push_back(NodeId{id});
   }
-  founders = with_unnamed_members(founders);
-  for (uint64_t id = 1; id <= options_.node_count; ++id) {
-    members_[id].configuration = founders;
-    start(id);
-  }
+  return with_unnamed_members(founders);
 }
 
 std::vector<uint64_t> TestGroup::nodes() const {
@@ -159,6 +162,7 @@ void TestGroup::start(uint64_t id) {
   member.node = std::make_unique<Node>(
       Node::Options{.id = NodeId{id},
                     .group = base::GroupId{7},
+                    .data_uid = options_.has_data_uids ? 100 * id + member.directories : 0,
                     .seed = options_.seed + 1000 * member.lives++,
                     .has_pre_vote = options_.has_pre_vote,
                     .has_check_quorum = options_.has_check_quorum,
@@ -462,6 +466,16 @@ void TestGroup::crash(uint64_t id) {
   std::erase_if(network_, [&](const Message& message) { return message.to == NodeId{id}; });
   start(id);
   settle();
+}
+
+void TestGroup::wipe(uint64_t id) {
+  Seat& member = members_.at(id);
+  Seat empty;
+  empty.configuration = founders();
+  empty.lives = member.lives;
+  empty.directories = member.directories + 1;
+  member = std::move(empty);
+  crash(id);
 }
 
 void TestGroup::start_log_at(uint64_t id, uint64_t first) {

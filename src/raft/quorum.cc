@@ -12,9 +12,9 @@ namespace {
 using base::LogIndex;
 using base::NodeId;
 
-VoteResult count_in(const std::vector<NodeId>& voters, const std::function<Vote(NodeId)>& vote_of) {
+VoteResult count_in(const std::vector<NodeId>& voters, size_t needed,
+                    const std::function<Vote(NodeId)>& vote_of) {
   ALF_CHECK(!voters.empty());
-  const size_t majority = voters.size() / 2 + (ALF_MUTANT(HalfElects) ? 0 : 1);
   size_t granted = 0;
   size_t missing = 0;
   for (const NodeId id : voters) {
@@ -25,8 +25,12 @@ VoteResult count_in(const std::vector<NodeId>& voters, const std::function<Vote(
     }
   }
   ALF_CHECK(granted + missing <= voters.size());
-  if (granted >= majority) return VoteResult::kWon;
-  return granted + missing >= majority ? VoteResult::kPending : VoteResult::kLost;
+  if (granted >= needed) return VoteResult::kWon;
+  return granted + missing >= needed ? VoteResult::kPending : VoteResult::kLost;
+}
+
+size_t majority_of(const std::vector<NodeId>& voters) {
+  return voters.size() / 2 + (ALF_MUTANT(HalfElects) ? 0 : 1);
 }
 
 uint64_t value_in(const std::vector<NodeId>& voters,
@@ -47,11 +51,19 @@ uint64_t value_in(const std::vector<NodeId>& voters,
 
 VoteResult count_votes(const Configuration& configuration,
                        const std::function<Vote(NodeId)>& vote_of) {
-  const VoteResult incoming = count_in(configuration.voters, vote_of);
+  const VoteResult incoming =
+      count_in(configuration.voters, majority_of(configuration.voters), vote_of);
   if (!configuration.is_joint() || ALF_MUTANT(JointCountsNewOnly)) return incoming;
-  const VoteResult outgoing = count_in(configuration.outgoing, vote_of);
+  const VoteResult outgoing =
+      count_in(configuration.outgoing, majority_of(configuration.outgoing), vote_of);
   if (incoming == VoteResult::kLost || outgoing == VoteResult::kLost) return VoteResult::kLost;
   return incoming == outgoing ? incoming : VoteResult::kPending;
+}
+
+VoteResult count_all_votes(const Configuration& configuration,
+                           const std::function<Vote(NodeId)>& vote_of) {
+  ALF_CHECK(!configuration.is_joint());
+  return count_in(configuration.voters, configuration.voters.size(), vote_of);
 }
 
 uint64_t quorum_value(const Configuration& configuration,

@@ -16,6 +16,10 @@ enum class VoteResult : uint8_t { kPending, kWon, kLost };
 VoteResult count_votes(const Configuration& configuration,
                        const std::function<Vote(base::NodeId)>& vote_of);
 
+// The same where every voter is needed.
+VoteResult count_all_votes(const Configuration& configuration,
+                           const std::function<Vote(base::NodeId)>& vote_of);
+
 // The largest number that a majority of both sets has reached.
 uint64_t quorum_value(const Configuration& configuration,
                       const std::function<uint64_t(base::NodeId)>& value_of);

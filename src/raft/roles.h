@@ -30,7 +30,7 @@ struct Follower {
 
 struct Candidate {
   bool is_pre_vote = false;
-  std::map<base::NodeId, bool> votes;  // granted or refused; the own one once it is durable
+  std::map<base::NodeId, VoteResponse> votes;  // the own one once it is durable
 };
 
 struct PendingRead {
@@ -61,7 +61,7 @@ struct Leader {
   std::map<base::NodeId, Progress> peers;  // all members but this node, and those that leave
   // Removed ones get the log for so many ticks more, so that they learn of it.
   std::map<base::NodeId, uint32_t> leaving_ticks;
-  base::LogIndex own_first;  // the no-op that began this term
+  base::LogIndex own_first;  // of this term
   ReadRounds reads;
   uint32_t heartbeat_elapsed_ticks = 0;
   base::NodeId transferee;  // 0: not handing over

@@ -23,6 +23,7 @@ constexpr uint64_t kFollowerBacklogBytesMax = 256 * base::kMiB;
 raft::Node::Options raft_options(const Replica::Hands& hands, const Replica::Options& options) {
   raft::Node::Options result;
   result.id = options.id;
+  result.data_uid = options.data_uid;
   result.group = options.group;
   result.election_ticks = options.election_ticks;
   result.tick_ms = options.tick_ms;

@@ -16,6 +16,8 @@ using raft::ChangeKind;
 
 namespace {
 
+constexpr uint32_t kFoundingTellTicks = 100;
+
 // Whether `configuration` says what `change` asks for.
 bool is_done(const raft::Configuration& configuration, const raft::Change& change) {
   const NodeId id = change.member.id;
@@ -59,6 +61,8 @@ void Roster::begin(const raft::Change& change, Done done) {
 // One change at a time; who asks while one is under way (perhaps of this node's own) waits for it.
 void Roster::propose_next() {
   while (!orders_.empty() && !orders_.front().is_proposed && is_free()) {
+    // Nobody votes before everybody knows which directory it has.
+    if (record_data_uid()) return;
     base::Status begun = check_reachable(orders_.front().change);
     if (begun) {
       const auto index = hands_.raft.propose_configuration_change(orders_.front().change);
@@ -170,10 +174,25 @@ void Roster::tick_leaving() {
 
 void Roster::on_tick() {
   note_removed();
+  tell_who_is_missing();
   tick_leaving();
   propose_next();
   if (!orders_.empty() || !is_free() || record_data_uid()) return;
   advance_learners();
+}
+
+// Once a founder waits for longer than one that starts beside it takes, and then every so often.
+void Roster::tell_who_is_missing() {
+  if (!hands_.raft.is_founding() || ++founding_ticks_ % kFoundingTellTicks != 0) return;
+  std::string missing;
+  for (const raft::Member& member : hands_.raft.configuration().members) {
+    if (member.id == hands_.self || said_data_uids_.contains(member.id)) continue;
+    missing +=
+        base::format("{}{} ({})", missing.empty() ? "" : ", ", text_of(member), member.address);
+  }
+  if (missing.empty() || !events_.on_trouble) return;
+  events_.on_trouble(base::format(
+      "this cluster is founded when all its founders are up, once; not heard yet: {}", missing));
 }
 
 void Roster::note_removed() {
@@ -249,7 +268,11 @@ base::Status Roster::admit(const net::Hello& hello) {
 
 base::Status Roster::admit_member(const net::Hello& hello, const raft::Member& member) {
   uint64_t known = member.data_uid;
-  if (known == 0 && hello.data_uid != 0) {
+  if (hands_.raft.is_founding()) {
+    // Nothing is stored anywhere yet; the first leader writes down whose votes it has.
+    known = hello.data_uid;
+    if (known != 0) said_data_uids_[hello.from] = known;
+  } else if (known == 0 && hello.data_uid != 0) {
     known = said_data_uids_.try_emplace(hello.from, hello.data_uid).first->second;
   }
   // One that only asks to be let in has no directory yet: the id's is another.

@@ -81,6 +81,7 @@ class Roster {
   void settle_orders();
   void refresh_links();
   void tick_leaving();
+  void tell_who_is_missing();
   void note_removed();
   void advance_learners();
   bool record_data_uid();
@@ -93,6 +94,7 @@ class Roster {
   std::map<base::NodeId, raft::Member> told_;  // members by others' books, unknown here
   uint64_t version_ = 0;                       // of the configuration that linked_ is made from
   std::map<base::NodeId, uint32_t> leaving_;   // ticks that they are still linked
+  uint32_t founding_ticks_ = 0;                // that it has waited for other founders
   std::atomic<bool> is_removed_{false};
 };
 

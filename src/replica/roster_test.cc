@@ -47,11 +47,13 @@ class RosterTest : public testing::Test {
 };
 
 TEST_F(RosterTest, WhoIsAddedIsLinkedAtOnceAndPromotedWhenItHasCaughtUp) {
+  group.tick();  // node 1 writes down its directory
+  const int changed_before = group.links_changed_count;
   EXPECT_EQ(linked(), (std::vector<uint64_t>{2, 3}));
   add_fourth();
   EXPECT_TRUE(now().is_learner(NodeId{4}));
   EXPECT_EQ(linked(), (std::vector<uint64_t>{2, 3, 4}));
-  EXPECT_EQ(group.links_changed_count, 1);
+  EXPECT_EQ(group.links_changed_count, changed_before + 1);
   group.tick(5);
   EXPECT_TRUE(raft::holds(now().voters, NodeId{4}));
   EXPECT_TRUE(group.node(1).is_configuration_settled());
@@ -278,6 +280,51 @@ TEST(RosterRestart, AConfigurationBehindTheIndexIsInForce) {
   EXPECT_TRUE(life.replica().needs_barrier());
   life.serve();
   EXPECT_FALSE(life.replica().is_serving()) << "one of two voters led alone";
+}
+
+TEST_F(RosterTest, NobodyVotesBeforeItsDirectoryIsWrittenDown) {
+  add_fourth(true);
+  ASSERT_TRUE(group.roster->admit(hello(4, 0xd4)).is_ok());
+  // No tick between: the order itself sees to it.
+  EXPECT_EQ(*change(ChangeKind::kPromote, {.id = NodeId{4}}), "ok");
+  EXPECT_TRUE(raft::holds(now().voters, NodeId{4}));
+  EXPECT_EQ(now().find(NodeId{4})->data_uid, 0xd4u);
+  for (const uint64_t id : {2, 3}) {
+    EXPECT_EQ(group.node(id).configuration().find(NodeId{4})->data_uid, 0xd4u) << id;
+  }
+}
+
+TEST(RosterOfAFounder, SaysWhomItWaitsForAndTakesWhoeverComes) {
+  raft::RestoredState state;
+  state.configuration = raft::make_configuration(std::vector<raft::Member>{
+      {.id = {1}, .name = "n1", .address = "a:1"},
+      {.id = {2}, .name = "n2", .address = "b:1"},
+      {.id = {3}, .name = "n3", .address = "c:1"},
+  });
+  raft::Node node({.id = {1}, .group = {1}, .data_uid = 0xd1}, state);
+  std::vector<std::string> lines;
+  FakeLinks links;
+  Roster roster({.raft = node, .transport = &links, .self = {1}, .data_uid = 0xd1},
+                {.on_links_changed = {},
+                 .on_trouble = [&](const std::string& line) { lines.push_back(line); }});
+  const auto greet = [&roster](uint64_t id, uint64_t data_uid) {
+    return roster.admit({.from = {id}, .data_uid = data_uid, .name = "n"}).is_ok();
+  };
+  const auto tick = [&roster] {
+    for (int i = 0; i < 100; ++i) roster.on_tick();
+  };
+  tick();
+  EXPECT_TRUE(greet(3, 0xd3));
+  EXPECT_TRUE(greet(3, 0xe3));  // its disk was replaced before there was anything on it
+  tick();
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "this cluster is founded when all its founders are up, once; not heard yet: "
+                       "n2 (b:1), n3 (c:1)",
+                       "this cluster is founded when all its founders are up, once; not heard yet: "
+                       "n2 (b:1)"}));
+  EXPECT_TRUE(greet(2, 0xd2));
+  tick();
+  EXPECT_EQ(lines.size(), 2u);
 }
 
 }  // namespace

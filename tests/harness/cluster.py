@@ -20,6 +20,14 @@ def pairs_of(reply):
     return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
 
 
+def raft_info(node):
+    connection = node.connect(timeout=30)
+    try:
+        return pairs_of(connection.command("RAFT", "INFO"))
+    finally:
+        connection.close()
+
+
 class Cluster:
     def __init__(self, program, directory, count=3, extra=(), wires=None, authority=None):
         self.program, self.directory, self.extra = program, directory, list(extra)

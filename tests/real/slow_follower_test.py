@@ -24,7 +24,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import suite  # noqa: E402
-from harness.cluster import Cluster, pairs_of  # noqa: E402
+from harness.cluster import Cluster, raft_info  # noqa: E402
 from harness.suite import Failure, check, check_equal, poll  # noqa: E402
 
 RATIO_MIN = 0.8
@@ -79,14 +79,6 @@ def cpu_seconds(node):
     with open(f"/proc/{node.pid}/stat", encoding="utf-8") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND  # utime, stime
-
-
-def raft_info(node):
-    connection = node.connect(timeout=30)
-    try:
-        return pairs_of(connection.command("RAFT", "INFO"))
-    finally:
-        connection.close()
 
 
 def load(node, requests):
