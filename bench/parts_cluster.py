@@ -27,6 +27,7 @@ Cell = namedtuple("Cell", "name test pipeline clients requests_per_second")
 CELLS = [
     Cell("set.P1.c512", "set", 1, 512, 30_000),
     Cell("set.P32.c50", "set", 32, 50, 150_000),
+    Cell("get.P1.c512", "get", 1, 512, 60_000),
     Cell("get.P1.c50", "get", 1, 50, 60_000),
     Cell("get.P32.c50", "get", 32, 50, 400_000),
 ]
