@@ -238,6 +238,8 @@ void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
     peer.heard_ms = hands_.clock.monotonic_ms() + kInstallMs;
   } else if (peer.is_offered && peer.snapshot_id == over.snapshot_id) {
     end_offer(from, peer);
+    // One that can take none is not given one after the other.
+    retry_ms_ = std::max(retry_ms_, hands_.clock.monotonic_ms() + kRetryMs);
   }
 }
 

@@ -289,7 +289,7 @@ TEST_F(SnapshotSenderTest, APeerThatAsksForNothingIsGivenUpAndItsSnapshotGoes) {
 }
 
 // Raft names a mark to a follower but once: offered again, it would be waited for in vain.
-TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnother) {
+TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnotherAWhileLater) {
   sender_->want({kPeer});
   run_for_ms(500, {kPeer});
   const uint64_t id = offers_.at(0).mark.id;
@@ -300,7 +300,9 @@ TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnother) {
   EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
   EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{UINT64_MAX}) << "it is held for nobody";
   sender_->want({kPeer});
-  run_for_ms(1000, {kPeer});
+  run_for_ms(4000, {kPeer});
+  EXPECT_EQ(sender_->made_count(), 1u) << "each is as much work as the first";
+  run_for_ms(2000, {kPeer});
   ASSERT_EQ(offers_.size(), 2u);
   EXPECT_NE(offers_[1].mark.id, id);
   EXPECT_EQ(failed_.size(), 1u);
