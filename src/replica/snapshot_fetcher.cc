@@ -48,7 +48,19 @@ void SnapshotFetcher::offer(base::NodeId from, const raft::SnapshotMark& mark) {
   const Offer offer{from, mark};
   if (!fetch_) return start(offer);
   if (fetch_->phase == Phase::kReady || fetch_->offer.mark.id == mark.id) return;
+  const bool is_news = !next_ || next_->mark.id != mark.id;
   next_ = offer;  // what is under way goes on as long as it comes
+  if (is_news) ask_for_missing();
+}
+
+// Another snapshot is offered: the sender of this one may have been started anew, and forgotten
+// what it was asked for, or have given it up. Its answer tells, long before it was asked again by
+// itself where the pieces came slowly. A sender that is at it has the questions already, and minds
+// none twice.
+void SnapshotFetcher::ask_for_missing() {
+  if (fetch_->phase == Phase::kListing && fetch_->files.empty()) return ask_list();
+  if (fetch_->phase != Phase::kFetching) return;
+  for (auto& [offset, piece] : fetch_->asked) ask(offset, piece);
 }
 
 void SnapshotFetcher::start(const Offer& offer) {

@@ -105,6 +105,7 @@ class SnapshotFetcher {
   void begin_file();
   void ask_pieces();
   void ask(uint64_t offset, Asked& piece);
+  void ask_for_missing();
   uint64_t ask_again_ms() const;
   void advance();
   void write_arrived();

@@ -194,6 +194,29 @@ TEST_F(SnapshotFetcherTest, WhatIsLostOnASlowWayIsAskedForAgainAfterFortySeconds
   EXPECT_FALSE(asked_.empty());
 }
 
+// It was started anew: its answers come no more, and it has another snapshot by now. Not forty
+// seconds later, during which a group may wait for this node (alfsim --cluster --seed 7823 of
+// then).
+TEST_F(SnapshotFetcherTest, ASenderThatOffersAnotherIsAskedAtOnceWhetherItHasTheFirst) {
+  fetcher_->offer(kLeader, kMark);
+  while (fetcher_->fetching()->bytes_done < 11'000 && scheduler_.run_one()) {
+  }
+  answers_ = false;
+  run_for_ms(20'000);
+  answer(chunk_for(std::get<net::SnapshotRead>(asked_.back().body)));
+  run_for_ms(500);
+  asked_.clear();
+  fetcher_->offer(kLeader, {.id = 10, .index = {120}, .term = {5}});
+  ASSERT_FALSE(asked_.empty());
+  EXPECT_EQ(std::get<net::SnapshotRead>(asked_.front().body).snapshot_id, kMark.id);
+  const size_t count = asked_.size();
+  fetcher_->offer(kLeader, {.id = 10, .index = {120}, .term = {5}});
+  EXPECT_EQ(asked_.size(), count) << "it is no news";
+  answer(net::SnapshotList{kMark.id, {}});
+  run_for_ms(20);
+  EXPECT_EQ(fetcher_->fetching()->snapshot_id, 10u);
+}
+
 // What a link's checksum missed, or a sender's memory: as if it were lost.
 TEST_F(SnapshotFetcherTest, APieceThatDoesNotMatchItsSumIsAskedForAgain) {
   spoiled_pieces_ = 1;
