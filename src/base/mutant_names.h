@@ -178,6 +178,8 @@
   X(ChunkNotVerified, "A piece of a snapshot is taken whatever its checksum says.") \
   X(InstalledWithoutAsking, \
     "A snapshot is installed over entries that were acknowledged while it was fetched.") \
+  X(SnapshotTakesTheTail, "A snapshot takes what is not applied, too.") \
+  X(CutNotTold, "Of a log that is given up to an entry what follows is not told as gone.") \
   X(LogStartPassesSnapshot, \
     "The log's start moves on between a snapshot's index and its segments.")
 // clang-format on

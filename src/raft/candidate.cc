@@ -28,7 +28,7 @@ bool Node::may_campaign() const {
   return membership_.may_be_needed(options_.id) && !membership_.has_unapplied(commit_);
 }
 
-// Where directories cannot be told apart, nothing is gained by waiting for all.
+// (Who does not know its own directory, one that an older version made, is founded by a majority.)
 bool Node::is_founding() const {
   return log_.last() == LogIndex{} && !configuration().is_blank() && options_.data_uid != 0;
 }
@@ -72,6 +72,8 @@ void Node::on_vote_response(const Message& message, const VoteResponse& response
   const uint64_t wanted_term = hard_state_.term.value + (is_granted_early ? 1 : 0);
   if (message.term.value != wanted_term) return;
   if (!membership_.current().is_voter(message.from)) return;
+  const uint64_t known = membership_.current().find(message.from)->data_uid;
+  if (known != 0 && response.data_uid != 0 && known != response.data_uid) return;  // another's
   count_vote(message.from, response);
 }
 

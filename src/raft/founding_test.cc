@@ -126,6 +126,20 @@ TEST(Founding, AnEmptyFounderVotesForWhoHasEntries) {
   EXPECT_EQ(group.applied(3), List{"a"});
 }
 
+// Whoever has an entry knows whose votes count, whatever comes over the links.
+TEST(Founding, AnotherDirectorysVoteDoesNotCount) {
+  TestGroup group(founders(3));
+  group.campaign(1);
+  group.isolate(3);
+  ASSERT_TRUE(group.propose(1, "acknowledged by 2").is_ok());
+  group.heal();
+  group.isolate(1);
+  group.wipe(2);
+  group.tick_all(100);
+  EXPECT_FALSE(group.node(3).is_leader()) << "it lacks what 1 and 2 held";
+  EXPECT_FALSE(group.node(2).is_leader());
+}
+
 // A late message of the first leader may reach a directory that is not the one it was meant for.
 TEST(Founding, AnotherDirectoryThanTheOneNamedDoesNotStand) {
   TestGroup group(founders(3));

@@ -46,11 +46,17 @@ base::Result<LogIndex> Node::propose_configuration_change(const Change& change) 
   return append_configuration(next);
 }
 
-// A voter that lacks much of the log would make the group wait for it at the next failure.
+// A voter that lacks much of the log would make the group wait for it at the next failure. And
+// nobody votes before everybody knows its directory: another one may come under its id.
 base::Status Node::check_promotion(const Change& change) const {
   if (change.kind != ChangeKind::kPromote) return base::ok();
   const Progress& progress = std::get<Leader>(role_).peers.at(change.member.id);
   const uint64_t lag = log_.last().value - progress.match().value;
+  if (options_.data_uid != 0 && membership_.current().find(change.member.id)->data_uid == 0) {
+    return Error{ErrorCode::kUnavailable,
+                 fmt::format("promote node {}: it has not said yet which data directory it has",
+                             change.member.id.value)};
+  }
   const bool has_log = progress.state() == ProgressState::kReplicate;
   if (has_log && lag <= options_.promotion_lag_entries_max) return base::ok();
   return Error{ErrorCode::kUnavailable,

@@ -50,6 +50,19 @@ TEST(Quorum, IndexIsWhatMajoritiesHave_majority_commit_joint_commit) {
   }
 }
 
+TEST(Quorum, WhereAllAreNeededOneRefusalIsEnough) {
+  const auto result = [](std::map<uint64_t, Vote> votes) {
+    return count_all_votes(voters({1, 2, 3}), [&](NodeId id) {
+      const auto found = votes.find(id.value);
+      return found == votes.end() ? Vote::kMissing : found->second;
+    });
+  };
+  EXPECT_EQ(result({{1, Vote::kGranted}, {2, Vote::kGranted}}), VoteResult::kPending);
+  EXPECT_EQ(result({{1, Vote::kGranted}, {2, Vote::kRefused}}), VoteResult::kLost);
+  EXPECT_EQ(result({{1, Vote::kGranted}, {2, Vote::kGranted}, {3, Vote::kGranted}}),
+            VoteResult::kWon);
+}
+
 TEST(Quorum, VotesAreWonOrLostAsSoonAsCertain_majority_vote_joint_vote) {
   struct Case {
     Configuration given;

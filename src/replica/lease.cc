@@ -28,8 +28,7 @@ void Lease::renew(const raft::Node& node) {
   if (round == 0) return end_ns_.store(0, std::memory_order_release);
   while (!noted_.empty() && noted_.front().round < round) noted_.pop_front();
   // A quorum cannot have answered what was not noted before it left.
-  const uint64_t end_ns =
-      noted_.empty() ? 0 : noted_.front().at_ns + node.lease_ms() * 1'000'000;
+  const uint64_t end_ns = noted_.empty() ? 0 : noted_.front().at_ns + node.lease_ms() * 1'000'000;
   end_ns_.store(end_ns, std::memory_order_release);
 }
 

@@ -109,7 +109,6 @@ void Replica::start() {
 }
 
 void Replica::on_tick() {
-  // A stop may have to wait for what ends by time alone, such as a hand-over to one that is gone.
   if (has_failed_ || is_closing_) return;
   raft_.tick();
   roster_.on_tick();
@@ -128,13 +127,14 @@ void Replica::on_tick() {
   take_snapshot();
   tick_log_time();
   pump();
+  if (stopping_) finish_stop();  // where time alone ends what it waits for
   hands_.core.post_after(options_.tick_ms, [this] { on_tick(); });
 }
 
 // A tick without followers: keys are due, so log time must move for them to go.
 void Replica::tick_log_time() {
-  if (!is_serving() || writes_.is_writing() || !batcher_.is_empty() || refuses_writes()) return;
-  if (on_stopped_) return;
+  if (!is_serving() || stopping_ || refuses_writes()) return;
+  if (writes_.is_writing() || !batcher_.is_empty()) return;
   const std::optional<base::Stamp> deadline = hands_.machine.next_deadline();
   if (deadline && *deadline <= stamps_.now()) batcher_.add_follower(ReplyTo{});
 }
@@ -155,7 +155,7 @@ bool Replica::is_overloaded() const {
 void Replica::step(const raft::Message& message) {
   if (has_failed_ || is_closing_) return;
   // A follower that stops takes no more: its log would never be done.
-  if (on_stopped_ && !raft_.is_leader()) return;
+  if (stopping_ && !raft_.is_leader()) return;
   const auto* append = std::get_if<raft::Append>(&message.body);
   const bool brings_entries = append != nullptr && !append->entries.empty();
   if (brings_entries && applier_.backlog_bytes() > kFollowerBacklogBytesMax) return;
@@ -171,7 +171,7 @@ void Replica::on_peer_lost(base::NodeId peer) {
 }
 
 void Replica::pump() {
-  if (on_stopped_ && !is_serving()) return finish_stop();  // asked to stop, and does not serve
+  if (stopping_ && !is_serving()) return finish_stop();  // asked to stop, and does not serve
   if (has_failed_) return;
   if (barriers_.is_asked()) {
     barriers_.ask(raft_, hands_.clock.monotonic_ms());
@@ -186,7 +186,7 @@ void Replica::pump() {
   if (!is_serving()) return;
   propose_queued();
   handle_ready();
-  if (on_stopped_) finish_stop();
+  if (stopping_) finish_stop();
 }
 
 // Followers are slow, or gone: what comes waits in the batcher, and then at its connections.
@@ -369,7 +369,7 @@ void Replica::on_applied(base::LogIndex index) {
   handle_ready();
   if (snapshots_ != nullptr) snapshots_->note_applied(index);
   tell_readers();
-  if (!is_serving() && !has_failed_ && !on_stopped_ && raft_.is_leader_established() &&
+  if (!is_serving() && !has_failed_ && !stopping_ && raft_.is_leader_established() &&
       established_ != base::LogIndex{} && index >= established_) {
     base::Stamp log_time;
     {
@@ -426,43 +426,6 @@ void Replica::fail(base::Error error) {
   if (has_failed_) return;
   has_failed_ = true;
   events_.on_fatal(std::move(error));
-}
-
-void Replica::stop(std::function<void(base::Status)> done) {
-  hands_.core.post([this, done = std::move(done)]() mutable {
-    ALF_CHECK(!on_stopped_);
-    on_stopped_ = std::move(done);
-    if (snapshots_ != nullptr) snapshots_->stop();
-    if (writes_.is_parked()) abandon_parked();
-    roster_.give_up();
-    if (has_failed_ || !is_serving()) return finish_stop();
-    pump();
-  });
-}
-
-void Replica::finish_stop() {
-  if (!is_serving() && !has_failed_) redirect_queued(true);
-  // Where another leads, what is not committed here may never be.
-  const bool is_done = in_flight_.is_empty() || !raft_.is_leader();
-  const bool is_idle = !writes_.is_writing() && !large_ && batcher_.is_empty() && is_done;
-  if (is_closing_ || (!is_idle && !has_failed_ && !ALF_MUTANT(StopDoesNotWait))) return;
-  hand_over_.give_up();
-  lose(in_flight_.take_all());
-  is_closing_ = true;
-  is_serving_.store(false, std::memory_order_release);
-  // Through the core, behind the move of the log's start that the last freeze brings.
-  const auto close = [this] {
-    hands_.core.post([this] {
-      hands_.log_strand.post([this] {
-        base::Status status = hands_.log.close();
-        hands_.core.post(
-            [this, status = std::move(status)]() mutable { on_stopped_(std::move(status)); });
-      });
-    });
-  };
-  // A node that has failed leaves everything as it is: the next start recovers.
-  if (has_failed_) return on_stopped_(base::ok());
-  applier_.persist_now(close);
 }
 
 }  // namespace alfheim::replica

@@ -212,6 +212,11 @@ class Replica {
     std::vector<vlog::ValueAddress> pieces;  // that were proposed
   };
 
+  struct Stopping {
+    std::function<void(base::Status)> done;
+    uint64_t by_ms = 0;  // later it waits for no other member
+  };
+
   // replica_restore.cc
   static base::Result<raft::RestoredState> restore(const Hands& hands, const Options& options);
 
@@ -255,6 +260,10 @@ class Replica {
   void hand_over_to_best();
   void close_waiters();
 
+  // replica_stop.cc
+  bool may_close() const;
+  void finish_stop();
+
   // replica_snapshots.cc
   void open_snapshots();
   void look_at_snapshots();
@@ -262,7 +271,6 @@ class Replica {
   void deliver(std::vector<ReplyBatch> batches);  // by loop
   void lose_large();
   void fail(base::Error error);
-  void finish_stop();
   void take_snapshot();
   void note_lag();
   std::vector<PeerFigures> peer_figures(const raft::NodeStatus& status) const;
@@ -302,7 +310,7 @@ class Replica {
   std::unique_ptr<SnapshotDesk> snapshots_;  // null: there are none
   InFlight in_flight_;
   std::optional<LargeInFlight> large_;
-  std::function<void(base::Status)> on_stopped_;
+  std::optional<Stopping> stopping_;
   base::LogIndex handed_;         // to apply, up to here
   base::LogIndex established_;    // the newest no-op of an own leadership
   raft::SoftState role_;          // as of the last Ready

@@ -32,7 +32,7 @@ void Replica::look_behind_write() {
 void Replica::on_no_room(const base::Error& found) {
   guard_.note_no_room(DiskGuard::Need::kLog, found);
   release_followers();
-  if (on_stopped_) {
+  if (stopping_) {
     abandon_parked();
     finish_stop();
   }

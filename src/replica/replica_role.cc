@@ -57,7 +57,7 @@ void Replica::note_members() {
 
 void Replica::change_members(const raft::Change& change, Roster::Done done) {
   hands_.core.post([this, change, done = std::move(done)]() mutable {
-    if (has_failed_ || on_stopped_) {
+    if (has_failed_ || stopping_) {
       return done(base::Error{base::ErrorCode::kUnavailable, "the node stops"});
     }
     roster_.begin(change, std::move(done));
@@ -87,7 +87,7 @@ void Replica::abort_transfer(std::function<void(base::Status)> done) {
 
 void Replica::take_over() {
   hands_.core.post([this] {
-    if (has_failed_ || on_stopped_ || raft_.is_leader()) return;
+    if (has_failed_ || stopping_ || raft_.is_leader()) return;
     if (role_.leader == base::NodeId{}) {
       raft_.campaign();
       return handle_ready();

@@ -141,12 +141,11 @@ TEST_F(ReplicaSickDiskTest, ALeaderWhoseDiskHangsGivesUpLeadership) {
 }
 
 // What is held back for a hand-over is proposed when that has come to nothing, and only ticks tell
-// (alfsim --cluster --seed 3182 of then: the stop never ended).
+// (alfsim --cluster --seed 3182 of then: the stop never ended). Its disk may be full for good.
 TEST_F(ReplicaSickDiskTest, AStopWaitsForAHandOverToEndAndThenEnds) {
   world->disk.set_capacity_bytes(0);
   lead_on_for_ms(1500);
   ASSERT_NE(transferee(), base::NodeId{});
-  world->disk.set_capacity_bytes(UINT64_MAX);
   life.begin({"SET", "a", "1"});
   life.begin_stop();
   ASSERT_FALSE(life.is_stopped);
@@ -158,6 +157,41 @@ TEST_F(ReplicaSickDiskTest, AStopWaitsForAHandOverToEndAndThenEnds) {
     life.run_for_ms(20);
   }
   EXPECT_TRUE(life.is_stopped);
+}
+
+// The friend answers, and stores nothing: its disk hangs, or it must fetch a snapshot first.
+class ReplicaStopTest : public ReplicaRoleTest {
+ protected:
+  uint64_t stop_ms() {
+    life.begin_stop();
+    uint64_t waited_ms = 0;
+    for (; waited_ms < 30'000 && !life.is_stopped; waited_ms += 100) {
+      life.replica().step({{1}, kFriend, {1}, term, raft::HeartbeatResponse{}});
+      life.run_for_ms(100);
+    }
+    EXPECT_TRUE(life.is_stopped);
+    return waited_ms;
+  }
+};
+
+TEST_F(ReplicaStopTest, WhatOthersDoNotCommitIsWaitedForTenSeconds) {
+  const uint64_t under_way = life.begin({"SET", "a", "1"});
+  life.run_for_ms(50);
+  const uint64_t waited_ms = stop_ms();
+  EXPECT_GE(waited_ms, 9'000u);
+  EXPECT_LE(waited_ms, 11'000u);
+  EXPECT_EQ(life.kind(under_way), ReplyKind::kLost);
+}
+
+TEST_F(ReplicaStopTest, ALeaderThatCommittedNothingYetStopsAtOnce) {
+  cut_off();
+  while (status().soft_state.role != raft::RoleKind::kPreCandidate) continue;
+  term = base::Term{status().soft_state.term.value + 1};
+  step(kFriend, raft::VoteResponse{.is_pre_vote = true, .is_granted = true});
+  step(kFriend, raft::VoteResponse{.is_pre_vote = false, .is_granted = true});
+  ASSERT_EQ(status().soft_state.role, raft::RoleKind::kLeader);
+  ASSERT_FALSE(life.replica().is_serving());
+  EXPECT_LE(stop_ms(), 500u);
 }
 
 class ReplicaRetainTest : public ReplicaRoleTest {

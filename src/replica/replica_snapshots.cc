@@ -25,7 +25,7 @@ void Replica::open_snapshots() {
           .on_failed = [this](base::NodeId peer) { raft_.snapshot_failed(peer); },
           .on_ready =
               [this] {
-                if (events_.on_snapshot_ready && !on_stopped_) events_.on_snapshot_ready();
+                if (events_.on_snapshot_ready && !stopping_) events_.on_snapshot_ready();
               },
           .on_fatal = [this](base::Error error) { fail(std::move(error)); },
           .on_trouble =
@@ -42,7 +42,7 @@ void Replica::on_note(base::NodeId from, const net::NoteBody& body) {
 }
 
 void Replica::look_at_snapshots() {
-  if (snapshots_ == nullptr || on_stopped_) return;
+  if (snapshots_ == nullptr || stopping_) return;
   snapshots_->on_tick(raft_.status());
   handle_ready();
 }
@@ -51,7 +51,7 @@ void Replica::look_at_snapshots() {
 void Replica::make_snapshot(std::function<void(base::Result<SnapshotSender::Made>)> done) {
   applier_.freeze_now([this, done = std::move(done)]() mutable {
     hands_.core.post([this, done = std::move(done)]() mutable {
-      if (snapshots_ == nullptr || has_failed_ || on_stopped_) {
+      if (snapshots_ == nullptr || has_failed_ || stopping_) {
         return done(base::Error{base::ErrorCode::kUnavailable, "this node makes no snapshots"});
       }
       snapshots_->make(std::move(done));

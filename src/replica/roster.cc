@@ -1,6 +1,7 @@
 #include "replica/roster.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -182,17 +183,25 @@ void Roster::on_tick() {
 }
 
 // Once a founder waits for longer than one that starts beside it takes, and then every so often.
+// Another one is missing where either cannot reach the other.
 void Roster::tell_who_is_missing() {
   if (!hands_.raft.is_founding() || ++founding_ticks_ % kFoundingTellTicks != 0) return;
+  if (hands_.transport == nullptr || !events_.on_trouble) return;
+  std::set<NodeId> reached;
+  for (const net::PeerLinkStatus& link : hands_.transport->status()) {
+    if (link.is_connected) reached.insert(link.endpoint.id);
+  }
   std::string missing;
   for (const raft::Member& member : hands_.raft.configuration().members) {
-    if (member.id == hands_.self || said_data_uids_.contains(member.id)) continue;
-    missing +=
-        base::format("{}{} ({})", missing.empty() ? "" : ", ", text_of(member), member.address);
+    const bool has_greeted = said_data_uids_.contains(member.id);
+    if (member.id == hands_.self || (has_greeted && reached.contains(member.id))) continue;
+    missing += base::format("{}{} ({}{})", missing.empty() ? "" : ", ", text_of(member),
+                            member.address, has_greeted ? ", not reached" : "");
   }
-  if (missing.empty() || !events_.on_trouble) return;
   events_.on_trouble(base::format(
-      "this cluster is founded when all its founders are up, once; not heard yet: {}", missing));
+      "this cluster is founded when all its founders are up, once; {}. If it was founded before, "
+      "this directory is another one than it knows: RAFT REMOVE this id, and RAFT ADD a new one",
+      missing.empty() ? "all are, and one does not vote: its log tells" : "missing: " + missing));
 }
 
 void Roster::note_removed() {

@@ -78,7 +78,8 @@ void SnapshotSender::seal(vlog::Pin pin, base::LogIndex last,
         [this, error = std::move(applied).error()]() mutable { fail_making(std::move(error)); });
     return;
   }
-  base::Result<vlog::SealedLog> sealed = hands_.log.seal(std::move(pin), std::max(last, *applied));
+  last = ALF_MUTANT(SnapshotTakesTheTail) ? hands_.log.last_index() : std::max(last, *applied);
+  base::Result<vlog::SealedLog> sealed = hands_.log.seal(std::move(pin), last);
   hands_.core.post([this, applied = *applied, sealed = std::move(sealed)]() mutable {
     on_sealed(applied, std::move(sealed));
   });
@@ -104,6 +105,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
   manifest.last = sealed->last_index;
   manifest.last_term = sealed->last_term;
   manifest.trims = sealed->trims;
+  making_->log_last = hands_.log.last_index();
   hands_.executor.post_to_pool(
       env::Lane::kLong, [this, id = making_->id, sealed = std::move(*sealed)]() mutable {
         base::Status linked = hands_.maker.link(id, sealed);
@@ -147,6 +149,7 @@ void SnapshotSender::finish_if_applied() {
   snapshot.files.push_back(making_->manifest_file);
   snapshot.files.insert(snapshot.files.end(), manifest.files.begin(), manifest.files.end());
   for (const upkeep::SnapshotFile& file : snapshot.files) snapshot.made.bytes += file.bytes;
+  snapshot.log_last = making_->log_last;
   snapshot.used_ms = hands_.clock.monotonic_ms();
   ++made_count_;
   auto done = std::move(making_->done);
@@ -373,7 +376,7 @@ void SnapshotSender::remove_outrun() {
     const Made& made = found->second.made;
     uint64_t held_bytes = 0;
     for (const vlog::SegmentInfo& segment : segments) {
-      if (segment.last_index > made.mark.index) held_bytes += segment.data_bytes;
+      if (segment.first_index > found->second.log_last) held_bytes += segment.data_bytes;
     }
     if (held_bytes <= std::max(options_.held_log_bytes_max, made.bytes)) continue;
     if (events_.on_trouble) {
@@ -417,6 +420,8 @@ base::LogIndex SnapshotSender::log_needed_from(bool is_disk_full) const {
   if (is_held) return hands_.log.first_index();
   base::LogIndex needed = kNoIndex;
   if (is_disk_full) return needed;
+  // Whoever it is made for goes on behind it, however long the sums take.
+  if (making_ && making_->is_linked) needed = making_->manifest.last.next();
   for (const auto& [id, peer] : peers_) {
     const auto found = snapshots_.find(peer.snapshot_id);
     if (!peer.is_offered || found == snapshots_.end()) continue;

@@ -97,6 +97,7 @@ class SnapshotSender {
     base::Term term;
     upkeep::SnapshotManifest manifest;
     upkeep::SnapshotFile manifest_file;
+    base::LogIndex log_last;  // of the log when it was sealed
     std::function<void(base::Result<Made>)> done;
     bool is_linked = false;
     bool is_summed = false;
@@ -105,6 +106,7 @@ class SnapshotSender {
   struct Snapshot {
     Made made;
     std::vector<upkeep::SnapshotFile> files;  // MANIFEST first
+    base::LogIndex log_last;                  // what is behind it came meanwhile
     uint64_t used_ms = 0;
     uint64_t kept_until_ms = 0;  // also where nobody asks for it
   };

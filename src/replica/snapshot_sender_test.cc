@@ -176,6 +176,9 @@ TEST_F(SnapshotSenderTest, TheLogsStartStandsStillWhileOneIsMade) {
   sender_->on_tick({.peers = {{.id = kPeer, .state = raft::ProgressState::kSnapshot}}});
   ASSERT_TRUE(sender_->is_making());
   EXPECT_EQ(sender_->log_needed_from(true), base::LogIndex{1});
+  while (sender_->log_needed_from(false) == base::LogIndex{1}) ASSERT_TRUE(scheduler_.run_one());
+  ASSERT_TRUE(sender_->is_making()) << "its files are linked, and not summed yet";
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{41});
   run_for_ms(500, {kPeer});
   ASSERT_EQ(offers_.size(), 1u);
   EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{41}) << "it goes on from there";

@@ -63,8 +63,8 @@ struct SealedLog {
     uint64_t bytes = 0;
   };
   std::vector<Pin> pins;           // while they live the files stay as they are
-  std::vector<File> files;         // by first index
-  std::vector<SegmentTrim> trims;  // what the files' footers list, and was truncated
+  std::vector<File> files;         // by first index; none that begins behind last_index
+  std::vector<SegmentTrim> trims;  // what the files' footers list, and does not belong to this log
   base::LogIndex first_index;
   base::Term previous_term;  // of the entry before it
   base::LogIndex last_index;

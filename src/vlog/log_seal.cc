@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "base/mutant.h"
 #include "vlog/log_state.h"
 
 namespace alfheim::vlog {
@@ -40,7 +41,7 @@ base::Result<SealedLog> Log::seal(Pin earlier, base::LogIndex last) {
     ALF_CHECK_MSG(segment->is_sealed, "only one segment is ever open, and it was sealed");
     sealed.files.push_back({segment->header.id, segment->path, segment->header.file_bytes});
     const base::LogIndex held_until = std::min(segment->table.last_index(), last);
-    const bool is_cut = held_until < segment->table.last_index();
+    const bool is_cut = held_until < segment->table.last_index() && !ALF_MUTANT(CutNotTold);
     if (is_cut || (segment->is_trimmed() && !LogState::is_trim_told(*segment, segments, 0))) {
       sealed.trims.push_back({segment->header.id, held_until});
     }

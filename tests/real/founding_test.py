@@ -16,7 +16,7 @@ from harness import resp, suite  # noqa: E402
 from harness.cluster import Cluster, raft_info  # noqa: E402
 from harness.suite import check, check_equal, poll  # noqa: E402
 
-WAITS = "this cluster is founded when all its founders are up, once; not heard yet: "
+WAITS = "this cluster is founded when all its founders are up, once; missing: "
 REFUSED = "belongs to another data directory"
 ENTRIES = 3  # the founders, their leader's first, and the SET
 SAYS_SECONDS = 30.0  # every ten it says for whom it waits
