@@ -84,8 +84,9 @@ class Cluster {
     int32_t drift_permille = 0;
     bool has_joined = false;  // it was added, and founded nothing
     uint64_t data_uid = 0;
-    bool is_wiped = false;    // it has another disk than the group knows
-    bool is_excused = false;  // a fault of its disk may stop it
+    bool is_wiped = false;      // it has another disk than the group knows
+    bool may_be_wiped = false;  // where the group knew it already
+    bool is_excused = false;    // a fault of its disk may stop it
     bool is_disk_full = false;
     bool is_stopping = false;
     bool is_start_scheduled = false;
@@ -150,6 +151,9 @@ class Cluster {
   void change_members(ClusterFault fault);
   void add_member(Member& leader);
   void wipe(Member& member, const raft::Configuration& configuration);
+  void wipe_founder();
+  void lose_disk(Member& member);
+  void note_wiped(const raft::Configuration& configuration);
   bool may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const;
   void order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool stays_learner = false);
   Member* leading();

@@ -1,5 +1,6 @@
 // Members of a cluster come and go (sim/cluster.h).
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/format.h"
@@ -62,7 +63,9 @@ void Cluster::tell_book(base::NodeId from, Member& to) {
 
 Cluster::Member* Cluster::leading() {
   for (Member& member : members_) {
-    if (member.node != nullptr && member.node->replica().is_serving()) return &member;
+    if (member.node == nullptr || !member.node->replica().is_serving()) continue;
+    note_wiped(member.node->core().configuration());
+    return &member;
   }
   return nullptr;
 }
@@ -90,6 +93,7 @@ bool Cluster::may_lose_voter(const raft::Configuration& configuration, base::Nod
 
 void Cluster::change_members(ClusterFault fault) {
   Member* leader = leading();
+  if (leader == nullptr && fault == ClusterFault::kWipe) return wipe_founder();
   if (leader == nullptr) return;
   const raft::Configuration& now = leader->node->core().configuration();
   if (now.is_joint() || now.is_blank()) return;
@@ -145,14 +149,39 @@ void Cluster::wipe(Member& member, const raft::Configuration& configuration) {
     return each.is_wiped && configuration.is_member(each.id);
   });
   if (is_one_wiped || configuration.voters.size() < kVotersMin) return;
+  lose_disk(member);
+  member.is_wiped = true;
+}
+
+// Before anything is committed one disk may be lost, and it is still a founder's: unless the first
+// leader has its vote already, and names the directory that is gone.
+void Cluster::wipe_founder() {
+  const bool was_one = std::any_of(members_.begin(), members_.end(), [](const Member& member) {
+    return member.is_wiped || member.may_be_wiped;
+  });
+  if (was_one || safety_.committed_count() > 0 || founders_.size() < kVotersMin) return;
+  Member& member = any_member();
+  lose_disk(member);
+  member.may_be_wiped = true;
+}
+
+void Cluster::lose_disk(Member& member) {
   if (member.node != nullptr) end_life(member, true, "its disk is lost");
   member.later_stores.clear();
   member.snapshot_id = 0;
   member.store_disk = std::make_shared<index::TwinDisk>();
   make_disk(member);
   member.is_disk_full = false;
-  member.is_wiped = true;
   member.data_uid = random_.next_u64() | 1;
+}
+
+// By what the leader's configuration says.
+void Cluster::note_wiped(const raft::Configuration& configuration) {
+  for (Member& member : members_) {
+    const raft::Member* named = configuration.find(member.id);
+    if (!std::exchange(member.may_be_wiped, false) || named == nullptr) continue;
+    member.is_wiped = named->data_uid != member.data_uid;
+  }
 }
 
 // A joint configuration is left, who was to learn only until it has caught up votes.
