@@ -20,6 +20,22 @@ def read(path):
         return file.read()
 
 
+# --- the processors ---------------------------------------------------------------------------
+
+def cpu_ticks():
+    """(all, stolen) since the machine started: stolen ones the hypervisor gave to another machine."""
+    return parse_cpu_line(read("/proc/stat"))
+
+
+def parse_cpu_line(stat):
+    fields = [int(word) for word in stat.splitlines()[0].split()[1:9]]
+    return sum(fields), fields[7]
+
+
+def stolen_share(before, after):
+    return (after[1] - before[1]) / max(after[0] - before[0], 1)
+
+
 # --- a process --------------------------------------------------------------------------------
 
 def cpu_seconds(pid):

@@ -2,7 +2,8 @@
 
 All three share the machine's cores with the client, so what a group costs is more than a network would
 show. In each round each system is put up on empty directories and meets the same cells; clients are
-connected to the leader. Read index and lease are two systems. A ratio is taken within a round.
+connected to the leader. Read index and lease are two systems. A ratio is taken within a round. Where the
+hypervisor gives the processors to others meanwhile, a cell is measured again, of whichever system it is.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ SINGLE, CLUSTER, LEASE, REDIS = "single", "cluster", "cluster.lease", "redis"
 KEYS = 200_000  # that are there before the reads
 VALUE_BYTES = 3
 NODES = 3
+STOLEN_SHARE_MAX = 0.03  # of the processors' time, in one run
+RUNS_MAX = 4
 
 # requests_per_second: how many make a run of about --seconds, the same for all systems.
 Cell = namedtuple("Cell", "name test pipeline clients requests_per_second")
@@ -89,15 +92,33 @@ def measure(bench, processes):
         if cell.test == "get" and not is_loaded:
             client.load(port, client.sets(0, keys, VALUE_BYTES))
             is_loaded = True
-        requests = max(int(cell.requests_per_second * bench.seconds), 4 * cell.clients * cell.pipeline)
-        before = [machine.cpu_seconds(one.pid) for one in processes]
-        measured = client.benchmark(port, cell.test, requests=requests, clients=cell.clients, pipeline=cell.pipeline,
-                                    value_bytes=VALUE_BYTES, keys=keys)
-        used = [machine.cpu_seconds(one.pid) - then for one, then in zip(processes, before)]
-        figures = {"rate": measured.rate, "p99_ms": measured.p99_ms, "cpu_seconds_per_million": 1e6 * used[0] / requests}
-        if len(used) > 1:
-            figures["follower_cpu_seconds_per_million"] = 1e6 * sum(used[1:]) / (len(used) - 1) / requests
-        yield cell.name, figures
+        yield cell.name, measure_quietly(bench, cell, processes, keys)
+
+
+def measure_quietly(bench, cell, processes, keys):
+    """A run of which the hypervisor took too much says little of the program: the least disturbed of some counts."""
+    runs = []
+    while not runs or (min(runs, key=stolen)["stolen_share"] > STOLEN_SHARE_MAX and len(runs) < RUNS_MAX):
+        runs.append(measure_once(bench, cell, processes, keys))
+    return min(runs, key=stolen)
+
+
+def stolen(figures):
+    return figures["stolen_share"]
+
+
+def measure_once(bench, cell, processes, keys):
+    requests = max(int(cell.requests_per_second * bench.seconds), 4 * cell.clients * cell.pipeline)
+    before = [machine.cpu_seconds(one.pid) for one in processes]
+    ticks = machine.cpu_ticks()
+    measured = client.benchmark(processes[0].port, cell.test, requests=requests, clients=cell.clients, pipeline=cell.pipeline,
+                                value_bytes=VALUE_BYTES, keys=keys)
+    figures = {"stolen_share": machine.stolen_share(ticks, machine.cpu_ticks())}
+    used = [machine.cpu_seconds(one.pid) - then for one, then in zip(processes, before)]
+    figures |= {"rate": measured.rate, "p99_ms": measured.p99_ms, "cpu_seconds_per_million": 1e6 * used[0] / requests}
+    if len(used) > 1:
+        figures["follower_cpu_seconds_per_million"] = 1e6 * sum(used[1:]) / (len(used) - 1) / requests
+    return figures
 
 
 def figures_of(results):
