@@ -30,6 +30,7 @@ SUITES = {
     "real.full_disk": ("real/full_disk_test.py", [], [], 240, 240),
     "real.big_values": ("real/big_values_test.py", ["--part", "sizes"], ["--part", "sizes"], 180, 1200),
     "real.memory": ("real/big_values_test.py", ["--part", "memory"], ["--part", "memory"], 180, 1200),
+    "real.big_values_group": ("real/big_values_test.py", ["--part", "group"], ["--part", "group"], 120, 600),
     "real.load": ("real/load_test.py", ["--part", "bounded"], [], 120, 1800),
     "real.cluster": ("real/cluster_test.py", [], [], 150, 9000),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),

@@ -180,6 +180,7 @@
     "A snapshot is installed over entries that were acknowledged while it was fetched.") \
   X(SnapshotTakesTheTail, "A snapshot takes what is not applied, too.") \
   X(CutNotTold, "Of a log that is given up to an entry what follows is not told as gone.") \
+  X(AbandonedIsDurable, "Behind a write that was given up a Ready makes all before it durable.") \
   X(LogStartPassesSnapshot, \
     "The log's start moves on between a snapshot's index and its segments.")
 // clang-format on

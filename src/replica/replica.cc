@@ -307,7 +307,7 @@ void Replica::deliver(std::vector<ReplyBatch> batches) {
 
 void Replica::handle_ready() {
   lease_.renew(raft_);
-  while (!has_failed_ && raft_.has_ready()) {
+  while (!has_failed_ && !is_closing_ && raft_.has_ready()) {
     raft::Ready ready = raft_.take_ready();
     lease_.note(ready, hands_.clock);
     take_up(ready);

@@ -262,6 +262,7 @@ class Replica {
 
   // replica_stop.cc
   bool may_close() const;
+  void lose_all();
   void finish_stop();
 
   // replica_snapshots.cc
@@ -281,7 +282,6 @@ class Replica {
   void retry_parked();
   void release_followers();
   void give_room_to_index(const base::Error& found);  // any strand
-  void abandon_parked();
   void look_at_disk();
   bool is_refused(const LargeOperation& operation);
   bool is_refused(machine::OperationKind kind, base::ByteView body);

@@ -32,10 +32,7 @@ void Replica::look_behind_write() {
 void Replica::on_no_room(const base::Error& found) {
   guard_.note_no_room(DiskGuard::Need::kLog, found);
   release_followers();
-  if (stopping_) {
-    abandon_parked();
-    finish_stop();
-  }
+  if (stopping_) finish_stop();
 }
 
 // Log time stands still before there is room: reads must not wait for it.
@@ -48,16 +45,6 @@ void Replica::retry_parked() {
   if (!writes_.is_parked()) return;
   release_followers();  // who came before it could know
   writes_.retry();
-}
-
-// The node stops, and has no room to write what was asked. It is not known how much of it stands
-// in the log, so nobody is answered.
-void Replica::abandon_parked() {
-  writes_.abandon();
-  lose(in_flight_.take_all());
-  if (large_) lose_large();
-  for (LargeInFlight next; batcher_.take_large(next.operation); lose_large()) large_ = next;
-  for (Batch& batch : batcher_.take_batches(SIZE_MAX)) lose(batch);
 }
 
 // Only an index that is stored lets the segments of deleted values go. So on a disk that somebody

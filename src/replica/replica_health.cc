@@ -14,9 +14,12 @@ constexpr uint64_t kHangingMs = 1500;
 // On each tick. What is under way stays with raft: whoever leads next decides about it, and most
 // likely holds it. Their clients are not kept waiting for this disk: nobody knows how long.
 void Replica::look_at_health() {
-  if (!needs_barrier() || has_failed_ || stopping_) return;
+  if (!needs_barrier() || has_failed_) return;
   const uint64_t led_term = raft_.is_leader() ? raft_.soft_state().term.value : 0;
-  if (write_watch_.wants_to_leave(guard_.is_full(), led_term)) return hand_over_to_best();
+  // (One that stops has asked already, and what waits must not be held back at each tick again.)
+  if (!stopping_ && write_watch_.wants_to_leave(guard_.is_full(), led_term)) {
+    return hand_over_to_best();
+  }
   // A write that waits for room does not wait for the disk: that it is full is looked at above, and
   // where all are full, leadership must not go round for ever.
   const bool is_writing = writes_.is_writing() && !writes_.is_parked();

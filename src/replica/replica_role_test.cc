@@ -194,6 +194,18 @@ TEST_F(ReplicaStopTest, ALeaderThatCommittedNothingYetStopsAtOnce) {
   EXPECT_LE(stop_ms(), 500u);
 }
 
+// Nobody is served by it any more: the others need another leader all the more.
+TEST_F(ReplicaSickDiskTest, ALeaderThatStopsGivesUpLeadershipToo) {
+  life.begin({"SET", "a", "1"});
+  life.run_for_ms(20);
+  life.begin_stop();
+  life.set_disk_hanging(true);
+  life.begin({"SET", "a", "2"});
+  lead_on_for_ms(2500);
+  EXPECT_NE(transferee(), base::NodeId{});
+  life.set_disk_hanging(false);
+}
+
 class ReplicaRetainTest : public ReplicaRoleTest {
  protected:
   ReplicaRetainTest() : ReplicaRoleTest(of_little_log()) {}

@@ -20,6 +20,8 @@ constexpr uint64_t kUnusedMs = 60'000;
 // One that was made by hand waits so long for peers that need it, such as one that joins.
 constexpr uint64_t kByHandMs = 600'000;
 constexpr uint64_t kRetryMs = 5'000;
+// Who gave one up is given the next after that, then after twice as long, and so on.
+constexpr uint64_t kRefusedMsMax = 600'000;
 // More wait in vain: whoever asks keeps fewer under way.
 constexpr size_t kQuestionsMax = 16;
 
@@ -36,10 +38,12 @@ base::Error unavailable(std::string_view words) {
 void SnapshotSender::offer_newest(base::NodeId peer) {
   const Snapshot* recent = newest();
   const auto refused = refused_.find(peer);
-  const bool is_new =
-      recent != nullptr && (refused == refused_.end() || refused->second != recent->made.mark.id);
-  if (is_new) return offer(peer, *recent);
-  if (!making_ && hands_.clock.monotonic_ms() >= retry_ms_) begin({});
+  const bool has_refused = refused != refused_.end();
+  if (recent != nullptr && !(has_refused && refused->second.id == recent->made.mark.id)) {
+    return offer(peer, *recent);
+  }
+  const uint64_t retry_ms = std::max(retry_ms_, has_refused ? refused->second.retry_ms : 0);
+  if (!making_ && hands_.clock.monotonic_ms() >= retry_ms) begin({});
 }
 
 void SnapshotSender::make(std::function<void(base::Result<Made>)> done) {
@@ -239,17 +243,23 @@ void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
   if (!over.is_given_up) {
     // It installs what it has, and is back before long; raft notices.
     peer.heard_ms = hands_.clock.monotonic_ms() + kInstallMs;
+    refused_.erase(from);
   } else if (peer.is_offered && peer.snapshot_id == over.snapshot_id) {
     end_offer(from, peer);
-    // One that can take none is not given one after the other.
-    retry_ms_ = std::max(retry_ms_, hands_.clock.monotonic_ms() + kRetryMs);
+    Refusal& refusal = refused_[from];
+    refusal.wait_ms = std::clamp(2 * refusal.wait_ms, kRetryMs, kRefusedMsMax);
+    refusal.retry_ms = hands_.clock.monotonic_ms() + refusal.wait_ms;
+    const auto given_up = snapshots_.find(over.snapshot_id);
+    const bool is_kept = given_up == snapshots_.end() || given_up->second.kept_until_ms != 0 ||
+                         is_offered(over.snapshot_id);
+    if (!is_kept) remove(over.snapshot_id);
   }
 }
 
 // The peer gets entries again, or, where it still needs one, another snapshot than this.
 void SnapshotSender::end_offer(base::NodeId id, Peer& peer) {
   peer.is_offered = false;
-  refused_[id] = peer.snapshot_id;
+  refused_[id].id = peer.snapshot_id;
   wanted_.erase(id);
   events_.on_failed(id);  // raft probes it, and finds out whether it lives
 }
@@ -391,13 +401,16 @@ void SnapshotSender::remove_outrun() {
 void SnapshotSender::remove_unused(uint64_t now_ms) {
   std::vector<uint64_t> unused;
   for (const auto& [id, snapshot] : snapshots_) {
-    const bool is_offered = std::any_of(peers_.begin(), peers_.end(), [id = id](const auto& each) {
-      return each.second.is_offered && each.second.snapshot_id == id;
-    });
     const uint64_t until_ms = std::max(snapshot.used_ms + kUnusedMs, snapshot.kept_until_ms);
-    if (!is_offered && now_ms >= until_ms) unused.push_back(id);
+    if (!is_offered(id) && now_ms >= until_ms) unused.push_back(id);
   }
   for (const uint64_t id : unused) remove(id);
+}
+
+bool SnapshotSender::is_offered(uint64_t id) const {
+  return std::any_of(peers_.begin(), peers_.end(), [id](const auto& each) {
+    return each.second.is_offered && each.second.snapshot_id == id;
+  });
 }
 
 void SnapshotSender::remove(uint64_t id) {

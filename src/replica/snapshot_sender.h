@@ -103,6 +103,12 @@ class SnapshotSender {
     bool is_summed = false;
     bool is_abandoned = false;
   };
+  // A peer did not take its last one.
+  struct Refusal {
+    uint64_t id = 0;
+    uint64_t retry_ms = 0;  // when another may be made for it
+    uint64_t wait_ms = 0;   // what the last time was; 0: the peer did not say so itself
+  };
   struct Snapshot {
     Made made;
     std::vector<upkeep::SnapshotFile> files;  // MANIFEST first
@@ -139,6 +145,7 @@ class SnapshotSender {
   void on_read(base::NodeId to, const net::SnapshotRead& question, base::Result<base::Bytes> bytes,
                uint32_t crc);
   uint64_t delay_ms(uint64_t bytes);
+  bool is_offered(uint64_t id) const;
   void remove(uint64_t id);
   void remove_outrun();
   void remove_unused(uint64_t now_ms);
@@ -153,9 +160,9 @@ class SnapshotSender {
   std::map<uint64_t, Snapshot> snapshots_;
   std::map<base::NodeId, Peer> peers_;
   std::set<base::NodeId> wanted_;
-  std::map<base::NodeId, uint64_t> refused_;  // by peer: the snapshot that it did not take
-  uint64_t retry_ms_ = 0;                     // when one may be begun again
-  uint64_t free_at_ns_ = 0;                   // when the pace allows the next piece
+  std::map<base::NodeId, Refusal> refused_;
+  uint64_t retry_ms_ = 0;    // when one may be begun again
+  uint64_t free_at_ns_ = 0;  // when the pace allows the next piece
   uint64_t made_count_ = 0;
   bool is_stopping_ = false;
 };

@@ -309,6 +309,12 @@ TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnotherAWhile
   ASSERT_EQ(offers_.size(), 2u);
   EXPECT_NE(offers_[1].mark.id, id);
   EXPECT_EQ(failed_.size(), 1u);
+  ask(kPeer, net::SnapshotDone{offers_[1].mark.id, true});
+  sender_->want({kPeer});
+  run_for_ms(9000, {kPeer});
+  EXPECT_EQ(offers_.size(), 2u) << "twice as long";
+  run_for_ms(2000, {kPeer});
+  EXPECT_EQ(offers_.size(), 3u);
 }
 
 TEST_F(SnapshotSenderTest, APeerThatHasAllOfOneIsGivenTimeToInstallIt) {

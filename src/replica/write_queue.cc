@@ -31,6 +31,8 @@ void move_behind(std::vector<Item>& from, std::vector<Item>& to) {
 }  // namespace
 
 void WriteQueue::add(raft::Ready ready) {
+  // A later one's being durable would say so of what was given up, too.
+  if (is_abandoned_ && !ALF_MUTANT(AbandonedIsDurable)) return;
   ALF_CHECK(waiting_.empty() || waiting_.back().number < ready.number);
   const bool is_next = !is_writing() || ALF_MUTANT(AckOvertakesAWrite);
   if (is_next && !ready.needs_persist()) {
@@ -113,6 +115,7 @@ void WriteQueue::retry() {
 void WriteQueue::abandon() {
   ALF_CHECK(!is_under_way_);
   is_parked_ = false;
+  is_abandoned_ = true;
   waiting_.clear();
 }
 

@@ -45,8 +45,9 @@ class WriteQueue {
   bool is_writing() const { return !waiting_.empty() || is_under_way_; }
   bool is_parked() const { return is_parked_; }
   void retry();
-  // The node stops: what has no room is given up.
+  // The node stops: what has no room is given up, and nothing is durable from now on.
   void abandon();
+  bool is_abandoned() const { return is_abandoned_; }
   // Those that ended well, each one write and one sync.
   uint64_t write_count() const { return write_count_; }
 
@@ -70,6 +71,7 @@ class WriteQueue {
   uint64_t write_count_ = 0;
   bool is_under_way_ = false;
   bool is_parked_ = false;
+  bool is_abandoned_ = false;
 };
 
 }  // namespace alfheim::replica

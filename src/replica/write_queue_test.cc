@@ -148,6 +148,20 @@ TEST_F(WriteQueueTest, WithoutRoomAWriteWaitsAndAllBehindIt) {
   EXPECT_TRUE(errors.empty());
 }
 
+TEST_F(WriteQueueTest, BehindWhatWasGivenUpNothingIsDurable) {
+  disk.set_capacity_bytes(0);
+  queue->add(ready_of(1, {entry_of(1, 1)}));
+  run();
+  ASSERT_TRUE(queue->is_parked());
+  queue->abandon();
+  queue->add(ready_of(2, {}, 1));
+  queue->add(ready_of(3, {entry_of(2, 1)}));
+  run();
+  EXPECT_TRUE(durable.empty());
+  EXPECT_EQ(message_count, 0u);
+  EXPECT_FALSE(queue->is_writing());
+}
+
 TEST_F(WriteQueueTest, AnErrorIsToldAndNothingBehindIsWritten) {
   disk.fail_operation(sim::DiskOperationKind::kWriteDurable, 1, base::ErrorCode::kIo);
   queue->add(ready_of(1, {entry_of(1, 1)}, 1));

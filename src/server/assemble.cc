@@ -1,6 +1,7 @@
 #include "server/assemble.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -329,13 +330,21 @@ void Node::hand_over() {
       election_ms + election_ms / 2);
 }
 
+// All loops at once.
+void Node::drain(std::function<void()> done) {
+  const auto left = std::make_shared<std::atomic<size_t>>(clients_.hosts.size());
+  for (const std::unique_ptr<SessionHost>& host : clients_.hosts) {
+    host->drain([left, done] {
+      if (left->fetch_sub(1) == 1) done();
+    });
+  }
+}
+
 base::Status Node::stop() {
   engine_.listener->close();
   engine_.raft_listener->close();
   hand_over();
-  for (const std::unique_ptr<SessionHost>& host : clients_.hosts) {
-    wait_for([&](std::function<void()> done) { host->drain(std::move(done)); }, kDrainMs);
-  }
+  wait_for([&](std::function<void()> done) { drain(std::move(done)); }, kDrainMs);
   base::Status closed;
   // A last freeze writes at most the dirty budget: it ends, or the disk is dead.
   wait_for(

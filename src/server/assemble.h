@@ -95,6 +95,7 @@ class Node {
   class Router;
 
   explicit Node(const Options& options, NodeEvents events);
+  void drain(std::function<void()> done);
   base::Status start_engine();
   base::Status start_tls();
   // Null: nodes speak in the clear.

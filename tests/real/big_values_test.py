@@ -5,16 +5,20 @@ Each value is set, read back whole and in parts, changed in place where that is 
 again after kill -9. Then a data set of four times the memory allowed is written and read, in a
 cgroup (v2, where one may be made) or else by the server's own budgets with its RssAnon
 watched. (ulimit -v says nothing about a program that maps files and uses jemalloc.)
+And a group of three takes a value of 64 MiB (256 MiB in the full form) while another client counts: nobody
+stands for election, and followers give the value, too.
 """
 
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import resp, suite  # noqa: E402
+from harness.cluster import Cluster, raft_info  # noqa: E402
 from harness.server import Server  # noqa: E402
 from harness.suite import check, check_equal  # noqa: E402
 
@@ -244,7 +248,55 @@ def one_pipeline(connection, options, size, numbers, reading, server):
     return server.memory_kib()
 
 
+class Counter(threading.Thread):
+    """A client beside: one INCR at a time; how long each took."""
+
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.connection = node.connect(timeout=60)
+        self.ending = threading.Event()
+        self.waits = []
+        self.problem = None
+
+    def run(self):
+        try:
+            while not self.ending.is_set():
+                began = time.monotonic()
+                check_equal(self.connection.command("INCR", "beside"), len(self.waits) + 1, "INCR")
+                self.waits.append(time.monotonic() - began)
+        except (resp.ReplyError, resp.Disconnected, suite.Failure) as problem:
+            self.problem = problem
+
+    def finish(self):
+        self.ending.set()
+        self.join(60)
+        check(self.problem is None, f"the client beside: {self.problem}")
+
+
+def in_a_group(options, directory):
+    value = Value(options.seed, (256 if options.full else 64) * MIB)
+    with Cluster(options.server, directory) as cluster:
+        leader = cluster.leader()
+        before = raft_info(leader)
+        counter = Counter(leader)
+        counter.start()
+        connection = leader.connect(timeout=120)
+        for number in range(3):
+            put(connection, b"large:%d" % number, value)
+        counter.finish()
+        after = raft_info(leader)
+        check_equal((after["role"], after["term"]), (before["role"], before["term"]), "role and term of the leader")
+        for node in cluster.followers():
+            reader = node.connect(timeout=120)
+            check_equal(reader.command("READONLY"), "OK", "READONLY")
+            check_whole(reader, b"large:2", value)
+        print(f"big_values_test: three times {value.size // MIB} MiB in a group: no election; the client beside waited "
+              f"{1000 * max(counter.waits):.0f} ms at most ({len(counter.waits)} INCRs)", flush=True)
+
+
 def main(options, directory):
+    if options.part == "group":
+        return in_a_group(options, directory)
     if options.part in ("sizes", "both"):
         with Server(options.server, os.path.join(directory, "server")) as server:
             every_size(server, options)
@@ -254,5 +306,5 @@ def main(options, directory):
 
 if __name__ == "__main__":
     arguments = suite.parser(__doc__)
-    arguments.add_argument("--part", choices=["sizes", "memory", "both"], default="both")
+    arguments.add_argument("--part", choices=["sizes", "memory", "both", "group"], default="both")
     suite.main(main, arguments.parse_args())
