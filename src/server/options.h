@@ -48,7 +48,7 @@ struct StorageOptions {
   uint64_t log_memory_bytes = 64 * base::kMiB;  // the tail of the log
   uint64_t log_bytes_per_freeze = 512 * base::kMiB;
   uint64_t log_retain_bytes = 256 * base::kMiB;  // for members that lag
-  uint64_t snapshot_mbps = 100;  // 10^6 bytes a second, for all who fetch one; 0: no limit
+  uint64_t snapshot_mbps = 32;  // 10^6 bytes a second, for all who fetch one; 0: no limit
   uint64_t disk_reserve_bytes = 256 * base::kMiB;  // fewer free: writes that grow are refused
 };
 

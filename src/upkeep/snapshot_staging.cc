@@ -77,13 +77,16 @@ base::Result<std::vector<uint64_t>> SnapshotStaging::open(uint64_t id,
                    path, free_bytes, missing_bytes, kept_free_bytes)};
 }
 
+// Durable piece by piece: a whole file's worth at once keeps the disk busy for so long that whoever
+// syncs a log on it waits.
 base::Status SnapshotStaging::write(uint64_t id, const std::string& name, uint64_t offset_bytes,
                                     base::ByteView bytes) {
   const std::string path = path_in(path_of(id), name);
   ALF_TRY(const bool is_there, disk_.exists(path));
   ALF_TRY(const std::unique_ptr<env::File> file,
           disk_.open(path, {.is_writable = true, .create_new = !is_there}));
-  return file->write_at(offset_bytes, bytes);
+  ALF_TRY_STATUS(file->write_at(offset_bytes, bytes));
+  return file->sync();
 }
 
 base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file) {
