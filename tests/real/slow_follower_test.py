@@ -24,7 +24,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import suite  # noqa: E402
-from harness.cluster import Cluster, raft_info  # noqa: E402
+from harness.cluster import Cluster, pairs_of, raft_info  # noqa: E402
 from harness.suite import Failure, check, check_equal, poll  # noqa: E402
 
 RATIO_MIN = 0.8
