@@ -98,13 +98,11 @@ def measure(bench, processes):
 def measure_quietly(bench, cell, processes, keys):
     """A run of which the hypervisor took too much says little of the program: the least disturbed of some counts."""
     runs = []
-    while not runs or (min(runs, key=stolen)["stolen_share"] > STOLEN_SHARE_MAX and len(runs) < RUNS_MAX):
+    for _ in range(RUNS_MAX):
         runs.append(measure_once(bench, cell, processes, keys))
-    return min(runs, key=stolen)
-
-
-def stolen(figures):
-    return figures["stolen_share"]
+        if runs[-1]["stolen_share"] <= STOLEN_SHARE_MAX:
+            break
+    return min(runs, key=lambda figures: figures["stolen_share"])
 
 
 def measure_once(bench, cell, processes, keys):

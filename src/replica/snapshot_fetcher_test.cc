@@ -95,6 +95,18 @@ class SnapshotFetcherTest : public testing::Test, public net::PeerTransport {
                      [this, body = std::move(body)] { fetcher_->on_note(kLeader, body); });
   }
 
+  // In the midst of it, when the last piece took twenty seconds and the next ones do not come.
+  void fetch_until_a_piece_is_lost() {
+    fetcher_->offer(kLeader, kMark);
+    while (fetcher_->fetching()->bytes_done < 11'000 && scheduler_.run_one()) {
+    }
+    answers_ = false;
+    run_for_ms(20'000);
+    answer(chunk_for(std::get<net::SnapshotRead>(asked_.back().body)));
+    run_for_ms(500);
+    asked_.clear();
+  }
+
   net::SnapshotFile file_of(const std::string& name) {
     const base::Bytes& bytes = content_.at(name);
     return {name, bytes.size(), base::crc32c(bytes)};
@@ -180,14 +192,7 @@ TEST_F(SnapshotFetcherTest, OnASlowWayNothingIsAskedForTwice) {
 
 // However long the last piece took: a sender that hears nothing for a minute gives up.
 TEST_F(SnapshotFetcherTest, WhatIsLostOnASlowWayIsAskedForAgainAfterFortySeconds) {
-  fetcher_->offer(kLeader, kMark);
-  while (fetcher_->fetching()->bytes_done < 11'000 && scheduler_.run_one()) {
-  }
-  answers_ = false;
-  run_for_ms(20'000);
-  answer(chunk_for(std::get<net::SnapshotRead>(asked_.back().body)));
-  run_for_ms(500);
-  asked_.clear();
+  fetch_until_a_piece_is_lost();
   run_for_ms(37'000);
   EXPECT_TRUE(asked_.empty());
   run_for_ms(3'000);
@@ -198,14 +203,7 @@ TEST_F(SnapshotFetcherTest, WhatIsLostOnASlowWayIsAskedForAgainAfterFortySeconds
 // seconds later, during which a group may wait for this node (alfsim --cluster --seed 7823 of
 // then).
 TEST_F(SnapshotFetcherTest, ASenderThatOffersAnotherIsAskedAtOnceWhetherItHasTheFirst) {
-  fetcher_->offer(kLeader, kMark);
-  while (fetcher_->fetching()->bytes_done < 11'000 && scheduler_.run_one()) {
-  }
-  answers_ = false;
-  run_for_ms(20'000);
-  answer(chunk_for(std::get<net::SnapshotRead>(asked_.back().body)));
-  run_for_ms(500);
-  asked_.clear();
+  fetch_until_a_piece_is_lost();
   fetcher_->offer(kLeader, {.id = 10, .index = {120}, .term = {5}});
   ASSERT_FALSE(asked_.empty());
   EXPECT_EQ(std::get<net::SnapshotRead>(asked_.front().body).snapshot_id, kMark.id);

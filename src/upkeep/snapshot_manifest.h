@@ -39,8 +39,8 @@ struct SnapshotManifest {
   base::Term previous_term;  // of entry log_first - 1
   base::LogIndex last;
   base::Term last_term;
-  std::vector<vlog::SegmentTrim>
-      trims;                        // what footers list, and was truncated or lies behind `last`
+  // What footers list, and was truncated or lies behind `last`.
+  std::vector<vlog::SegmentTrim> trims;
   std::vector<SnapshotFile> files;  // strictly ascending by name
   friend bool operator==(const SnapshotManifest&, const SnapshotManifest&) = default;
 };

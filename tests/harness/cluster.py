@@ -20,8 +20,8 @@ def pairs_of(reply):
     return {reply[i].decode(): reply[i + 1] for i in range(0, len(reply), 2)}
 
 
-def raft_info(node):
-    connection = node.connect(timeout=30)
+def raft_info(node, timeout=30):
+    connection = node.connect(timeout=timeout)
     try:
         return pairs_of(connection.command("RAFT", "INFO"))
     finally:

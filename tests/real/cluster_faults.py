@@ -12,7 +12,7 @@ import time
 
 from cluster_load import ANSWER_SECONDS
 from full_disk_test import Disk
-from harness.cluster import pairs_of
+from harness.cluster import raft_info
 from harness.loop_disk import LoopDisk
 from harness.resp import Disconnected
 from harness.suite import Failure, check, poll
@@ -241,12 +241,12 @@ class Faults:
         """A follower is away while more is written than the log is kept for, and comes back."""
         follower = self.pick("follower")
         before = self.snapshots_installed(follower)
-        has = pairs_of(follower.connect(timeout=10).command("RAFT", "INFO"))["log-last"]
+        has = raft_info(follower, timeout=10)["log-last"]
         follower.kill()
         try:
             self.fill(3 * self.retain_bytes)
             # Until the log that it would need is gone.
-            while pairs_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))["log-first"] <= has + 1:
+            while raft_info(self.cluster.leader(), timeout=10)["log-first"] <= has + 1:
                 self.fill(self.retain_bytes)
         finally:
             follower.start()
@@ -278,11 +278,11 @@ class Faults:
 
     def catch_up(self, node):
         """It has what the leader has committed by now: before that, the next fault may not take another."""
-        leader = pairs_of(self.cluster.leader().connect(timeout=10).command("RAFT", "INFO"))
+        leader = raft_info(self.cluster.leader(), timeout=10)
 
         def is_there():
             try:
-                return pairs_of(node.connect(timeout=5).command("RAFT", "INFO"))["applied"] >= leader["commit"]
+                return raft_info(node, timeout=5)["applied"] >= leader["commit"]
             except Exception:  # pylint: disable=broad-except  # it is starting
                 return False
         poll(is_there, f"{node.name} catches up", CATCH_UP_SECONDS, 0.05)
