@@ -54,7 +54,7 @@ void Node::on_heartbeat_response(const Message& message, const HeartbeatResponse
     progress.heard();
     leader->has_news = true;
   }
-  probe_offered(message.from, progress);
+  probe_log_start(message.from, progress);
   ReadRounds& reads = leader->reads;
   const bool is_stale = response.round < reads.began && !ALF_MUTANT(StaleRoundConfirms);
   if (!reads.is_under_way || is_stale) return;

@@ -269,7 +269,7 @@ class Node {
   // snapshot.cc
   void want_snapshot(base::NodeId peer, Progress& progress);
   void send_offers();
-  void probe_offered(base::NodeId peer, const Progress& progress);
+  void probe_log_start(base::NodeId peer, const Progress& progress);
   void on_snapshot_offer(const Message& message, const SnapshotOffer& offer);
 
   // leader_membership.cc

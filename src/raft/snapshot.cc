@@ -15,6 +15,7 @@ using base::Error;
 using base::ErrorCode;
 using base::LogIndex;
 using base::NodeId;
+using base::Term;
 
 void Node::want_snapshot(NodeId peer, Progress& progress) {
   progress.become_snapshot();
@@ -63,14 +64,15 @@ void Node::send_offers() {
   }
 }
 
-// The peer lives: does it start from the snapshot by now? Its answer also ends the offer where it
-// found another way. A refusal changes nothing.
-void Node::probe_offered(NodeId peer, const Progress& progress) {
-  if (!progress.offered()) return;
-  const SnapshotMark& mark = *progress.offered();
-  send(peer, Append{.previous = mark.index,
-                    .previous_term = mark.term,
-                    .last = mark.index,
+// The peer lives: does its log reach to where ours begins by now? Then it goes on from ours,
+// however it came there: from our snapshot, or from one that an earlier leader had offered. Its
+// answer ends the offer. A refusal changes nothing.
+void Node::probe_log_start(NodeId peer, const Progress& progress) {
+  if (progress.state() != ProgressState::kSnapshot) return;
+  const LogIndex before{log_.first().value - 1};
+  send(peer, Append{.previous = before,
+                    .previous_term = log_.term_at(before).value_or(Term{}),
+                    .last = before,
                     .commit = commit_,
                     .entries = {}});
 }

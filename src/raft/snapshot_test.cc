@@ -137,6 +137,38 @@ TEST(Snapshot,
   }
 }
 
+// A member that had begun to fetch from the leader before comes back with that one's snapshot: an
+// earlier one than ours, but behind the log's start. It needs no second one.
+TEST(Snapshot, IsNotNeededWhereTheLogGoesOnFromAnEarlierLeadersSnapshot) {
+  for (const bool is_offered : {true, false}) {  // ours may not be made yet
+    Node node = leader_without_old_entries();
+    finish(node);
+    for (int entry = 0; entry < 3; ++entry) {
+      const Proposal one = proposal("b");
+      ASSERT_TRUE(node.propose({&one, 1}).is_ok());
+      node.step(from(2, 1, AppendResponse{.match = node.status().last}));
+      finish(node);
+    }
+    ASSERT_EQ(node.status().commit, LogIndex{7});
+    node.applied(LogIndex{7});
+    const SnapshotMark mark{.id = 9, .index = LogIndex{7}, .term = Term{1}};
+    if (is_offered) ASSERT_TRUE(node.offer_snapshot(NodeId{3}, mark).is_ok());
+    node.step(from(3, 1, HeartbeatResponse{}));
+    const auto probes = bodies<Append>(finish(node));
+    ASSERT_EQ(probes.size(), 1u);
+    EXPECT_EQ(probes[0].previous, LogIndex{4});
+    EXPECT_EQ(probes[0].previous_term, Term{1});
+    EXPECT_EQ(probes[0].last, LogIndex{4});
+    node.step(from(3, 1, AppendResponse{.match = LogIndex{5}}));  // its snapshot's last entry
+    const auto entries = bodies<Append>(finish(node));
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(entries[0].previous, LogIndex{5});
+    EXPECT_EQ(entries[0].last, LogIndex{7});
+    EXPECT_EQ(peer(node, 3).state, ProgressState::kReplicate);
+    EXPECT_EQ(peer(node, 3).snapshot_index, LogIndex{0});
+  }
+}
+
 TEST(Snapshot, ThatFailedIsWantedAgain_SnapshotFailure_SnapshotAbort_InstallTimeout) {
   Node node = leader_without_old_entries();
   finish(node);

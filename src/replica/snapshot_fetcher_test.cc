@@ -338,5 +338,25 @@ TEST_F(SnapshotFetcherTest, WithoutRoomItWaitsAndGoesOnWhenThereIsSome) {
   EXPECT_EQ(ready_count_, 1u);
 }
 
+// Another sync would say that all is well.
+TEST_F(SnapshotFetcherTest, AFileWhoseSyncFailedIsFetchedAnew) {
+  const std::string path = staged("log/00000000000000000007.seg");
+  uint64_t syncs = 0;
+  disk_.set_operation_hook([&](const sim::DiskOperation& operation) {
+    const bool is_its_sync =
+        operation.kind == sim::DiskOperationKind::kSync && operation.path == path;
+    return is_its_sync && ++syncs == 3 ? sim::DiskOrder::kFailIo : sim::DiskOrder::kProceed;
+  });
+  fetcher_->offer(kLeader, kMark);
+  run_for_ms(1000);
+  EXPECT_EQ(troubles_.size(), 1u);
+  EXPECT_EQ(ready_count_, 0u);
+  EXPECT_FALSE(*disk_.exists(path));
+  read_bytes_ = 0;
+  run_for_ms(40'000);
+  EXPECT_EQ(ready_count_, 1u);
+  EXPECT_EQ(read_bytes_, 25'000u);
+}
+
 }  // namespace
 }  // namespace alfheim::replica

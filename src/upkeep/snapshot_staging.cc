@@ -86,7 +86,18 @@ base::Status SnapshotStaging::write(uint64_t id, const std::string& name, uint64
   ALF_TRY(const std::unique_ptr<env::File> file,
           disk_.open(path, {.is_writable = true, .create_new = !is_there}));
   ALF_TRY_STATUS(file->write_at(offset_bytes, bytes));
-  return file->sync();
+  return sync(*file, path);
+}
+
+// After a failed sync nobody can tell what the disk has, and another sync may succeed without it:
+// nothing of the file may count, so that all of it comes anew.
+base::Status SnapshotStaging::sync(env::File& file, const std::string& path) {
+  const base::Status synced = file.sync();
+  if (synced) return synced;
+  const base::Status removed = disk_.unlink(path);
+  if (removed) return synced;
+  return base::Error{synced.error().code,
+                     base::format("{}; then {}", synced.error().message, removed.error().message)};
 }
 
 base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file) {
@@ -100,7 +111,7 @@ base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file
     return false;
   }
   ALF_TRY(const std::unique_ptr<env::File> written, disk_.open(path, {.is_writable = true}));
-  ALF_TRY_STATUS(written->sync());
+  ALF_TRY_STATUS(sync(*written, path));
   return true;
 }
 

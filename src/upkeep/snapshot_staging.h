@@ -27,6 +27,7 @@ class SnapshotStaging {
   // of each is here. kNoSpace: what is missing would leave less than `kept_free_bytes` free.
   base::Result<std::vector<uint64_t>> open(uint64_t id, std::span<const SnapshotFile> files,
                                            uint64_t kept_free_bytes);
+  // Durable when it returns; where it fails to become so, nothing of the file is left.
   base::Status write(uint64_t id, const std::string& name, uint64_t offset_bytes,
                      base::ByteView bytes);
   // Whether the file is whole, and durable now; else nothing of it is left.
@@ -39,6 +40,7 @@ class SnapshotStaging {
 
  private:
   std::string path_of(uint64_t id) const;
+  base::Status sync(env::File& file, const std::string& path);
 
   env::Disk& disk_;
   const std::string dir_;
