@@ -25,6 +25,10 @@ constexpr uint64_t kRefusedMsMax = 600'000;
 // More wait in vain: whoever asks keeps fewer under way.
 constexpr size_t kQuestionsMax = 16;
 
+// Reading for the sums is paced as well, at so many times what may be sent: unpaced, it took the
+// disk from the clients for as long as it lasted; slower, nobody has begun to fetch for long.
+constexpr uint64_t kSumsPerSent = 4;
+
 constexpr base::LogIndex kNoIndex{UINT64_MAX};
 
 base::Error unavailable(std::string_view words) {
@@ -124,19 +128,40 @@ void SnapshotSender::on_linked(base::Status linked) {
   if (!linked) return fail_making(std::move(linked).error());
   if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
   making_->is_linked = true;
-  hands_.executor.post_to_pool(env::Lane::kLong, [this, manifest = making_->manifest]() mutable {
-    base::Result<upkeep::SnapshotFile> itself = hands_.maker.sum(manifest);
-    hands_.core.post([this, itself = std::move(itself), manifest = std::move(manifest)]() mutable {
-      on_summed(std::move(itself), std::move(manifest));
-    });
+  making_->sums = std::make_shared<upkeep::SnapshotSums>(hands_.maker.sums(making_->manifest));
+  sum_on();
+}
+
+void SnapshotSender::sum_on() {
+  if (is_stopping_) return fail_making(unavailable("the node stops"));
+  hands_.executor.post_to_pool(env::Lane::kLong, [this, sums = making_->sums] {
+    base::Result<std::optional<uint64_t>> bytes = sums->read_on();
+    hands_.core.post(
+        [this, bytes = std::move(bytes)]() mutable { on_piece_summed(std::move(bytes)); });
   });
 }
 
-void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself,
-                               upkeep::SnapshotManifest manifest) {
+void SnapshotSender::on_piece_summed(base::Result<std::optional<uint64_t>> bytes) {
+  ALF_CHECK(making_);
+  if (!bytes) return fail_making(std::move(bytes).error());
+  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  if (*bytes) {
+    const uint64_t wait_ms = delay_ms(**bytes / kSumsPerSent);
+    if (wait_ms == 0) return sum_on();
+    hands_.core.post_after(wait_ms, [this] { sum_on(); });
+    return;
+  }
+  hands_.executor.post_to_pool(env::Lane::kLong, [this, sums = making_->sums] {
+    base::Result<upkeep::SnapshotFile> itself = sums->write_manifest();
+    hands_.core.post(
+        [this, itself = std::move(itself)]() mutable { on_summed(std::move(itself)); });
+  });
+}
+
+void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself) {
   ALF_CHECK(making_);
   if (!itself) return fail_making(std::move(itself).error());
-  making_->manifest = std::move(manifest);
+  making_->manifest = making_->sums->manifest();
   making_->manifest_file = std::move(itself).value();
   making_->is_summed = true;
   finish_if_applied();

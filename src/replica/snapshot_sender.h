@@ -3,7 +3,8 @@
 // Makes one on the node that leads (upkeep/snapshot_maker), and says so when all its entries are
 // applied here, and so committed: whoever gets them then holds nothing that could be taken back.
 // Several peers share it. The peer asks for the list of files and for one piece after the other;
-// pieces are read on the pool, one a peer at a time, and paced for all peers together. Peers go on
+// pieces are read on the pool, one a peer at a time, and paced for all peers together, as are those
+// read for the sums. Peers go on
 // fetching where the leadership moves away; what nobody asks for goes. Nothing of it is durable.
 //
 // Thread: the core strand. Lifetime: hands outlive it, and it outlives what it posted.
@@ -12,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -97,7 +99,8 @@ class SnapshotSender {
     base::Term term;
     upkeep::SnapshotManifest manifest;
     upkeep::SnapshotFile manifest_file;
-    base::LogIndex log_last;  // of the log when it was sealed
+    std::shared_ptr<upkeep::SnapshotSums> sums;  // the pool's while it reads
+    base::LogIndex log_last;                     // of the log when it was sealed
     std::function<void(base::Result<Made>)> done;
     bool is_linked = false;
     bool is_summed = false;
@@ -130,7 +133,9 @@ class SnapshotSender {
             base::Result<base::LogIndex> applied);  // log strand
   void on_sealed(base::LogIndex applied, base::Result<vlog::SealedLog> sealed);
   void on_linked(base::Status linked);
-  void on_summed(base::Result<upkeep::SnapshotFile> itself, upkeep::SnapshotManifest manifest);
+  void sum_on();
+  void on_piece_summed(base::Result<std::optional<uint64_t>> bytes);
+  void on_summed(base::Result<upkeep::SnapshotFile> itself);
   void finish_if_applied();
   void fail_making(base::Error error);
   const Snapshot* newest() const;

@@ -234,7 +234,7 @@ TEST_F(SnapshotSenderTest, PiecesArePaced) {
   open(100'000);
   lead();
   sender_->want({kPeer});
-  run_for_ms(500, {kPeer});
+  run_for_ms(2000, {kPeer});
   const uint64_t id = offers_.at(0).mark.id;
   for (uint64_t i = 0; i < 10; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 10'000});
   scheduler_.run_for_ms(450);
@@ -244,11 +244,36 @@ TEST_F(SnapshotSenderTest, PiecesArePaced) {
   EXPECT_EQ(sent<net::SnapshotChunk>().size(), 10u);
 }
 
+TEST_F(SnapshotSenderTest, TheReadingForItsSumsIsPacedToo) {
+  open(10'000);
+  lead();
+  sender_->want({kPeer});
+  run_for_ms(7000, {kPeer});
+  EXPECT_TRUE(offers_.empty()) << "20 segments of 16 KiB, at four times the pace";
+  EXPECT_TRUE(sender_->is_making());
+  run_for_ms(3000, {kPeer});
+  EXPECT_EQ(offers_.size(), 1u);
+}
+
+TEST_F(SnapshotSenderTest, AStopEndsTheSumsBetweenTwoPieces) {
+  open(100);
+  lead();
+  base::ErrorCode refused{};
+  sender_->make(
+      [&](const base::Result<SnapshotSender::Made>& result) { refused = result.error().code; });
+  run_for_ms(1000, {});
+  ASSERT_TRUE(sender_->is_making());
+  sender_->stop();
+  scheduler_.run_for_ms(200'000);
+  EXPECT_FALSE(sender_->is_making());
+  EXPECT_EQ(refused, base::ErrorCode::kUnavailable);
+}
+
 TEST_F(SnapshotSenderTest, WhatIsAskedForAgainWhileItWaitsIsSentOnce) {
   open(100'000);
   lead();
   sender_->want({kPeer});
-  run_for_ms(500, {kPeer});
+  run_for_ms(2000, {kPeer});
   const uint64_t id = offers_.at(0).mark.id;
   for (int again = 0; again < 4; ++again) {
     for (uint64_t i = 0; i < 4; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 10'000});
@@ -265,7 +290,7 @@ TEST_F(SnapshotSenderTest, WhoseQuestionsWaitForThePaceIsNotSilent) {
   open(100);
   lead();
   sender_->want({kPeer});
-  run_for_ms(500, {kPeer});
+  while (offers_.empty()) run_for_ms(1'000, {kPeer});
   const uint64_t id = offers_.at(0).mark.id;
   for (uint64_t i = 0; i < 4; ++i) ask(kPeer, net::SnapshotRead{id, 2, i, 5'000});
   run_for_ms(170'000, {kPeer});

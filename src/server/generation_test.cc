@@ -6,6 +6,7 @@
 #include "server/layout.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_random.h"
+#include "upkeep/snapshot_testing.h"
 #include "upkeep/snapshots.h"
 #include "vlog/log.h"
 
@@ -129,7 +130,7 @@ class World {
                                       .previous_term = sealed->previous_term,
                                       .last = sealed->last_index,
                                       .last_term = sealed->last_term};
-    std::vector<upkeep::SnapshotFile> list{*snapshots.maker.sum(manifest)};
+    std::vector<upkeep::SnapshotFile> list{*upkeep::sum_all(snapshots.maker, manifest)};
     list.insert(list.end(), manifest.files.begin(), manifest.files.end());
     EXPECT_TRUE(snapshots.staging.open(kId, list, 0).is_ok());
     for (const upkeep::SnapshotFile& file : list) {

@@ -5,6 +5,7 @@
 #include "index/twin_store.h"
 #include "sim/hands/sim_disk.h"
 #include "sim/hands/sim_random.h"
+#include "upkeep/snapshot_testing.h"
 #include "upkeep/snapshots.h"
 
 namespace alfheim::upkeep {
@@ -53,7 +54,7 @@ class SnapshotFiles : public testing::Test {
                               .last = sealed->last_index,
                               .last_term = sealed->last_term,
                               .trims = sealed->trims};
-    const auto itself = snapshots_.maker.sum(manifest);
+    const auto itself = sum_all(snapshots_.maker, manifest);
     EXPECT_TRUE(itself.is_ok());
     list_ = {*itself};
     list_.insert(list_.end(), manifest.files.begin(), manifest.files.end());
@@ -203,7 +204,7 @@ TEST_F(SnapshotFiles, AStopEndsTheSums) {
   make();
   snapshots_.cancel();
   SnapshotManifest manifest{.id = kId, .last = {1}};
-  EXPECT_EQ(snapshots_.maker.sum(manifest).error().code, base::ErrorCode::kUnavailable);
+  EXPECT_EQ(sum_all(snapshots_.maker, manifest).error().code, base::ErrorCode::kUnavailable);
   EXPECT_EQ(snapshots_.staging.verify(kId, list_[0]).error().code, base::ErrorCode::kNotFound);
 }
 

@@ -5,7 +5,7 @@
 // needs kMakeBytes free. They live as long as the process: what an earlier one left goes at start.
 //
 // The order is the caller's (replica/snapshot_sender): a pin of the log, begin, Log::seal, link,
-// sum; and nobody is told of it before all its entries are committed.
+// the sums; and nobody is told of it before all its entries are committed.
 //
 // Thread: each call on the pool; for one id one at a time. cancel() from any. Lifetime: the hands
 // outlive it. Format: docs/formats/snapshot.md.
@@ -18,6 +18,7 @@
 #include "env/disk.h"
 #include "index/store.h"
 #include "upkeep/snapshot_manifest.h"
+#include "upkeep/snapshot_sums.h"
 #include "vlog/log.h"
 
 namespace alfheim::upkeep {
@@ -37,28 +38,21 @@ class SnapshotMaker {
   base::Result<base::LogIndex> begin(uint64_t id);
   // Links the files of the log. From here on nobody needs its pins.
   base::Status link(uint64_t id, const vlog::SealedLog& sealed);
-  // Reads all files for their sums, fills `manifest.files`, and writes MANIFEST; it as a file of
-  // the snapshot. kUnavailable: it was cancelled. Long.
-  base::Result<SnapshotFile> sum(SnapshotManifest& manifest);
+  // The sums of its files, still to be read; `manifest`: all of it but the files.
+  SnapshotSums sums(SnapshotManifest manifest) const;
   base::Status remove(uint64_t id);
   // Of a file of a snapshot; shorter only at its end.
   base::Result<base::Bytes> read(uint64_t id, std::string_view name, uint64_t offset_bytes,
                                  size_t length) const;
-  // Ends a sum that is under way, and those to come: the node stops.
+  // Ends the sums that are under way, and those to come: the node stops.
   void cancel() { is_cancelled_.store(true, std::memory_order_release); }
 
  private:
   std::string path_of(uint64_t id) const;
-  base::Result<SnapshotFile> sum_file(uint64_t id, std::string name) const;
 
   const Hands hands_;
   const std::string dir_;
   std::atomic<bool> is_cancelled_{false};
 };
-
-// crc32c of a file, read in pieces that make no room for themselves in the page cache. kUnavailable
-// once `is_cancelled`.
-base::Result<SnapshotFile> sum_of_file(env::Disk& disk, const std::string& path,
-                                       const std::atomic<bool>& is_cancelled);
 
 }  // namespace alfheim::upkeep

@@ -7,7 +7,7 @@
 #include "base/mutant.h"
 #include "base/text.h"
 #include "env/file_tree.h"
-#include "upkeep/snapshot_maker.h"
+#include "upkeep/snapshot_sums.h"
 #include "vlog/segment_names.h"
 
 namespace alfheim::upkeep {
@@ -104,8 +104,14 @@ base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file
   const std::string path = path_in(path_of(id), file.name);
   // A file without a byte comes in no piece.
   if (file.bytes == 0) ALF_TRY_STATUS(write(id, file.name, 0, {}));
-  ALF_TRY(const SnapshotFile sum, sum_of_file(disk_, path, is_cancelled_));
-  const bool is_whole = sum.bytes == file.bytes && sum.crc == file.crc;
+  ALF_TRY(FileSum sum, FileSum::open(disk_, path));
+  for (uint64_t length = 1; length > 0;) {
+    if (is_cancelled_.load(std::memory_order_acquire)) {
+      return base::Error{base::ErrorCode::kUnavailable, "the node stops"};
+    }
+    ALF_TRY(length, sum.read_on());
+  }
+  const bool is_whole = sum.bytes() == file.bytes && sum.crc() == file.crc;
   if (!is_whole && !ALF_MUTANT(StagedFileNotVerified)) {
     ALF_TRY_STATUS(disk_.unlink(path));
     return false;
