@@ -245,7 +245,8 @@ constexpr OptionRow kResourceRows[] = {
      },
      [](const Options& o) { return size_text(o.storage.log_retain_bytes); }},
     {"snapshot-mbps", "N",
-     "megabytes a second that are read and sent of snapshots, to all members together; 0: no limit",
+     "megabytes a second that are sent of snapshots, to all members together; before, for their "
+     "sums, they are read at four times that; 0: no limit",
      [](Options& o, Text text) {
        return put_count(text, 0, kSnapshotMbpsMax, o.storage.snapshot_mbps);
      },
