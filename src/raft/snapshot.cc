@@ -17,7 +17,10 @@ using base::LogIndex;
 using base::NodeId;
 using base::Term;
 
+// Of a peer that lives: whoever is dead would cost the leader one after the other. Its next word
+// asks again.
 void Node::want_snapshot(NodeId peer, Progress& progress) {
+  if (!hears(peer)) return;
   progress.become_snapshot();
   const auto& leader = std::get<Leader>(role_);
   if (leader.leaving_ticks.contains(peer)) return;  // it would never use it

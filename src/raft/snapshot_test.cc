@@ -183,6 +183,24 @@ TEST(Snapshot, ThatFailedIsWantedAgain_SnapshotFailure_SnapshotAbort_InstallTime
   EXPECT_EQ(peer(node, 2).state, ProgressState::kReplicate);
 }
 
+// Whoever is dead would cost the leader one after the other.
+TEST(Snapshot, ThatFailedIsWantedWhenThePeerIsHeardAgain_IgnoreProvidingSnap) {
+  Node node = leader_without_old_entries();
+  finish(node);
+  ASSERT_TRUE(node.offer_snapshot(NodeId{3}, kMark).is_ok());
+  for (uint64_t i = 0; i <= options().election_ticks; ++i) {
+    node.tick();
+    node.step(from(2, 1, HeartbeatResponse{}));
+    finish(node);
+  }
+  node.snapshot_failed(NodeId{3});
+  node.tick();
+  EXPECT_TRUE(finish(node).snapshots_wanted.empty());
+  EXPECT_EQ(peer(node, 3).state, ProgressState::kProbe);
+  node.step(from(3, 1, HeartbeatResponse{}));
+  EXPECT_EQ(finish(node).snapshots_wanted, (std::vector<NodeId>{{3}}));
+}
+
 TEST(Snapshot, ARemovedPeerLosesItsOffer) {
   Node node = leader_without_old_entries();
   finish(node);

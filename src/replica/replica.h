@@ -181,7 +181,7 @@ class Replica {
   void step(const raft::Message& message);
   // The link to it is gone. On the core strand.
   void on_peer_lost(base::NodeId peer);
-  // What a peer says of snapshots, or of members. On the core strand.
+  // What a peer says of snapshots or members, or that it wants to lead. On the core strand.
   void on_note(base::NodeId from, const net::NoteBody& body);
   // Any thread: stores the index, whatever follows, so that log which nobody needs goes; then makes
   // a snapshot (SnapshotSender::make) and tells on the core strand. kUnavailable: this node does
@@ -246,6 +246,7 @@ class Replica {
 
   // replica_role.cc: what a node does that does not lead.
   void advance_hand_over();
+  void on_take_over_request(base::NodeId from);
   bool is_long_leaderless() const;
   void close_cut_off();
   void redirect_queued(bool is_last = false);

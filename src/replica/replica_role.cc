@@ -98,6 +98,11 @@ void Replica::take_over() {
   });
 }
 
+// From a follower that was told to take over. Where this node leads no more, it says nothing.
+void Replica::on_take_over_request(base::NodeId from) {
+  transfer({.to = from, .timeout_ms = election_timeout_ms(), .done = {}});
+}
+
 void Replica::advance_hand_over() {
   if (!hand_over_.is_on()) return;
   hand_over_.advance(large_.has_value());

@@ -38,6 +38,7 @@ void Replica::open_snapshots() {
 void Replica::on_note(base::NodeId from, const net::NoteBody& body) {
   if (has_failed_ || is_closing_) return;
   if (const auto* book = std::get_if<net::MemberBook>(&body)) return roster_.on_book(*book);
+  if (std::holds_alternative<net::TakeOverRequest>(body)) return on_take_over_request(from);
   if (snapshots_ != nullptr) snapshots_->on_note(from, body);
 }
 

@@ -14,12 +14,14 @@ namespace {
 constexpr size_t kWindowPieces = 4;
 // What does not come is asked for again after as many times what the last piece took: on a slow or
 // paced way the answers would else come twice and more, and take the place of what is missing. At
-// most so long, for the sender gives up who asks for nothing (snapshot_sender.cc, kSilentMs).
+// most so long, for the sender gives up who asks for nothing (snapshot_sender_kept.cc, kSilentMs).
 constexpr uint64_t kAskAgainMs = 2'000;
 constexpr uint64_t kAskAgainMsMax = 40'000;
 constexpr uint64_t kAskAgainPieces = 3;
 // Nothing came for so long: what another node offers is taken instead.
 constexpr uint64_t kStalledMs = 10'000;
+// Whoever reads what it has staged asks for no piece; so often it says that it lives.
+constexpr uint64_t kAliveMs = 10'000;
 constexpr uint64_t kRoomRetryMs = 5'000;
 constexpr uint64_t kTroubleRetryMs = 30'000;
 // As often a file came whole and was not what the list says: the sender's is rotten.
@@ -103,6 +105,10 @@ void SnapshotFetcher::on_tick() {
       if (now_ms >= fetch_->asked_ms) ask_list();
       return;
     case Phase::kFetching:
+      if (fetch_->asked.empty() && now_ms >= fetch_->asked_ms + kAliveMs) {
+        fetch_->asked_ms = now_ms;
+        send(net::SnapshotListRequest{fetch_->offer.mark.id});  // only whether it is gone matters
+      }
       for (auto& [offset, piece] : fetch_->asked) {
         if (now_ms >= piece.asked_ms + ask_again_ms()) ask(offset, piece);
       }
@@ -248,6 +254,7 @@ void SnapshotFetcher::verify_file() {
   work([this, id = fetch_->offer.mark.id,
         file = fetch_->files[fetch_->current]] { return hands_.staging.verify(id, file); },
        [this](base::Result<bool> is_whole) {
+         fetch_->heard_ms = hands_.clock.monotonic_ms();  // it was this node that took its time
          if (!is_whole) return wait(kTroubleRetryMs, is_whole.error());
          if (*is_whole) {
            ++fetch_->current;

@@ -358,5 +358,41 @@ TEST_F(SnapshotFetcherTest, AFileWhoseSyncFailedIsFetchedAnew) {
   EXPECT_EQ(read_bytes_, 25'000u);
 }
 
+TEST_F(SnapshotFetcherTest, AStagedFileThatCannotBeReadIsFetchedAnew) {
+  const std::string path = staged("log/00000000000000000007.seg");
+  uint64_t reads = 0;
+  disk_.set_operation_hook([&](const sim::DiskOperation& operation) {
+    const bool is_its_read =
+        operation.kind == sim::DiskOperationKind::kRead && operation.path == path;
+    return is_its_read && ++reads == 1 ? sim::DiskOrder::kFailIo : sim::DiskOrder::kProceed;
+  });
+  fetcher_->offer(kLeader, kMark);
+  run_for_ms(1000);
+  EXPECT_EQ(troubles_.size(), 1u);
+  EXPECT_FALSE(*disk_.exists(path));
+  read_bytes_ = 0;
+  run_for_ms(40'000);
+  EXPECT_EQ(ready_count_, 1u);
+  EXPECT_EQ(read_bytes_, 25'000u);
+}
+
+// The sender gives up who asks for nothing, and removes what it has made.
+TEST_F(SnapshotFetcherTest, WhoReadsWhatIsStagedSaysThatItLives) {
+  fetcher_->offer(kLeader, kMark);
+  while (fetcher_->fetching()->bytes_done < content_["MANIFEST"].size() && scheduler_.run_one()) {
+  }
+  executor_.set_paused(true);  // the file is there, and is being read
+  asked_.clear();
+  run_for_ms(60'000);
+  const auto is_alive = [](const net::PeerNote& note) {
+    return std::holds_alternative<net::SnapshotListRequest>(note.body);
+  };
+  EXPECT_GE(count_asked(is_alive), 4u);
+  EXPECT_EQ(count_asked(is_given_up), 0u);
+  executor_.set_paused(false);
+  run_for_ms(60'000);
+  EXPECT_EQ(ready_count_, 1u);
+}
+
 }  // namespace
 }  // namespace alfheim::replica

@@ -11,12 +11,8 @@
 namespace alfheim::replica {
 namespace {
 
-// A peer that asks for nothing for so long has given up, or died.
-constexpr uint64_t kSilentMs = 60'000;
 // How long a peer that has all of a snapshot may take to stop, install it and start over it.
 constexpr uint64_t kInstallMs = 600'000;
-// What nobody has asked for since then is removed.
-constexpr uint64_t kUnusedMs = 60'000;
 // One that was made by hand waits so long for peers that need it, such as one that joins.
 constexpr uint64_t kByHandMs = 600'000;
 constexpr uint64_t kRetryMs = 5'000;
@@ -29,10 +25,12 @@ constexpr size_t kQuestionsMax = 16;
 // disk from the clients for as long as it lasted; slower, nobody has begun to fetch for long.
 constexpr uint64_t kSumsPerSent = 4;
 
-constexpr base::LogIndex kNoIndex{UINT64_MAX};
-
 base::Error unavailable(std::string_view words) {
   return base::Error{base::ErrorCode::kUnavailable, std::string(words)};
+}
+
+base::Error given_up() {
+  return unavailable("another node leads by now, or too much was written meanwhile");
 }
 
 }  // namespace
@@ -103,7 +101,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
     }
     return fail_making(std::move(sealed).error());
   }
-  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  if (making_->is_abandoned) return fail_making(given_up());
   upkeep::SnapshotManifest& manifest = making_->manifest;
   manifest.id = making_->id;
   manifest.origin = hands_.log.identity();
@@ -114,6 +112,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
   manifest.last_term = sealed->last_term;
   manifest.trims = sealed->trims;
   making_->log_last = hands_.log.last_index();
+  for (const vlog::SealedLog::File& file : sealed->files) making_->log_bytes += file.bytes;
   hands_.executor.post_to_pool(
       env::Lane::kLong, [this, id = making_->id, sealed = std::move(*sealed)]() mutable {
         base::Status linked = hands_.maker.link(id, sealed);
@@ -126,7 +125,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
 void SnapshotSender::on_linked(base::Status linked) {
   ALF_CHECK(making_);
   if (!linked) return fail_making(std::move(linked).error());
-  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  if (making_->is_abandoned) return fail_making(given_up());
   making_->is_linked = true;
   making_->sums = std::make_shared<upkeep::SnapshotSums>(hands_.maker.sums(making_->manifest));
   sum_on();
@@ -144,7 +143,7 @@ void SnapshotSender::sum_on() {
 void SnapshotSender::on_piece_summed(base::Result<std::optional<uint64_t>> bytes) {
   ALF_CHECK(making_);
   if (!bytes) return fail_making(std::move(bytes).error());
-  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  if (making_->is_abandoned) return fail_making(given_up());
   if (*bytes) {
     const uint64_t wait_ms = delay_ms(**bytes / kSumsPerSent);
     if (wait_ms == 0) return sum_on();
@@ -170,7 +169,7 @@ void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself) {
 // The machine may be a moment ahead of what this strand knows to be applied.
 void SnapshotSender::finish_if_applied() {
   if (!making_ || !making_->is_summed) return;
-  if (making_->is_abandoned) return fail_making(unavailable("another node leads by now"));
+  if (making_->is_abandoned) return fail_making(given_up());
   const upkeep::SnapshotManifest& manifest = making_->manifest;
   if (applied_ < manifest.last) return;
   Snapshot snapshot;
@@ -186,7 +185,9 @@ void SnapshotSender::finish_if_applied() {
   making_.reset();
   const Snapshot& kept =
       snapshots_.emplace(snapshot.made.mark.id, std::move(snapshot)).first->second;
-  for (const base::NodeId peer : wanted_) offer(peer, kept);
+  for (const base::NodeId peer : wanted_) {
+    if (!has_offer(peer)) offer(peer, kept);
+  }
   if (done) done(kept.made);
 }
 
@@ -271,9 +272,7 @@ void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
     refused_.erase(from);
   } else if (peer.is_offered && peer.snapshot_id == over.snapshot_id) {
     end_offer(from, peer);
-    Refusal& refusal = refused_[from];
-    refusal.wait_ms = std::clamp(2 * refusal.wait_ms, kRetryMs, kRefusedMsMax);
-    refusal.retry_ms = hands_.clock.monotonic_ms() + refusal.wait_ms;
+    back_off(from);
     const auto given_up = snapshots_.find(over.snapshot_id);
     const bool is_kept = given_up == snapshots_.end() || given_up->second.kept_until_ms != 0 ||
                          is_offered(over.snapshot_id);
@@ -281,12 +280,19 @@ void SnapshotSender::on_done(base::NodeId from, const net::SnapshotDone& over) {
   }
 }
 
+// Another is made for it later, and after each that it does not take later still.
+void SnapshotSender::back_off(base::NodeId id) {
+  Refusal& refusal = refused_[id];
+  refusal.wait_ms = std::clamp(2 * refusal.wait_ms, kRetryMs, kRefusedMsMax);
+  refusal.retry_ms = hands_.clock.monotonic_ms() + refusal.wait_ms;
+}
+
 // The peer gets entries again, or, where it still needs one, another snapshot than this.
 void SnapshotSender::end_offer(base::NodeId id, Peer& peer) {
   peer.is_offered = false;
   refused_[id].id = peer.snapshot_id;
   wanted_.erase(id);
-  events_.on_failed(id);  // raft probes it, and finds out whether it lives
+  events_.on_failed(id);  // raft finds out whether it lives, and what it needs
 }
 
 // A list without files says that there is no such snapshot (any more).
@@ -364,108 +370,6 @@ uint64_t SnapshotSender::delay_ms(uint64_t bytes) {
 void SnapshotSender::send(base::NodeId to, net::NoteBody body) {
   if (hands_.transport == nullptr) return;
   hands_.transport->send(net::PeerNote{options_.group, options_.id, to, std::move(body)});
-}
-
-// ---- what is kept, and for how long ----
-
-void SnapshotSender::on_tick(const raft::NodeStatus& status) {
-  if (is_stopping_) return;
-  const uint64_t now_ms = hands_.clock.monotonic_ms();
-  std::set<base::NodeId> lagging;
-  for (const raft::PeerStatus& peer : status.peers) {
-    if (peer.state == raft::ProgressState::kSnapshot) lagging.insert(peer.id);
-  }
-  for (auto at = peers_.begin(); at != peers_.end();) {
-    auto& [id, peer] = *at;
-    look_at(id, peer, lagging.contains(id), now_ms);
-    const bool is_over = now_ms >= peer.heard_ms + kSilentMs && !peer.reading;
-    at = is_over ? peers_.erase(at) : std::next(at);
-  }
-  std::erase_if(wanted_, [&](base::NodeId id) { return !lagging.contains(id); });
-  for (const base::NodeId id : wanted_) {
-    const auto peer = peers_.find(id);
-    if (peer == peers_.end() || !peer->second.is_offered) offer_newest(id);
-  }
-  remove_outrun();
-  remove_unused(now_ms);
-}
-
-void SnapshotSender::look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms) {
-  if (!peer.is_offered) return;
-  peer.is_offered = is_lagging;  // else it is back, or gone
-  if (is_lagging && now_ms >= peer.heard_ms + kSilentMs) end_offer(id, peer);
-}
-
-// More is written than its peers fetch, so that behind it more log is held than is worth it: a
-// newer one takes its place. While no more comes than the snapshot has bytes they may make it.
-void SnapshotSender::remove_outrun() {
-  std::set<uint64_t> offered;
-  for (const auto& [id, peer] : peers_) {
-    if (peer.is_offered) offered.insert(peer.snapshot_id);
-  }
-  if (offered.empty()) return;
-  const std::vector<vlog::SegmentInfo> segments = hands_.log.sealed_segments();
-  for (const uint64_t id : offered) {
-    const auto found = snapshots_.find(id);
-    if (found == snapshots_.end()) continue;
-    const Made& made = found->second.made;
-    uint64_t held_bytes = 0;
-    for (const vlog::SegmentInfo& segment : segments) {
-      if (segment.first_index > found->second.log_last) held_bytes += segment.data_bytes;
-    }
-    if (held_bytes <= std::max(options_.held_log_bytes_max, made.bytes)) continue;
-    if (events_.on_trouble) {
-      events_.on_trouble(base::format(
-          "snapshot {:016x} of {} bytes: {} bytes of log came meanwhile, a newer one is made", id,
-          made.bytes, held_bytes));
-    }
-    remove(id);
-  }
-}
-
-void SnapshotSender::remove_unused(uint64_t now_ms) {
-  std::vector<uint64_t> unused;
-  for (const auto& [id, snapshot] : snapshots_) {
-    const uint64_t until_ms = std::max(snapshot.used_ms + kUnusedMs, snapshot.kept_until_ms);
-    if (!is_offered(id) && now_ms >= until_ms) unused.push_back(id);
-  }
-  for (const uint64_t id : unused) remove(id);
-}
-
-bool SnapshotSender::is_offered(uint64_t id) const {
-  return std::any_of(peers_.begin(), peers_.end(), [id](const auto& each) {
-    return each.second.is_offered && each.second.snapshot_id == id;
-  });
-}
-
-void SnapshotSender::remove(uint64_t id) {
-  snapshots_.erase(id);
-  if (is_stopping_) return;  // the next start finds it
-  for (auto& [peer_id, peer] : peers_) {
-    if (peer.is_offered && peer.snapshot_id == id) end_offer(peer_id, peer);
-  }
-  hands_.executor.post_to_pool(env::Lane::kUpkeep, [this, id] {
-    base::Status removed = hands_.maker.remove(id);
-    if (removed) return;
-    hands_.core.post([this, error = std::move(removed).error()] {
-      if (events_.on_trouble) events_.on_trouble(error.message);
-    });
-  });
-}
-
-base::LogIndex SnapshotSender::log_needed_from(bool is_disk_full) const {
-  const bool is_held = making_ && !making_->is_linked && !ALF_MUTANT(LogStartPassesSnapshot);
-  if (is_held) return hands_.log.first_index();
-  base::LogIndex needed = kNoIndex;
-  if (is_disk_full) return needed;
-  // Whoever it is made for goes on behind it, however long the sums take.
-  if (making_ && making_->is_linked) needed = making_->manifest.last.next();
-  for (const auto& [id, peer] : peers_) {
-    const auto found = snapshots_.find(peer.snapshot_id);
-    if (!peer.is_offered || found == snapshots_.end()) continue;
-    needed = std::min(needed, found->second.made.mark.index.next());
-  }
-  return needed;
 }
 
 void SnapshotSender::stop() {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,7 @@ class SnapshotSender {
     upkeep::SnapshotFile manifest_file;
     std::shared_ptr<upkeep::SnapshotSums> sums;  // the pool's while it reads
     base::LogIndex log_last;                     // of the log when it was sealed
+    uint64_t log_bytes = 0;                      // of the segments in it
     std::function<void(base::Result<Made>)> done;
     bool is_linked = false;
     bool is_summed = false;
@@ -144,15 +146,19 @@ class SnapshotSender {
   void on_question(base::NodeId from, const net::SnapshotRead& question);
   void on_done(base::NodeId from, const net::SnapshotDone& over);
   void end_offer(base::NodeId id, Peer& peer);
+  void back_off(base::NodeId id);
   void look_at(base::NodeId id, Peer& peer, bool is_lagging, uint64_t now_ms);
   void answer_list(base::NodeId from, uint64_t snapshot_id);
   void pump(base::NodeId id);
   void on_read(base::NodeId to, const net::SnapshotRead& question, base::Result<base::Bytes> bytes,
                uint32_t crc);
   uint64_t delay_ms(uint64_t bytes);
+  bool has_offer(base::NodeId peer) const;
   bool is_offered(uint64_t id) const;
   void remove(uint64_t id);
   void remove_outrun();
+  std::string why_outrun(std::span<const vlog::SegmentInfo> segments, base::LogIndex mark,
+                         base::LogIndex log_last, uint64_t bytes) const;
   void remove_unused(uint64_t now_ms);
   void send(base::NodeId to, net::NoteBody body);
 

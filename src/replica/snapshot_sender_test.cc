@@ -316,6 +316,70 @@ TEST_F(SnapshotSenderTest, APeerThatAsksForNothingIsGivenUpAndItsSnapshotGoes) {
   EXPECT_NE(offers_[0].mark.id, offers_[1].mark.id);
 }
 
+// Each is as much work as the first.
+TEST_F(SnapshotSenderTest, APeerThatStaysSilentGetsOneAfterEverLongerTimes) {
+  sender_->want({kPeer});
+  std::vector<uint64_t> offered_ms;
+  for (uint64_t at = 0; at < 500'000; at += 100) {
+    const size_t before = failed_.size();
+    run_for_ms(100, {kPeer});
+    if (failed_.size() > before) sender_->want({kPeer});  // it lives, as raft knows, and lags
+    if (offers_.size() > offered_ms.size()) offered_ms.push_back(at);
+  }
+  ASSERT_EQ(offered_ms.size(), 6u);
+  for (size_t i = 2; i < offered_ms.size(); ++i) {
+    const uint64_t wait_ms = offered_ms[i] - offered_ms[i - 1] - 60'000;
+    const uint64_t wait_before_ms = offered_ms[i - 1] - offered_ms[i - 2] - 60'000;
+    EXPECT_GE(wait_ms + 500, 2 * wait_before_ms);
+  }
+}
+
+TEST_F(SnapshotSenderTest, WhatIsMadeMeanwhileIsNotOfferedToWhoFetchesAnother) {
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  ASSERT_EQ(offers_.size(), 1u);
+  append(41, 42);
+  sender_->note(role_, {42});
+  sender_->make([](const base::Result<SnapshotSender::Made>& made) { EXPECT_TRUE(made.is_ok()); });
+  run_for_ms(500, {kPeer});
+  EXPECT_EQ(sender_->made_count(), 2u);
+  EXPECT_EQ(offers_.size(), 1u);
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{41});
+}
+
+// On a full disk nothing is held for it.
+TEST_F(SnapshotSenderTest, AnOfferThatTheLogHasLeftBehindEnds) {
+  sender_->want({kPeer});
+  run_for_ms(500, {kPeer});
+  append(41, 120);
+  twin_disk_->replace({std::make_shared<index::TwinDisk::Records>(), 110});
+  ASSERT_TRUE(log_->set_log_start({100}, {1}).is_ok());
+  sender_->note(role_, {120});
+  run_for_ms(200, {kPeer});
+  EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
+  sender_->want({kPeer});
+  run_for_ms(1000, {kPeer});
+  ASSERT_EQ(offers_.size(), 2u);
+  EXPECT_EQ(offers_[1].mark.index, base::LogIndex{120});
+}
+
+TEST_F(SnapshotSenderTest, OneThatIsOutrunWhileItsSumsAreTakenIsGivenUp) {
+  open(10'000, 100'000);
+  lead();
+  sender_->want({kPeer});
+  run_for_ms(1000, {kPeer});
+  ASSERT_TRUE(sender_->is_making());
+  append(41, 200);
+  sender_->note(role_, {200});
+  run_for_ms(1000, {kPeer});
+  EXPECT_FALSE(sender_->is_making());
+  EXPECT_EQ(troubles_.size(), 1u);
+  EXPECT_EQ(sender_->log_needed_from(false), base::LogIndex{UINT64_MAX});
+  run_for_ms(60'000, {kPeer});
+  ASSERT_EQ(offers_.size(), 1u);
+  EXPECT_EQ(offers_[0].mark.index, base::LogIndex{200});
+}
+
 // Raft names a mark to a follower but once: offered again, it would be waited for in vain.
 TEST_F(SnapshotSenderTest, APeerThatGivesOneUpIsProbedAtOnceAndGetsAnotherAWhileLater) {
   sender_->want({kPeer});

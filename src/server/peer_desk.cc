@@ -14,10 +14,6 @@ void PeerDesk::on_message(net::PeerMessage message) {
   if (const auto* known = std::get_if<net::SentinelHosts>(&note.body)) {
     for (const std::string& host : known->hosts) hands_.sentinel_hosts.add(host);
   }
-  if (std::holds_alternative<net::TakeOverRequest>(note.body)) {
-    hands_.replica.transfer(
-        {.to = note.from, .timeout_ms = hands_.replica.election_timeout_ms(), .done = {}});
-  }
 }
 
 void PeerDesk::on_peer_disconnected(base::NodeId peer) {

@@ -56,6 +56,13 @@ std::string nodes_line(const Topology& topology, const TopologyNode& node) {
   return line;
 }
 
+// Whoever was removed does not hear any more who leads. False: the client was told so.
+bool is_member(const SessionCall& call) {
+  if (!call.services.replica.is_removed()) return true;
+  call.reply.error_with_code(replica::kRemoved);
+  return false;
+}
+
 constexpr std::string_view kHelp[] = {
     "CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "COUNTKEYSINSLOT <slot>",
@@ -97,27 +104,29 @@ void cluster_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 void cluster_info_command(const SessionCall& call) {
   const Topology topology = topology_of(call.services, call.session);
   call.reply.verbatim(
-      "txt", base::format("cluster_state:{}\r\n"
-                          "cluster_slots_assigned:{}\r\n"
-                          "cluster_slots_ok:{}\r\n"
-                          "cluster_slots_pfail:0\r\n"
-                          "cluster_slots_fail:0\r\n"
-                          "cluster_known_nodes:{}\r\n"
-                          "cluster_size:1\r\n"
-                          "cluster_current_epoch:{}\r\n"
-                          "cluster_my_epoch:{}\r\n"
-                          "cluster_stats_messages_sent:0\r\n"
-                          "cluster_stats_messages_received:0\r\n"
-                          "total_cluster_links_buffer_limit_exceeded:0\r\n",
-                          topology.has_leader ? "ok" : "fail", base::kSlotCount, base::kSlotCount,
-                          topology.nodes.size(), topology.term, topology.term));
+      "txt",
+      base::format("cluster_state:{}\r\n"
+                   "cluster_slots_assigned:{}\r\n"
+                   "cluster_slots_ok:{}\r\n"
+                   "cluster_slots_pfail:0\r\n"
+                   "cluster_slots_fail:0\r\n"
+                   "cluster_known_nodes:{}\r\n"
+                   "cluster_size:1\r\n"
+                   "cluster_current_epoch:{}\r\n"
+                   "cluster_my_epoch:{}\r\n"
+                   "cluster_stats_messages_sent:0\r\n"
+                   "cluster_stats_messages_received:0\r\n"
+                   "total_cluster_links_buffer_limit_exceeded:0\r\n",
+                   topology.has_leader && !call.services.replica.is_removed() ? "ok" : "fail",
+                   base::kSlotCount, base::kSlotCount, topology.nodes.size(), topology.term,
+                   topology.term));
 }
 
 void cluster_keyslot_command(const SessionCall& call) {
   call.reply.integer(base::key_slot(call.args[2]));
 }
 
-// There is nobody to be linked with.
+// Links of Redis's cluster bus, which does not exist here: RAFT INFO tells of those between nodes.
 void cluster_links_command(const SessionCall& call) { call.reply.empty_array(); }
 
 void cluster_myid_command(const SessionCall& call) {
@@ -134,6 +143,7 @@ void cluster_myshardid_command(const SessionCall& call) {
 }
 
 void cluster_nodes_command(const SessionCall& call) {
+  if (!is_member(call)) return;
   const Topology topology = topology_of(call.services, call.session);
   std::string text;
   for (const TopologyNode& node : topology.nodes) text += nodes_line(topology, node) + "\n";
@@ -141,6 +151,7 @@ void cluster_nodes_command(const SessionCall& call) {
 }
 
 void cluster_replicas_command(const SessionCall& call) {
+  if (!is_member(call)) return;
   const Topology topology = topology_of(call.services, call.session);
   const auto found =
       std::find_if(topology.nodes.begin(), topology.nodes.end(),
@@ -158,6 +169,7 @@ void cluster_replicas_command(const SessionCall& call) {
 }
 
 void cluster_shards_command(const SessionCall& call) {
+  if (!is_member(call)) return;
   const Topology topology = topology_of(call.services, call.session);
   resp::ReplyWriter& reply = call.reply;
   reply.array_header(1);
@@ -174,6 +186,7 @@ void cluster_shards_command(const SessionCall& call) {
 }
 
 void cluster_slots_command(const SessionCall& call) {
+  if (!is_member(call)) return;
   const Topology topology = topology_of(call.services, call.session);
   // As Redis, without replicas that are dead; but a client that knows a single address is lost when
   // that one dies.

@@ -43,9 +43,14 @@ std::string_view master_name(const SessionCall& call) {
   return call.services.config.startup().group.sentinel_master_name;
 }
 
+// Whoever was removed from the group does not hear any more who leads: it watches no master.
+bool watches(const SessionCall& call, std::string_view name) {
+  return name == master_name(call) && !call.services.replica.is_removed();
+}
+
 // False: the client was told that there is no such master.
 bool is_our_master(const SessionCall& call) {
-  if (call.args[2] == master_name(call)) return true;
+  if (watches(call, call.args[2])) return true;
   call.reply.error("No such master with that name");
   return false;
 }
@@ -135,7 +140,7 @@ void sentinel_myid_command(const SessionCall& call) {
 }
 
 void sentinel_get_master_addr_command(const SessionCall& call) {
-  if (call.args[2] != master_name(call)) return call.reply.null_array();
+  if (!watches(call, call.args[2])) return call.reply.null_array();
   const Topology topology = topology_of(call.services, call.session);
   const TopologyNode& master = topology.nodes.front();
   call.reply.array_header(2);
@@ -144,6 +149,7 @@ void sentinel_get_master_addr_command(const SessionCall& call) {
 }
 
 void sentinel_masters_command(const SessionCall& call) {
+  if (call.services.replica.is_removed()) return call.reply.empty_array();
   call.reply.array_header(1);
   write_master(call, topology_of(call.services, call.session));
 }

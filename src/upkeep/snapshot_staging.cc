@@ -94,16 +94,18 @@ base::Status SnapshotStaging::write(uint64_t id, const std::string& name, uint64
 base::Status SnapshotStaging::sync(env::File& file, const std::string& path) {
   const base::Status synced = file.sync();
   if (synced) return synced;
-  const base::Status removed = disk_.unlink(path);
-  if (removed) return synced;
-  return base::Error{synced.error().code,
-                     base::format("{}; then {}", synced.error().message, removed.error().message)};
+  return drop(path, synced.error());
 }
 
-base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file) {
-  const std::string path = path_in(path_of(id), file.name);
-  // A file without a byte comes in no piece.
-  if (file.bytes == 0) ALF_TRY_STATUS(write(id, file.name, 0, {}));
+base::Error SnapshotStaging::drop(const std::string& path, base::Error why) {
+  const base::Status removed = disk_.unlink(path);
+  if (!removed && removed.error().code != base::ErrorCode::kNotFound) {
+    why.message += base::format("; then {}", removed.error().message);
+  }
+  return why;
+}
+
+base::Result<FileSum> SnapshotStaging::sum_of(const std::string& path) {
   ALF_TRY(FileSum sum, FileSum::open(disk_, path));
   for (uint64_t length = 1; length > 0;) {
     if (is_cancelled_.load(std::memory_order_acquire)) {
@@ -111,7 +113,17 @@ base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file
     }
     ALF_TRY(length, sum.read_on());
   }
-  const bool is_whole = sum.bytes() == file.bytes && sum.crc() == file.crc;
+  return sum;
+}
+
+base::Result<bool> SnapshotStaging::verify(uint64_t id, const SnapshotFile& file) {
+  const std::string path = path_in(path_of(id), file.name);
+  // A file without a byte comes in no piece.
+  if (file.bytes == 0) ALF_TRY_STATUS(write(id, file.name, 0, {}));
+  const base::Result<FileSum> sum = sum_of(path);
+  if (!sum && sum.error().code == base::ErrorCode::kUnavailable) return sum.error();
+  if (!sum) return drop(path, sum.error());  // it would not be read the next time either
+  const bool is_whole = sum->bytes() == file.bytes && sum->crc() == file.crc;
   if (!is_whole && !ALF_MUTANT(StagedFileNotVerified)) {
     ALF_TRY_STATUS(disk_.unlink(path));
     return false;

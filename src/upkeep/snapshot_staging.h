@@ -16,6 +16,7 @@
 
 #include "env/disk.h"
 #include "upkeep/snapshot_manifest.h"
+#include "upkeep/snapshot_sums.h"
 
 namespace alfheim::upkeep {
 
@@ -30,7 +31,8 @@ class SnapshotStaging {
   // Durable when it returns; where it fails to become so, nothing of the file is left.
   base::Status write(uint64_t id, const std::string& name, uint64_t offset_bytes,
                      base::ByteView bytes);
-  // Whether the file is whole, and durable now; else nothing of it is left.
+  // Whether the file is whole, and durable now; else, or where it cannot be read, nothing of it is
+  // left. kUnavailable: it was cancelled.
   base::Result<bool> verify(uint64_t id, const SnapshotFile& file);
   // All files are verified. Makes their names durable; what MANIFEST says of them. kCorruption: it
   // does not fit the files.
@@ -41,6 +43,9 @@ class SnapshotStaging {
  private:
   std::string path_of(uint64_t id) const;
   base::Status sync(env::File& file, const std::string& path);
+  base::Result<FileSum> sum_of(const std::string& path);
+  // Nothing of the file is left; `why`, and what went wrong with that.
+  base::Error drop(const std::string& path, base::Error why);
 
   env::Disk& disk_;
   const std::string dir_;
