@@ -35,6 +35,7 @@ SUITES = {
     "real.cluster": ("real/cluster_test.py", [], [], 150, 9000),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.founding": ("real/founding_test.py", [], [], 120, 120),
+    "real.grow": ("real/grow_test.py", [], [], 90, 90),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.slow_follower": ("real/slow_follower_test.py", [], [], 120, 900),
