@@ -37,6 +37,7 @@ SUITES = {
     "real.founding": ("real/founding_test.py", [], [], 120, 120),
     "real.grow": ("real/grow_test.py", [], [], 90, 90),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
+    "real.failover_commands": ("real/failover_commands_test.py", [], [], 120, 120),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.slow_follower": ("real/slow_follower_test.py", [], [], 120, 900),
     "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
@@ -59,7 +60,7 @@ def run(name, form, extra, verbose):
         passed, text = done.returncode == 0, done.stdout
     except subprocess.TimeoutExpired as error:
         passed, text = False, (error.stdout or b"") + f"\n{name}: not finished within {allowed} s\n".encode()
-    print(f"{'passed' if passed else 'FAILED'}  {name:<20} {time.monotonic() - began:7.1f} s", flush=True)
+    print(f"{'passed' if passed else 'FAILED'}  {name:<22} {time.monotonic() - began:7.1f} s", flush=True)
     if not passed and text:
         sys.stdout.write(text.decode("utf-8", "replace"))
         sys.stdout.flush()
