@@ -43,6 +43,7 @@ SUITES = {
     "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
     "real.tls": ("real/tls_test.py", [], [], 90, 90),
     "real.cluster_tls": ("real/cluster_test.py", ["--tls"], ["--tls"], 150, 9000),
+    "real.cluster_lease": ("real/cluster_test.py", ["--option=--read-mode=lease"], ["--option=--read-mode=lease"], 150, 9000),
     "real.make_cluster": ("real/make_cluster_test.py", [], [], 120, 120),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
