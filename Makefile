@@ -24,7 +24,8 @@ run: all
 	@mkdir -p data
 	exec $(BUILD)/alfheimdb --dir ./data --resp-addr 127.0.0.1:$(PORT)
 
-# Three nodes on loopback, data in ./data-cluster; ends with all of them at Ctrl-C.
+# Three nodes on loopback, data in ./data-cluster; prints their addresses when one leads, ends with
+# all of them at Ctrl-C.
 cluster: all
 	@scripts/cluster $(BUILD)/alfheimdb
 

@@ -35,12 +35,16 @@ SUITES = {
     "real.cluster": ("real/cluster_test.py", [], [], 150, 9000),
     "real.cluster_clients": ("real/cluster_clients_test.py", [], [], 180, 900),
     "real.founding": ("real/founding_test.py", [], [], 120, 120),
+    "real.grow": ("real/grow_test.py", [], [], 90, 90),
     "real.failover": ("real/failover_test.py", [], [], 120, 3600),
+    "real.failover_commands": ("real/failover_commands_test.py", [], [], 120, 120),
     "real.join": ("real/join_test.py", [], [], 120, 7200),
     "real.slow_follower": ("real/slow_follower_test.py", [], [], 120, 900),
     "real.proxy": ("real/proxy_test.py", [], [], 150, 900),
     "real.tls": ("real/tls_test.py", [], [], 90, 90),
     "real.cluster_tls": ("real/cluster_test.py", ["--tls"], ["--tls"], 150, 9000),
+    "real.cluster_lease": ("real/cluster_test.py", ["--option=--read-mode=lease"], ["--option=--read-mode=lease"], 150, 9000),
+    "real.make_cluster": ("real/make_cluster_test.py", [], [], 120, 120),
     "real.fresh_start": ("real/fresh_start_test.sh", [], [], 120, 2400),
 }
 
@@ -58,7 +62,7 @@ def run(name, form, extra, verbose):
         passed, text = done.returncode == 0, done.stdout
     except subprocess.TimeoutExpired as error:
         passed, text = False, (error.stdout or b"") + f"\n{name}: not finished within {allowed} s\n".encode()
-    print(f"{'passed' if passed else 'FAILED'}  {name:<20} {time.monotonic() - began:7.1f} s", flush=True)
+    print(f"{'passed' if passed else 'FAILED'}  {name:<22} {time.monotonic() - began:7.1f} s", flush=True)
     if not passed and text:
         sys.stdout.write(text.decode("utf-8", "replace"))
         sys.stdout.flush()

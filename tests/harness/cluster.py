@@ -28,6 +28,17 @@ def raft_info(node, timeout=30):
         connection.close()
 
 
+def answer(node, *words, timeout=15.0):
+    """One command on a connection of its own; an error reply as its text."""
+    connection = node.connect(timeout=timeout)
+    try:
+        connection.send(words)
+        reply = connection.reply()
+    finally:
+        connection.close()
+    return str(reply) if isinstance(reply, resp.ReplyError) else reply
+
+
 class Cluster:
     def __init__(self, program, directory, count=3, extra=(), wires=None, authority=None):
         self.program, self.directory, self.extra = program, directory, list(extra)

@@ -6,6 +6,7 @@ signalled by the pid that was started here, and dies with the suite.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,24 @@ def free_ports(count):
     finally:
         for probe in probes:
             probe.close()
+
+
+def free_ports_in_a_row(count, attempts=100):
+    """The first of so many, for a program that counts from one on; below those that the system gives to
+    connections, so that none of them is taken in between."""
+    for _ in range(attempts):
+        first = random.SystemRandom().randrange(10000, 32000)
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for number, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", first + number))
+            return first
+        except OSError:
+            pass  # one of them is not free
+        finally:
+            for probe in probes:
+                probe.close()
+    raise Failure(f"{count} free ports in a row were not found in {attempts} attempts")
 
 
 def is_redis(program):

@@ -21,7 +21,7 @@ from cluster_faults import NAMES, Faults  # noqa: E402
 from cluster_load import Load  # noqa: E402
 from harness import linearizable, suite, wire  # noqa: E402
 from harness.certificates import Authority  # noqa: E402
-from harness.cluster import Cluster  # noqa: E402
+from harness.cluster import Cluster, raft_info  # noqa: E402
 from harness.loop_disk import NoLoopMounts  # noqa: E402
 from harness.suite import check  # noqa: E402
 
@@ -31,6 +31,7 @@ HOSTS = NODES + 1  # one is free, for a member that comes before another goes
 RETAIN_BYTES = 4 << 20
 DISK_MIB, HANGING_DISK_MIB = 256, 1024
 HASH = 1  # of what RAFT HASH answers: the log index, the hash
+LEASE = "--read-mode=lease"
 OPTIONS = ["--segment-size", "4mb", "--log-retain-bytes", str(RETAIN_BYTES), "--log-bytes-per-freeze", "2mb",
            "--disk-reserve", "16mb", "--memory-budget", "32mb"]
 
@@ -76,6 +77,8 @@ def run_faults(options, directory, wires, names, seconds):
         faults.goes_on(time.monotonic(), "at the end")
         load.finish()
         words = load.judge(cluster.leader().connect())
+        if LEASE in options.option:
+            check(sum(raft_info(node)["lease-reads"] for node in cluster.nodes) > 0, "no read was answered by a lease: this run says nothing of leases")
         check_same_state(faults, cluster)
         for node in cluster.nodes:
             check(node.terminate() == 0, f"SIGTERM: exit status {node.exit_status}\n{node.log_tail()}")

@@ -7,8 +7,8 @@
 
 Default timers, a small load. A kill: from kill -9 of the leader to the first write that another node
 acknowledges; within DEAD_SECONDS in 99 of 100. A transfer: RAFT TRANSFER, from the command to its
-answer, when the new leader serves, and from the command to the first write that it acknowledges.
-Nothing that was acknowledged is lost.
+answer, when the new leader serves, within TRANSFER_SECONDS in 99 of 100; and from the command to the first
+write that it acknowledges. Nothing that was acknowledged is lost.
 """
 
 import os
@@ -23,8 +23,8 @@ from harness.cluster import Cluster  # noqa: E402
 from harness.suite import check, check_equal, poll  # noqa: E402
 
 DEAD_SECONDS = 2.0
-DEAD_SHARE = 0.99
-TRANSFER_SECONDS = 0.1  # the median; the machine of make test has other work besides
+TRANSFER_SECONDS = 0.1
+SHARE = 0.99  # of the kills, and of the transfers
 WRITER_PAUSE_SECONDS = 0.005
 DISTURBED_SECONDS = 10.0  # no single kill may take longer, however busy the machine
 
@@ -135,17 +135,21 @@ def words(name, seconds):
             f"worst {1000 * max(seconds):.0f} ms")
 
 
+def judge_share(what, seconds, seconds_max):
+    """Of a few on a busy machine one may be late; of five hundred, five."""
+    within = sum(one <= seconds_max for one in seconds)
+    check(within >= min(len(seconds) - 1, SHARE * len(seconds)), f"{what} within {seconds_max} s in only {within} of {len(seconds)}: "
+          f"the slowest {sorted(round(one, 3) for one in seconds)[-10:]}")
+
+
 def judge_kills(seconds):
-    within = sum(one <= DEAD_SECONDS for one in seconds)
-    print(f"  {words('kills', seconds)}; {within} of {len(seconds)} within {DEAD_SECONDS} s; load {os.getloadavg()[0]:.1f}", flush=True)
-    # Of five kills on a busy machine one may be late; of five hundred, five.
-    check(within >= min(len(seconds) - 1, DEAD_SHARE * len(seconds)), f"a dead leader was replaced within {DEAD_SECONDS} s "
-          f"in only {within} of {len(seconds)} kills: {sorted(round(one, 2) for one in seconds)[-10:]}")
+    print(f"  {words('kills', seconds)}; load {os.getloadavg()[0]:.1f}", flush=True)
+    judge_share("a dead leader was replaced", seconds, DEAD_SECONDS)
 
 
 def judge_transfers(told, first):
     print(f"  {words('transfers', told)} until the answer; {words('', first)[2:]} until a write; load {os.getloadavg()[0]:.1f}", flush=True)
-    check(statistics.median(told) < TRANSFER_SECONDS, f"half of the transfers took {1000 * statistics.median(told):.0f} ms and more")
+    judge_share("leadership was handed over", told, TRANSFER_SECONDS)
 
 
 def run(options, directory):

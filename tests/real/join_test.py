@@ -28,7 +28,7 @@ CLIENTS = 4
 PAUSE_SECONDS = 0.005
 BEFORE_SECONDS = 10.0
 RATIO_MAX = 2.0
-NOISE_MS = 10.0  # of a machine that others use: below that a ratio says nothing
+NOISE_MS = 10.0  # in the short form: on a machine that others use a ratio says nothing below that
 SAMPLE = 500
 CATCH_UP_SECONDS = 3600.0
 SMALL = ["--segment-size", "4mb", "--log-retain-bytes", "4mb", "--log-bytes-per-freeze", "8mb"]
@@ -122,7 +122,8 @@ def run(options, directory):
         with open(node.log_path, "rb") as log:
             check(b"restarting over the snapshot" in log.read(), f"{node.name} caught up without a snapshot")
         check_same(cluster, node, count, random.Random(options.seed))
-        check(during <= RATIO_MAX * before + NOISE_MS, f"p99 was {before:.1f} ms before, and {during:.1f} ms while a node joined")
+        noise_ms = 0.0 if options.full else NOISE_MS
+        check(during <= RATIO_MAX * before + noise_ms, f"p99 was {before:.1f} ms before, and {during:.1f} ms while a node joined")
         for each in cluster.nodes:
             check_equal(each.terminate(), 0, "SIGTERM: exit status")
 
