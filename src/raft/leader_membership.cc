@@ -26,7 +26,7 @@ constexpr uint32_t kLeavingTimeouts = 2;
 base::Result<LogIndex> Node::propose_configuration_change(const Change& change) {
   const auto refuse = [&](const char* what) {
     return Error{ErrorCode::kUnavailable,
-                 fmt::format("change the membership for node {} in term {}: {}",
+                 fmt::format("change the membership for node {:016x} in term {}: {}",
                              change.member.id.value, hard_state_.term.value, what)};
   };
   auto* leader = std::get_if<Leader>(&role_);
@@ -53,15 +53,17 @@ base::Status Node::check_promotion(const Change& change) const {
   const Progress& progress = std::get<Leader>(role_).peers.at(change.member.id);
   const uint64_t lag = log_.last().value - progress.match().value;
   if (options_.data_uid != 0 && membership_.current().find(change.member.id)->data_uid == 0) {
-    return Error{ErrorCode::kUnavailable,
-                 fmt::format("promote node {}: it has not said yet which data directory it has",
-                             change.member.id.value)};
+    return Error{
+        ErrorCode::kUnavailable,
+        fmt::format("promote node {:016x}: it has not said yet which data directory it has",
+                    change.member.id.value)};
   }
   const bool has_log = progress.state() == ProgressState::kReplicate;
   if (has_log && lag <= options_.promotion_lag_entries_max) return base::ok();
-  return Error{ErrorCode::kUnavailable,
-               fmt::format("promote node {}: it is {} entries behind{}", change.member.id.value,
-                           lag, has_log ? "" : ", and not yet known to hold the log so far")};
+  return Error{
+      ErrorCode::kUnavailable,
+      fmt::format("promote node {:016x}: it is {} entries behind{}", change.member.id.value, lag,
+                  has_log ? "" : ", and not yet known to hold the log so far")};
 }
 
 LogIndex Node::append_configuration(const Configuration& configuration) {
@@ -142,7 +144,7 @@ base::NodeId Node::transferee() const {
 
 base::Status Node::transfer_leadership(NodeId target) {
   const auto refuse = [&](ErrorCode code, const char* what) {
-    return Error{code, fmt::format("hand leadership to node {}: {}", target.value, what)};
+    return Error{code, fmt::format("hand leadership to node {:016x}: {}", target.value, what)};
   };
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return refuse(ErrorCode::kUnavailable, "this node does not lead");

@@ -75,9 +75,11 @@ base::Result<Configuration> changed_configuration(const Configuration& from, con
   ALF_CHECK(!from.is_joint());
   const NodeId id = change.member.id;
   const auto refuse = [&](std::string_view what) {
-    return base::Error{base::ErrorCode::kInvalidArgument,
-                       fmt::format("change the membership for node {} (\"{}\"): {}", id.value,
-                                   change.member.name, what)};
+    const Member* known = from.find(id);
+    const std::string& name = known != nullptr ? known->name : change.member.name;
+    return base::Error{
+        base::ErrorCode::kInvalidArgument,
+        fmt::format("change the membership for node {:016x} (\"{}\"): {}", id.value, name, what)};
   };
   if (const char* what = trouble_of(from, change)) return refuse(what);
   Configuration next = from;

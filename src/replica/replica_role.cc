@@ -98,9 +98,10 @@ void Replica::take_over() {
   });
 }
 
-// From a follower that was told to take over. Where this node leads no more, it says nothing.
+// From a follower that was told to take over: an order that waits for another target gives way.
+// Where this node leads no more, it says nothing.
 void Replica::on_take_over_request(base::NodeId from) {
-  transfer({.to = from, .timeout_ms = election_timeout_ms(), .done = {}});
+  transfer({.to = from, .timeout_ms = election_timeout_ms(), .joins = true, .done = {}});
 }
 
 void Replica::advance_hand_over() {

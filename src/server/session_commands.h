@@ -115,6 +115,8 @@ void raft_tunnel_command(const SessionCall& call);
 
 // ---- shared by the families ----
 void reply_lines(const SessionCall& call, std::span<const std::string_view> lines);
+// Whoever was removed does not hear any more who leads. False: the client was told so.
+bool is_member(const SessionCall& call);
 // Whether these are the default user's; compares in constant time.
 bool is_right_password(const Config& config, std::string_view user, std::string_view password);
 // "CLIENT LIST"'s line of one client.

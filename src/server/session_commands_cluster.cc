@@ -56,13 +56,6 @@ std::string nodes_line(const Topology& topology, const TopologyNode& node) {
   return line;
 }
 
-// Whoever was removed does not hear any more who leads. False: the client was told so.
-bool is_member(const SessionCall& call) {
-  if (!call.services.replica.is_removed()) return true;
-  call.reply.error_with_code(replica::kRemoved);
-  return false;
-}
-
 constexpr std::string_view kHelp[] = {
     "CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "COUNTKEYSINSLOT <slot>",
@@ -98,6 +91,12 @@ constexpr std::string_view kHelp[] = {
 };
 
 }  // namespace
+
+bool is_member(const SessionCall& call) {
+  if (!call.services.replica.is_removed()) return true;
+  call.reply.error_with_code(replica::kRemoved);
+  return false;
+}
 
 void cluster_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 

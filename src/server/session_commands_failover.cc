@@ -77,6 +77,7 @@ void failover_command(const SessionCall& call) {
   if (const std::string_view problem = read_failover(call.args, words); !problem.empty()) {
     return call.reply.error(problem);
   }
+  if (!is_member(call)) return;
   if (words.is_abort) return abort_failover(call);
   if (services.replica.hand_over_phase() != replica::HandOverPhase::kNone) {
     return call.reply.error("FAILOVER already in progress.");
@@ -119,6 +120,7 @@ void cluster_failover_command(const SessionCall& call) {
       !base::equals_ignore_case(args[2], "takeover")) {
     return call.reply.error(kSyntaxError);
   }
+  if (!is_member(call)) return;
   const Services& services = call.services;
   if (!is_replica(services)) {
     return call.reply.error("You should send CLUSTER FAILOVER to a replica");

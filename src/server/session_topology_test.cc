@@ -210,6 +210,8 @@ TEST_F(SessionTopologyTest, WhoWasRemovedKnowsNoMaster) {
   const std::string removed =
       "-CLUSTERDOWN This node was removed from its cluster: ask another one ";
   EXPECT_EQ(ask({"GET", "k"}), removed);
+  EXPECT_EQ(ask({"CLUSTER", "FAILOVER"}), removed);
+  EXPECT_EQ(ask({"FAILOVER"}), removed);
   EXPECT_EQ(ask({"CLUSTER", "SLOTS"}), removed);
   EXPECT_EQ(ask({"CLUSTER", "SHARDS"}), removed);
   EXPECT_EQ(ask({"CLUSTER", "NODES"}), removed);

@@ -48,8 +48,8 @@ def bad_address(text):
 
 
 def refused(number, name, why):
-    """What raft says to a change; it names the node by number, and by name where it is new."""
-    return f"{NOT_CHANGED}change the membership for node {number} (\"{name}\"): {why}"
+    """What raft says to a change; it names the node by its id and name."""
+    return f"{NOT_CHANGED}change the membership for node {number:016x} (\"{name}\"): {why}"
 
 
 class Group:
@@ -97,7 +97,7 @@ class Group:
 
 
 def is_not_yet(said, number):
-    words = f"{NOT_CHANGED}promote node {number}: it "
+    words = f"{NOT_CHANGED}promote node {number:016x}: it "
     return said.startswith((words + "is ", words + "has not said yet which data directory it has"))
 
 
@@ -142,8 +142,8 @@ def of_one(group):
     number = group.numbers["n1"]
     return [
         (("ADD", "n1", "127.0.0.1:1"), refused(number, "n1", "it is a member already")),
-        (("PROMOTE", "n1"), refused(number, "", "it votes already")),
-        (("REMOVE", "n1"), refused(number, "", "nobody else votes")),
+        (("PROMOTE", "n1"), refused(number, "n1", "it votes already")),
+        (("REMOVE", "n1"), refused(number, "n1", "nobody else votes")),
         (("TRANSFER",), NOT_HANDED_OVER + "no other voter is connected"),
         (("TRANSFER", "n1"), "OK"),  # it leads already
     ]
@@ -157,9 +157,9 @@ def of_three(group, address):
         (("ADD", "n9", Cluster.raft_address(group.first)), refused(NUMBER_OF_N9, "n9", twice)),
         *[(("ADD", name, address), refused(numbers[name], name, "it is a member already")) for name in ("n1", "n2", "n3", "n4")],
         *[(("ADD", name, address, "LEARNER"), refused(numbers[name], name, "it is a member already")) for name in ("n3", "n4")],
-        *[(("PROMOTE", name), refused(numbers[name], "", "it votes already")) for name in ("n1", "n2", "n3")],
-        (("PROMOTE", f"{numbers['n2']:016x}"), refused(numbers["n2"], "", "it votes already")),
-        (("PROMOTE", "n4"), f"{NOT_CHANGED}promote node {numbers['n4']}: it has not said yet which data directory it has"),
+        *[(("PROMOTE", name), refused(numbers[name], name, "it votes already")) for name in ("n1", "n2", "n3")],
+        (("PROMOTE", f"{numbers['n2']:016x}"), refused(numbers["n2"], "n2", "it votes already")),
+        (("PROMOTE", "n4"), f"{NOT_CHANGED}promote node {numbers['n4']:016x}: it has not said yet which data directory it has"),
         (("TRANSFER", "n4"), f"{NOT_HANDED_OVER}node {numbers['n4']:016x} is no voter"),
     ]
 
