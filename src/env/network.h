@@ -77,7 +77,7 @@ class Listener {
 };
 
 struct ConnectOptions {
-  uint32_t timeout_ms = 1000;  // until the peer's system has answered
+  uint32_t timeout_ms = 1000;  // until the peer's system has answered, from when its name is known
   // How long what was sent may stay unacknowledged by the peer's system, or find no room there,
   // before the connection is given up; 0: as the network's own options say.
   uint32_t unacknowledged_ms_max = 0;

@@ -98,7 +98,8 @@ void LinkLane::dial() {
   state_ = State::kDialling;
   env::ConnectOptions how;
   how.timeout_ms = options_.connect_timeout_ms;
-  if (lane_ == Lane::kUrgent) how.unacknowledged_ms_max = options_.unacknowledged_ms_max;
+  how.unacknowledged_ms_max =
+      lane_ == Lane::kUrgent ? options_.unacknowledged_ms_max : options_.bulk_unacknowledged_ms_max;
   hands_.network.connect(peer_.address, hands_.io, how,
                          [self = shared_from_this()](base::Result<env::Connection*> connection) {
                            return self->on_dialled(std::move(connection));

@@ -38,8 +38,10 @@ struct LinkOptions {
   uint32_t handshake_timeout_ms = 3000;
   // Of the urgent lane, which always has something to say. The kernel waits twice as long after
   // each attempt, so without it a link stays silent after a partition for as long as that lasted.
-  // The bulk lane has none of its own, for a receiver may let it wait: it goes with the urgent one.
   uint32_t unacknowledged_ms_max = 1500;
+  // The bulk lane goes with the urgent one, and a receiver may let it wait; but where its way alone
+  // is dead, the peer would get no entry for as long as the kernel waits.
+  uint32_t bulk_unacknowledged_ms_max = 30'000;
   // Tried again after min, then twice as long, up to max; each between half of it and all of it.
   uint32_t back_off_ms_min = 50;
   uint32_t back_off_ms_max = 1000;

@@ -21,14 +21,7 @@ TcpDial::TcpDial(Loop& loop, env::PeerAddress address, env::ConnectOptions optio
       socket_(loop.context()) {}
 
 void TcpDial::start(env::Executor* names) {
-  loop_.post([self = shared_from_this(), names] {
-    self->timer_ = self->loop_.post_after(self->options_.timeout_ms, [self] {
-      self->is_timed_out_ = true;
-      asio::error_code error;
-      self->socket_.close(error);  // the pending connect tells
-    });
-    self->look_up(names);
-  });
+  loop_.post([self = shared_from_this(), names] { self->look_up(names); });
 }
 
 void TcpDial::look_up(env::Executor* names) {
@@ -53,8 +46,14 @@ void TcpDial::look_up(env::Executor* names) {
   });
 }
 
+// The time is counted from here: a lookup that waits for its turn behind long reads would else be
+// thrown away, and asked for again, for as long as there are such.
 void TcpDial::connect(Endpoints endpoints) {
-  if (is_timed_out_) return fail(base::ErrorCode::kUnavailable, "the name was not looked up");
+  timer_ = loop_.post_after(options_.timeout_ms, [self = shared_from_this()] {
+    self->is_timed_out_ = true;
+    asio::error_code error;
+    self->socket_.close(error);  // the pending connect tells
+  });
   asio::async_connect(
       socket_, endpoints,
       [self = shared_from_this()](const asio::error_code& error, const asio::ip::tcp::endpoint&) {

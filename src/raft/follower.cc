@@ -56,7 +56,10 @@ void Node::tick_follower() {
     read = reads.erase(read);
   }
   if (membership_.current().is_sole_voter(options_.id)) return campaign();  // nobody to wait for
-  if (timer_.elapsed_ticks >= timer_.timeout_ticks) campaign();
+  if (timer_.elapsed_ticks < timer_.timeout_ticks) return;
+  if (may_campaign()) return campaign();
+  // It may not stand for election, and does not follow a leader that it does not hear.
+  std::get<Follower>(role_).leader = NodeId{};
 }
 
 void Node::on_append(const Message& message, const Append& append) {

@@ -15,6 +15,21 @@ std::string configuration(TestGroup& group, uint64_t id) {
   return describe(group.status(id).configuration);
 }
 
+// It may not stand for election; but who asks it is not to be sent to a leader that may be dead.
+TEST(GroupMembership, ALearnerForgetsALeaderThatItDoesNotHear) {
+  TestGroup group({.node_count = 4, .learners = {4}});
+  group.campaign(1);
+  group.tick(1, 2);
+  ASSERT_EQ(group.status(4).soft_state.leader, NodeId{1});
+  group.isolate(4);
+  group.tick(4, 40);
+  EXPECT_EQ(group.status(4).soft_state.leader, NodeId{});
+  EXPECT_EQ(group.status(4).soft_state.role, RoleKind::kFollower);
+  group.heal();
+  group.tick(1, 2);
+  EXPECT_EQ(group.status(4).soft_state.leader, NodeId{1});
+}
+
 TEST(GroupMembership, ANodeJoinsLearnsAndVotes_AddNode_AddLearner_LearnerPromotion) {
   TestGroup group({.node_count = 3});
   group.campaign(1);

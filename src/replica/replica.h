@@ -145,7 +145,9 @@ class Replica {
   // which in a group of several need a barrier first.
   bool is_serving() const { return is_serving_.load(std::memory_order_acquire); }
   // Whether requests find their way from here: to this node, or to the leader that it follows.
-  bool is_ready() const { return is_serving() || (needs_barrier() && leader() != base::NodeId{}); }
+  bool is_ready() const {
+    return is_serving() || (needs_barrier() && leader() != base::NodeId{} && !is_removed());
+  }
   base::NodeId id() const { return options_.id; }
   // 0 where none is known.
   base::NodeId leader() const { return {leader_.load(std::memory_order_acquire)}; }

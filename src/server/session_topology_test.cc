@@ -207,6 +207,7 @@ TEST_F(SessionTopologyTest, WhileNobodyLeadsItStandsInTheMastersPlace) {
 // It does not hear any more who leads: whoever asks it is to ask another one.
 TEST_F(SessionTopologyTest, WhoWasRemovedKnowsNoMaster) {
   be_removed();
+  EXPECT_FALSE(node.replica().is_ready());
   const std::string removed =
       "-CLUSTERDOWN This node was removed from its cluster: ask another one ";
   EXPECT_EQ(ask({"GET", "k"}), removed);

@@ -55,13 +55,18 @@ bool Session::goes_upstream(const command::Row* row) const {
 bool Session::passes_upstream(const command::Row* row, const command::Arguments& args,
                               std::span<const base::ByteView> words) {
   if (upstream_.tunnel == nullptr && !may_tunnel()) return false;
-  const bool follows = upstream_.mirror.takes_all();
+  const bool resets = row != nullptr && row->name == "reset";
+  const bool follows = upstream_.mirror.takes_all() && !resets;
+  if (follows && row != nullptr && row->name == "client|reply") {
+    leave();  // nobody could tell any more which answers come
+    return true;
+  }
   const bool is_refused_here = !state_.is_authenticated || command::check_call(row, args);
-  const bool is_own = !follows && (is_refused_here || !goes_upstream(row));
+  const bool is_own = !follows && (is_refused_here || resets || !goes_upstream(row));
   // Answers come in the order of the requests.
   const bool must_wait = is_owed_upstream() && !ALF_MUTANT(AnswerOvertakesTunnel);
   if (is_own && must_wait) return stall_for_tunnel(words);
-  const bool ends_it = !may_tunnel() || (row != nullptr && row->name == "reset");
+  const bool ends_it = !may_tunnel() || resets;
   if (ends_it && !follows && !is_owed_upstream()) drop_tunnel();
   if (is_own) return false;
   check_tunnel();  // who leads may have changed since it was told

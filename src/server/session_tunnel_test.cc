@@ -276,6 +276,30 @@ TEST_F(SessionTunnelTest, ABlockThatChangesTheConnectionTiesIt) {
   EXPECT_TRUE(client.is_closed());
 }
 
+// Which answers come could not be told any more: the client would wait, and keep its tunnel.
+TEST_F(SessionTunnelTest, WhoMutesAnswersWithinABlockIsClosed) {
+  TestClient client(node);
+  client.pipeline({{"MULTI"}, {"CLIENT", "REPLY", "OFF"}, {"EXEC"}});
+  FakeConnection& upstream = open();
+  EXPECT_EQ(upstream.take(), pipeline_of({{"MULTI"}}));
+  answer(upstream, "+OK\r\n");
+  EXPECT_EQ(client.connection().take(), "+OK\r\n");
+  EXPECT_TRUE(client.is_closed());
+  EXPECT_TRUE(upstream.is_closed());
+}
+
+TEST_F(SessionTunnelTest, ResetEndsABlockAndItsTunnel) {
+  TestClient client(node);
+  client.pipeline({{"MULTI"}, {"SELECT", "3"}});
+  FakeConnection& upstream = open();
+  answer(upstream, "+OK\r\n+QUEUED\r\n");
+  EXPECT_EQ(client.call({"RESET"}), "+OK\r\n+QUEUED\r\n+RESET\r\n");
+  EXPECT_TRUE(upstream.is_closed());
+  EXPECT_EQ(client.call({"PING"}), "+PONG\r\n");
+  EXPECT_EQ(client.call({"GET", "k"}), "");
+  EXPECT_EQ(open().take(), pipeline_of({{"GET", "k"}}));
+}
+
 TEST_F(SessionTunnelTest, MutedRequestsStayMuted) {
   TestClient client(node);
   EXPECT_EQ(client.pipeline({{"CLIENT", "REPLY", "SKIP"}, {"SET", "a", "1"}, {"GET", "a"}}), "");

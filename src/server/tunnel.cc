@@ -8,6 +8,8 @@
 namespace alfheim::server {
 namespace {
 
+// A way that is dead while its leader leads on; far longer than a leader lets a tunnel wait.
+constexpr uint32_t kUnacknowledgedMsMax = 60'000;
 // Of a reply to the greeting, what is kept for the words of an error.
 constexpr size_t kOwnReplyBytesMax = 256;
 
@@ -18,7 +20,7 @@ void Tunnel::start(env::Network& network, env::Strand& loop, const env::PeerAddr
   ALF_CHECK(request_count > 0);
   greeting_ = std::move(greeting);
   expected_.assign(request_count, ReplyFor::kTunnel);
-  network.connect(address, loop, {},
+  network.connect(address, loop, {.unacknowledged_ms_max = kUnacknowledgedMsMax},
                   [self = shared_from_this()](base::Result<env::Connection*> connection)
                       -> std::shared_ptr<env::ConnectionHandler> {
                     if (self->owner_ == nullptr) return nullptr;

@@ -60,11 +60,13 @@ void UpstreamMirror::note_request(const command::Row* row, size_t word_count, Cl
   if (row == nullptr) return;
   info.last_row.store(row, std::memory_order_relaxed);
   const bool had_block = has_block_;
-  const bool ends_block = row->name == "exec" || row->name == "discard";
+  // With further words they are refused, and change nothing.
+  const bool is_alone = word_count == 1;
+  const bool ends_block = is_alone && (row->name == "exec" || row->name == "discard");
   if (had_block && !is_of_block(row->name)) info.queued_count.fetch_add(1);
   if (!row->is_session()) return;
-  if (row->name == "multi") has_block_ = true;
-  if (row->name == "multi" && !had_block) info.queued_count.store(0);
+  if (row->name == "multi" && is_alone) has_block_ = true;
+  if (row->name == "multi" && is_alone && !had_block) info.queued_count.store(0);
   if (row->name == "watch" && !had_block) {
     has_watch_ = true;
     info.watch_count.fetch_add(static_cast<uint32_t>(word_count - 1));

@@ -55,6 +55,17 @@ TEST_F(Mirror, SaysWhatChangedAndOnlyThat) {
   EXPECT_EQ(greetings().size(), 4u);
 }
 
+TEST_F(Mirror, WhatIsRefusedEndsNoBlock) {
+  note("multi", 2);
+  EXPECT_FALSE(mirror_.takes_all());
+  note("multi");
+  note("discard", 2);
+  note("exec", 3);
+  EXPECT_TRUE(mirror_.takes_all());
+  note("discard");
+  EXPECT_FALSE(mirror_.takes_all());
+}
+
 TEST_F(Mirror, SaysNothingWithinABlock) {
   note("multi");
   now_.database = base::DatabaseIndex{4};
