@@ -15,7 +15,6 @@ using base::Error;
 using base::ErrorCode;
 using base::LogIndex;
 using base::NodeId;
-using base::Term;
 
 // Of a peer that lives: whoever is dead would cost the leader one after the other. Its next word
 // asks again.
@@ -74,7 +73,7 @@ void Node::probe_log_start(NodeId peer, const Progress& progress) {
   if (progress.state() != ProgressState::kSnapshot) return;
   const LogIndex before{log_.first().value - 1};
   send(peer, Append{.previous = before,
-                    .previous_term = log_.term_at(before).value_or(Term{}),
+                    .previous_term = *log_.term_at(before),
                     .last = before,
                     .commit = commit_,
                     .entries = {}});

@@ -107,6 +107,27 @@ class SnapshotFetcherTest : public testing::Test, public net::PeerTransport {
     asked_.clear();
   }
 
+  // The n-th such operation on the staged segment fails: nothing is left of it, and all of it comes
+  // again.
+  void fetch_while_one_fails(sim::DiskOperationKind kind, uint64_t number) {
+    const std::string path = staged("log/00000000000000000007.seg");
+    uint64_t count = 0;
+    disk_.set_operation_hook([&](const sim::DiskOperation& operation) {
+      const bool is_such = operation.kind == kind && operation.path == path;
+      return is_such && ++count == number ? sim::DiskOrder::kFailIo : sim::DiskOrder::kProceed;
+    });
+    fetcher_->offer(kLeader, kMark);
+    run_for_ms(1000);
+    EXPECT_EQ(troubles_.size(), 1u);
+    EXPECT_EQ(ready_count_, 0u);
+    EXPECT_FALSE(*disk_.exists(path));
+    read_bytes_ = 0;
+    run_for_ms(40'000);
+    EXPECT_EQ(ready_count_, 1u);
+    EXPECT_EQ(read_bytes_, 25'000u);
+    disk_.set_operation_hook(nullptr);
+  }
+
   net::SnapshotFile file_of(const std::string& name) {
     const base::Bytes& bytes = content_.at(name);
     return {name, bytes.size(), base::crc32c(bytes)};
@@ -340,40 +361,11 @@ TEST_F(SnapshotFetcherTest, WithoutRoomItWaitsAndGoesOnWhenThereIsSome) {
 
 // Another sync would say that all is well.
 TEST_F(SnapshotFetcherTest, AFileWhoseSyncFailedIsFetchedAnew) {
-  const std::string path = staged("log/00000000000000000007.seg");
-  uint64_t syncs = 0;
-  disk_.set_operation_hook([&](const sim::DiskOperation& operation) {
-    const bool is_its_sync =
-        operation.kind == sim::DiskOperationKind::kSync && operation.path == path;
-    return is_its_sync && ++syncs == 3 ? sim::DiskOrder::kFailIo : sim::DiskOrder::kProceed;
-  });
-  fetcher_->offer(kLeader, kMark);
-  run_for_ms(1000);
-  EXPECT_EQ(troubles_.size(), 1u);
-  EXPECT_EQ(ready_count_, 0u);
-  EXPECT_FALSE(*disk_.exists(path));
-  read_bytes_ = 0;
-  run_for_ms(40'000);
-  EXPECT_EQ(ready_count_, 1u);
-  EXPECT_EQ(read_bytes_, 25'000u);
+  fetch_while_one_fails(sim::DiskOperationKind::kSync, 3);
 }
 
 TEST_F(SnapshotFetcherTest, AStagedFileThatCannotBeReadIsFetchedAnew) {
-  const std::string path = staged("log/00000000000000000007.seg");
-  uint64_t reads = 0;
-  disk_.set_operation_hook([&](const sim::DiskOperation& operation) {
-    const bool is_its_read =
-        operation.kind == sim::DiskOperationKind::kRead && operation.path == path;
-    return is_its_read && ++reads == 1 ? sim::DiskOrder::kFailIo : sim::DiskOrder::kProceed;
-  });
-  fetcher_->offer(kLeader, kMark);
-  run_for_ms(1000);
-  EXPECT_EQ(troubles_.size(), 1u);
-  EXPECT_FALSE(*disk_.exists(path));
-  read_bytes_ = 0;
-  run_for_ms(40'000);
-  EXPECT_EQ(ready_count_, 1u);
-  EXPECT_EQ(read_bytes_, 25'000u);
+  fetch_while_one_fails(sim::DiskOperationKind::kRead, 1);
 }
 
 // The sender gives up who asks for nothing, and removes what it has made.

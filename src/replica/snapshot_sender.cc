@@ -29,7 +29,7 @@ base::Error unavailable(std::string_view words) {
   return base::Error{base::ErrorCode::kUnavailable, std::string(words)};
 }
 
-base::Error given_up() {
+base::Error abandoned() {
   return unavailable("another node leads by now, or too much was written meanwhile");
 }
 
@@ -101,7 +101,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
     }
     return fail_making(std::move(sealed).error());
   }
-  if (making_->is_abandoned) return fail_making(given_up());
+  if (making_->is_abandoned) return fail_making(abandoned());
   upkeep::SnapshotManifest& manifest = making_->manifest;
   manifest.id = making_->id;
   manifest.origin = hands_.log.identity();
@@ -125,7 +125,7 @@ void SnapshotSender::on_sealed(base::LogIndex applied, base::Result<vlog::Sealed
 void SnapshotSender::on_linked(base::Status linked) {
   ALF_CHECK(making_);
   if (!linked) return fail_making(std::move(linked).error());
-  if (making_->is_abandoned) return fail_making(given_up());
+  if (making_->is_abandoned) return fail_making(abandoned());
   making_->is_linked = true;
   making_->sums = std::make_shared<upkeep::SnapshotSums>(hands_.maker.sums(making_->manifest));
   sum_on();
@@ -143,7 +143,7 @@ void SnapshotSender::sum_on() {
 void SnapshotSender::on_piece_summed(base::Result<std::optional<uint64_t>> bytes) {
   ALF_CHECK(making_);
   if (!bytes) return fail_making(std::move(bytes).error());
-  if (making_->is_abandoned) return fail_making(given_up());
+  if (making_->is_abandoned) return fail_making(abandoned());
   if (*bytes) {
     const uint64_t wait_ms = delay_ms(**bytes / kSumsPerSent);
     if (wait_ms == 0) return sum_on();
@@ -169,7 +169,7 @@ void SnapshotSender::on_summed(base::Result<upkeep::SnapshotFile> itself) {
 // The machine may be a moment ahead of what this strand knows to be applied.
 void SnapshotSender::finish_if_applied() {
   if (!making_ || !making_->is_summed) return;
-  if (making_->is_abandoned) return fail_making(given_up());
+  if (making_->is_abandoned) return fail_making(abandoned());
   const upkeep::SnapshotManifest& manifest = making_->manifest;
   if (applied_ < manifest.last) return;
   Snapshot snapshot;

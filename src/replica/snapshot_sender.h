@@ -4,8 +4,8 @@
 // applied here, and so committed: whoever gets them then holds nothing that could be taken back.
 // Several peers share it. The peer asks for the list of files and for one piece after the other;
 // pieces are read on the pool, one a peer at a time, and paced for all peers together, as are those
-// read for the sums. Peers go on
-// fetching where the leadership moves away; what nobody asks for goes. Nothing of it is durable.
+// read for the sums. Peers go on fetching where the leadership moves away; what nobody asks for
+// goes. Nothing of it is durable.
 //
 // Thread: the core strand. Lifetime: hands outlive it, and it outlives what it posted.
 #pragma once
@@ -159,6 +159,7 @@ class SnapshotSender {
   void remove_outrun();
   std::string why_outrun(std::span<const vlog::SegmentInfo> segments, base::LogIndex mark,
                          base::LogIndex log_last, uint64_t bytes) const;
+  bool tells_outrun(uint64_t id, const std::string& why) const;
   void remove_unused(uint64_t now_ms);
   void send(base::NodeId to, net::NoteBody body);
 

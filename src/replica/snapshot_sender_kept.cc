@@ -63,22 +63,23 @@ void SnapshotSender::remove_outrun() {
   const std::vector<vlog::SegmentInfo> segments = hands_.log.sealed_segments();
   for (const uint64_t id : offered) {
     const Snapshot& snapshot = snapshots_.at(id);
-    const std::string why =
-        why_outrun(segments, snapshot.made.mark.index, snapshot.log_last, snapshot.made.bytes);
-    if (why.empty()) continue;
-    if (events_.on_trouble) {
-      events_.on_trouble(base::format("snapshot {:016x}: {}, a newer one is made", id, why));
+    const base::LogIndex mark = snapshot.made.mark.index;
+    if (tells_outrun(id, why_outrun(segments, mark, snapshot.log_last, snapshot.made.bytes))) {
+      remove(id);
     }
-    remove(id);
   }
   if (!is_summing) return;
-  const std::string why =
-      why_outrun(segments, making_->manifest.last, making_->log_last, making_->log_bytes);
-  if (why.empty()) return;
-  if (events_.on_trouble) {
-    events_.on_trouble(base::format("snapshot {:016x}: {}, a newer one is made", making_->id, why));
+  const base::LogIndex mark = making_->manifest.last;
+  making_->is_abandoned =
+      tells_outrun(making_->id, why_outrun(segments, mark, making_->log_last, making_->log_bytes));
+}
+
+// Whether it is outrun: `why` says so.
+bool SnapshotSender::tells_outrun(uint64_t id, const std::string& why) const {
+  if (!why.empty() && events_.on_trouble) {
+    events_.on_trouble(base::format("snapshot {:016x}: {}, a newer one is made", id, why));
   }
-  making_->is_abandoned = true;
+  return !why.empty();
 }
 
 // Empty: it is not.

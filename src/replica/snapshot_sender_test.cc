@@ -58,6 +58,14 @@ class SnapshotSenderTest : public testing::Test, public net::PeerTransport {
       ASSERT_TRUE(log_->append({&entry, 1}).is_ok());
     }
   }
+  // Entries come, and the log begins behind what was offered so far.
+  void outgrow() {
+    append(41, 120);
+    // The log's start never passes what the index holds (I3).
+    twin_disk_->replace({std::make_shared<index::TwinDisk::Records>(), 110});
+    ASSERT_TRUE(log_->set_log_start({100}, {1}).is_ok());
+    sender_->note(role_, {120});
+  }
   void lead(uint64_t term = 1) {
     role_ = {.role = raft::RoleKind::kLeader, .leader = kSelf, .term = {term}};
     sender_->note(role_, log_->last_index());
@@ -351,10 +359,7 @@ TEST_F(SnapshotSenderTest, WhatIsMadeMeanwhileIsNotOfferedToWhoFetchesAnother) {
 TEST_F(SnapshotSenderTest, AnOfferThatTheLogHasLeftBehindEnds) {
   sender_->want({kPeer});
   run_for_ms(500, {kPeer});
-  append(41, 120);
-  twin_disk_->replace({std::make_shared<index::TwinDisk::Records>(), 110});
-  ASSERT_TRUE(log_->set_log_start({100}, {1}).is_ok());
-  sender_->note(role_, {120});
+  outgrow();
   run_for_ms(200, {kPeer});
   EXPECT_EQ(failed_, (std::vector<base::NodeId>{kPeer}));
   sender_->want({kPeer});
@@ -433,11 +438,7 @@ TEST_F(SnapshotSenderTest, WhereItsFilesCannotBeReadTheOfferEnds) {
 TEST_F(SnapshotSenderTest, OneThatTheLogHasLeftBehindIsNotOffered) {
   sender_->want({kPeer});
   run_for_ms(500, {kPeer});
-  append(41, 120);
-  // The log's start never passes what the index holds (I3).
-  twin_disk_->replace({std::make_shared<index::TwinDisk::Records>(), 110});
-  ASSERT_TRUE(log_->set_log_start({100}, {1}).is_ok());
-  sender_->note(role_, {120});
+  outgrow();
   sender_->want({kThird});
   run_for_ms(1000, {kThird});
   ASSERT_EQ(offers_.size(), 2u);

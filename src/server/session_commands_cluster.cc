@@ -103,22 +103,20 @@ void cluster_help_command(const SessionCall& call) { reply_lines(call, kHelp); }
 void cluster_info_command(const SessionCall& call) {
   const Topology topology = topology_of(call.services, call.session);
   call.reply.verbatim(
-      "txt",
-      base::format("cluster_state:{}\r\n"
-                   "cluster_slots_assigned:{}\r\n"
-                   "cluster_slots_ok:{}\r\n"
-                   "cluster_slots_pfail:0\r\n"
-                   "cluster_slots_fail:0\r\n"
-                   "cluster_known_nodes:{}\r\n"
-                   "cluster_size:1\r\n"
-                   "cluster_current_epoch:{}\r\n"
-                   "cluster_my_epoch:{}\r\n"
-                   "cluster_stats_messages_sent:0\r\n"
-                   "cluster_stats_messages_received:0\r\n"
-                   "total_cluster_links_buffer_limit_exceeded:0\r\n",
-                   topology.has_leader && !call.services.replica.is_removed() ? "ok" : "fail",
-                   base::kSlotCount, base::kSlotCount, topology.nodes.size(), topology.term,
-                   topology.term));
+      "txt", base::format("cluster_state:{}\r\n"
+                          "cluster_slots_assigned:{}\r\n"
+                          "cluster_slots_ok:{}\r\n"
+                          "cluster_slots_pfail:0\r\n"
+                          "cluster_slots_fail:0\r\n"
+                          "cluster_known_nodes:{}\r\n"
+                          "cluster_size:1\r\n"
+                          "cluster_current_epoch:{}\r\n"
+                          "cluster_my_epoch:{}\r\n"
+                          "cluster_stats_messages_sent:0\r\n"
+                          "cluster_stats_messages_received:0\r\n"
+                          "total_cluster_links_buffer_limit_exceeded:0\r\n",
+                          topology.has_leader ? "ok" : "fail", base::kSlotCount, base::kSlotCount,
+                          topology.nodes.size(), topology.term, topology.term));
 }
 
 void cluster_keyslot_command(const SessionCall& call) {

@@ -65,6 +65,10 @@ class SessionTopologyTest : public SessionLeaderTest {
 constexpr char kNode1[] = "*4 $9 127.0.0.1 :6379 $40 <1> *0 ";
 constexpr char kNode2[] = "*4 $8 10.0.0.2 :6379 $40 <2> *0 ";
 constexpr char kNode3[] = "*4 $8 10.0.0.3 :6379 $40 <3> *0 ";
+// What SENTINEL says of each instance's pings: there are none.
+const std::string kPings =
+    "$21 link-pending-commands $1 0 $13 link-refcount $1 1 $14 last-ping-sent $1 0 "
+    "$18 last-ok-ping-reply $1 0 $15 last-ping-reply $1 0 $23 down-after-milliseconds $4 1000 ";
 constexpr char kInfoEnd[] =
     "cluster_stats_messages_sent:0 cluster_stats_messages_received:0 "
     "total_cluster_links_buffer_limit_exceeded:0  ";
@@ -110,12 +114,12 @@ TEST_F(SessionTopologyTest, ALeaderIsTheMasterAndStandsFirst) {
   EXPECT_EQ(ask({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"}), "*2 $9 127.0.0.1 $4 6379 ");
   EXPECT_EQ(ask({"SENTINEL", "MASTERS"}),
             "*1 *40 $4 name $8 mymaster $2 ip $9 127.0.0.1 $4 port $4 6379 $5 runid $40 <1> "
-            "$5 flags $6 master $21 link-pending-commands $1 0 $13 link-refcount $1 1 "
-            "$14 last-ping-sent $1 0 $18 last-ok-ping-reply $1 0 $15 last-ping-reply $1 0 "
-            "$23 down-after-milliseconds $4 1000 $12 info-refresh $1 0 $13 role-reported $6 master "
-            "$18 role-reported-time $1 0 $12 config-epoch $1 1 $10 num-slaves $1 2 "
-            "$19 num-other-sentinels $1 2 $6 quorum $1 2 $16 failover-timeout $4 2000 "
-            "$14 parallel-syncs $1 2 ");
+            "$5 flags $6 master " +
+                kPings +
+                "$12 info-refresh $1 0 $13 role-reported $6 master "
+                "$18 role-reported-time $1 0 $12 config-epoch $1 1 $10 num-slaves $1 2 "
+                "$19 num-other-sentinels $1 2 $6 quorum $1 2 $16 failover-timeout $4 2000 "
+                "$14 parallel-syncs $1 2 ");
   EXPECT_EQ(ask({"SENTINEL", "CKQUORUM", "mymaster"}),
             "+OK 3 usable Sentinels. Quorum and failover authorization can be reached ");
 }
@@ -133,21 +137,22 @@ TEST_F(SessionTopologyTest, WhoIsNotConnectedStandsLastAndNotInSlots) {
             "<2> 10.0.0.2:6379@0 slave,fail? <1> 0 0 1 disconnected  ");
   EXPECT_EQ(ask({"CLUSTER", "INFO"}), info_of("312", "ok", 1));
   const std::string replicas = ask({"SENTINEL", "REPLICAS", "mymaster"});
-  EXPECT_EQ(replicas.substr(replicas.find("*42", 10)),
-            "*42 $4 name $13 10.0.0.2:6379 $2 ip $8 10.0.0.2 $4 port $4 6379 $5 runid $40 <2> "
-            "$5 flags $12 s_down,slave $21 link-pending-commands $1 0 $13 link-refcount $1 1 "
-            "$14 last-ping-sent $1 0 $18 last-ok-ping-reply $1 0 $15 last-ping-reply $1 0 "
-            "$23 down-after-milliseconds $4 1000 $12 info-refresh $1 0 $13 role-reported $5 slave "
-            "$18 role-reported-time $1 0 $21 master-link-down-time $1 0 $18 master-link-status $3 "
-            "err $11 master-host $9 127.0.0.1 $11 master-port $4 6379 $14 slave-priority $3 100 "
-            "$17 slave-repl-offset $1 1 $17 replica-announced $1 1 ");
+  EXPECT_EQ(
+      replicas.substr(replicas.find("*42", 10)),
+      "*42 $4 name $13 10.0.0.2:6379 $2 ip $8 10.0.0.2 $4 port $4 6379 $5 runid $40 <2> "
+      "$5 flags $12 s_down,slave " +
+          kPings +
+          "$12 info-refresh $1 0 $13 role-reported $5 slave "
+          "$18 role-reported-time $1 0 $21 master-link-down-time $1 0 $18 master-link-status $3 "
+          "err $11 master-host $9 127.0.0.1 $11 master-port $4 6379 $14 slave-priority $3 100 "
+          "$17 slave-repl-offset $1 1 $17 replica-announced $1 1 ");
   const std::string sentinels = ask({"SENTINEL", "SENTINELS", "mymaster"});
   EXPECT_EQ(sentinels.substr(sentinels.find("*28", 10)),
             "*28 $4 name $40 <2> $2 ip $8 10.0.0.2 $4 port $4 6379 $5 runid $40 <2> $5 flags $15 "
-            "s_down,sentinel $21 link-pending-commands $1 0 $13 link-refcount $1 1 "
-            "$14 last-ping-sent $1 0 $18 last-ok-ping-reply $1 0 $15 last-ping-reply $1 0 "
-            "$23 down-after-milliseconds $4 1000 $18 last-hello-message $1 0 "
-            "$12 voted-leader $40 <1> $18 voted-leader-epoch $1 1 ");
+            "s_down,sentinel " +
+                kPings +
+                "$18 last-hello-message $1 0 "
+                "$12 voted-leader $40 <1> $18 voted-leader-epoch $1 1 ");
   EXPECT_EQ(ask({"SENTINEL", "CKQUORUM", "mymaster"}),
             "+OK 2 usable Sentinels. Quorum and failover authorization can be reached ");
 }

@@ -39,7 +39,9 @@ Topology topology_of(const Services& services, const SessionState& session) {
   Topology topology;
   topology.term = status.raft.soft_state.term.value;
   const base::NodeId leader = services.replica.leader();
-  topology.has_leader = leader == services.replica.id() || services.directory.is_reachable(leader);
+  // Whoever was removed does not hear any more who leads.
+  topology.has_leader = !services.replica.is_removed() && (leader == services.replica.id() ||
+                                                           services.directory.is_reachable(leader));
   topology.voter_count = status.raft.configuration.voters.size();
   for (const base::NodeId id : status.raft.configuration.everybody()) {
     TopologyNode node;

@@ -106,11 +106,8 @@ base::Error SnapshotStaging::drop(const std::string& path, base::Error why) {
 }
 
 base::Result<FileSum> SnapshotStaging::sum_of(const std::string& path) {
-  ALF_TRY(FileSum sum, FileSum::open(disk_, path));
+  ALF_TRY(FileSum sum, FileSum::open(disk_, path, is_cancelled_));
   for (uint64_t length = 1; length > 0;) {
-    if (is_cancelled_.load(std::memory_order_acquire)) {
-      return base::Error{base::ErrorCode::kUnavailable, "the node stops"};
-    }
     ALF_TRY(length, sum.read_on());
   }
   return sum;

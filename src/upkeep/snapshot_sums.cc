@@ -16,28 +16,31 @@ constexpr size_t kPieceBytes = base::kMiB;
 
 }  // namespace
 
-base::Result<FileSum> FileSum::open(env::Disk& disk, const std::string& path) {
+FileSum::FileSum(std::unique_ptr<env::File> file, const std::atomic<bool>& is_cancelled)
+    : file_(std::move(file)), is_cancelled_(&is_cancelled), piece_(kPieceBytes, '\0') {}
+
+base::Result<FileSum> FileSum::open(env::Disk& disk, const std::string& path,
+                                    const std::atomic<bool>& is_cancelled) {
   ALF_TRY(std::unique_ptr<env::File> file, disk.open(path, {}));
-  return FileSum(std::move(file));
+  return FileSum(std::move(file), is_cancelled);
 }
 
 base::Result<uint64_t> FileSum::read_on() {
-  base::Bytes piece(kPieceBytes, '\0');
-  ALF_TRY(const size_t length, file_->read_at(bytes_, piece, env::ReadMode::kPassing));
-  crc_ = base::crc32c(base::ByteView(piece).substr(0, length), crc_);
+  if (is_cancelled_->load(std::memory_order_acquire)) {
+    return base::Error{base::ErrorCode::kUnavailable, "the node stops"};
+  }
+  ALF_TRY(const size_t length, file_->read_at(bytes_, piece_, env::ReadMode::kPassing));
+  crc_ = base::crc32c(base::ByteView(piece_).substr(0, length), crc_);
   bytes_ += length;
   return uint64_t{length};
 }
 
 base::Result<std::optional<uint64_t>> SnapshotSums::read_on() {
-  if (is_cancelled_.load(std::memory_order_acquire)) {
-    return base::Error{base::ErrorCode::kUnavailable, "the node stops"};
-  }
   if (!is_listed_) ALF_TRY_STATUS(list());
   if (current_ == manifest_.files.size()) return std::optional<uint64_t>();
   SnapshotFile& file = manifest_.files[current_];
   if (!sum_) {
-    ALF_TRY(sum_, FileSum::open(disk_, path_in(path_, file.name)));
+    ALF_TRY(sum_, FileSum::open(disk_, path_in(path_, file.name), is_cancelled_));
   }
   ALF_TRY(const uint64_t length, sum_->read_on());
   if (length == 0) {

@@ -3,7 +3,7 @@
 // All files of a large node are read for them; at once, that keeps its disk from those who wait for
 // a sync or a value. So whoever reads sets the pace (replica/snapshot_sender).
 //
-// Thread: the pool, one call at a time. Lifetime: the Disk and `is_cancelled` outlive it.
+// Thread: the pool, one call at a time. Lifetime: Disk and `is_cancelled` outlive both.
 #pragma once
 
 #include <atomic>
@@ -19,16 +19,19 @@ namespace alfheim::upkeep {
 // crc32c of one file, read so that it takes no room in the page cache.
 class FileSum {
  public:
-  static base::Result<FileSum> open(env::Disk& disk, const std::string& path);
-  // The next piece; how many bytes it had. 0: the file has ended.
+  static base::Result<FileSum> open(env::Disk& disk, const std::string& path,
+                                    const std::atomic<bool>& is_cancelled);
+  // The next piece; how many bytes it had. 0: the file has ended. kUnavailable: it was cancelled.
   base::Result<uint64_t> read_on();
   uint64_t bytes() const { return bytes_; }
   uint32_t crc() const { return crc_; }
 
  private:
-  explicit FileSum(std::unique_ptr<env::File> file) : file_(std::move(file)) {}
+  FileSum(std::unique_ptr<env::File> file, const std::atomic<bool>& is_cancelled);
 
   std::unique_ptr<env::File> file_;
+  const std::atomic<bool>* is_cancelled_;
+  base::Bytes piece_;
   uint64_t bytes_ = 0;
   uint32_t crc_ = 0;
 };

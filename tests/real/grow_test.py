@@ -69,9 +69,7 @@ class Group:
         return self.make(name, ["--join", Cluster.raft_address(self.first)])
 
     def members(self, node=None):
-        connection = (node or self.first).connect()
-        members = [pairs_of(one) for one in connection.command("RAFT", "MEMBERS")]
-        connection.close()
+        members = [pairs_of(one) for one in answer(node or self.first, "RAFT", "MEMBERS")]
         self.numbers |= {one["name"].decode(): int(one["id"], 16) for one in members}
         return members
 
