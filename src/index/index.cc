@@ -165,6 +165,10 @@ uint64_t Index::prefetch(ByteView key) const {
 
 void Index::prefetch_record(uint64_t number) const { memory_->prefetch_record(number); }
 
+uint64_t ReadGuard::prefetch(ByteView key) const { return index_->prefetch(key); }
+
+void ReadGuard::prefetch_record(uint64_t number) const { index_->prefetch_record(number); }
+
 void Index::write(std::span<const Mutation> mutations, uint64_t applied) {
   begin_slice().publish(mutations, applied);
 }

@@ -87,6 +87,9 @@ class ReadGuard {
   base::Result<std::optional<ByteView>> get(ByteView key, Bytes& scratch) const;
   // The state does not change under a guard: the number last given to write().
   uint64_t applied() const;
+  // Hints, as Index's.
+  uint64_t prefetch(ByteView key) const;
+  void prefetch_record(uint64_t number) const;
 
   ReadGuard(ReadGuard&& other) noexcept : index_(other.index_) { other.index_ = nullptr; }
   ReadGuard& operator=(ReadGuard&&) = delete;

@@ -1,8 +1,26 @@
 #include "machine/key_ahead.h"
 
+#include "base/check.h"
+#include "machine/machine.h"
 #include "types/key_codec.h"
 
 namespace alfheim::machine {
+
+// First all places, then all records: when the last place is asked for, the first has come.
+void prefetch_keys(Machine& machine, base::DatabaseIndex database,
+                   std::span<const base::ByteView> keys) {
+  std::array<uint64_t, kPrefetchedKeysMax> places;
+  ALF_CHECK(keys.size() <= places.size());
+  base::Bytes record_key;
+  const index::ReadGuard guard = machine.index().read();
+  const types::Epoch epoch = machine.published(guard).databases.at(database).epoch;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    record_key.clear();
+    types::put_key_record_key(record_key, epoch, keys[i]);
+    places[i] = guard.prefetch(record_key);
+  }
+  for (size_t i = 0; i < keys.size(); ++i) guard.prefetch_record(places[i]);
+}
 
 KeyAhead::Known& KeyAhead::step(const index::Index& index, const types::DatabaseTable& databases) {
   while (looked_ < applied_ + kDistance && reader_.has_next()) look(index, databases);

@@ -3,19 +3,31 @@
 // With more keys than the caches hold, a small command spends most of its time waiting for two
 // lines of memory: its key's place in the index's table, and its record. Both are asked for
 // some operations ahead, so that they arrive while earlier ones are applied
-// (docs/decisions/008). Only a hint: nothing depends on what it finds.
+// (docs/decisions/008). Only a hint: nothing depends on what it finds. KeyAhead does it for the
+// operations of an entry, prefetch_keys for reads that wait in a connection.
 //
-// Thread: apply strand. Lifetime: of one entry; borrows its payload.
+// Thread: KeyAhead the apply strand, prefetch_keys any. Lifetime: of one entry; borrows its
+// payload.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "index/index.h"
 #include "machine/entry_codec.h"
 #include "types/database_table.h"
 
 namespace alfheim::machine {
+
+class Machine;
+
+// More at once would push the first out of the caches before they are read.
+inline constexpr size_t kPrefetchedKeysMax = 32;
+// Keys of one database that will be read soon, so many at most. Holds the index's lock for readers
+// meanwhile.
+void prefetch_keys(Machine& machine, base::DatabaseIndex database,
+                   std::span<const base::ByteView> keys);
 
 class KeyAhead {
  public:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,14 +24,23 @@ struct CutResult {
   friend bool operator==(const CutResult&, const CutResult&) = default;
 };
 
-// Takes every request that is there; false at a protocol error.
+// Takes every request that is there; false at a protocol error. What was seen of one before its
+// turn is what it has then.
 inline bool drain(RequestCutter& cutter, CutResult& result) {
   for (;;) {
+    size_t offset = 0;
+    const std::optional<std::string_view> seen = cutter.peek_second_word(offset);
+    const size_t waiting = cutter.bytes_unconsumed();
     switch (cutter.next()) {
-      case Cut::kNeedMore: return true;
+      case Cut::kNeedMore: ALF_CHECK(!seen); return true;
       case Cut::kProtocolError: result.error = cutter.error(); return false;
-      case Cut::kRequest: result.requests.emplace_back(cutter.argv().begin(), cutter.argv().end());
+      case Cut::kRequest: break;
     }
+    const std::vector<std::string>& words =
+        result.requests.emplace_back(cutter.argv().begin(), cutter.argv().end());
+    if (!seen) continue;
+    ALF_CHECK(*seen == (words.size() > 1 ? words[1] : std::string()));
+    ALF_CHECK(waiting - cutter.bytes_unconsumed() == offset);
   }
 }
 

@@ -21,6 +21,9 @@ constexpr size_t kArgumentsKept = 1024;
 constexpr size_t kArgumentsDoubled = 16 * 1024;
 // What the fast path of a number reads; so few digits cannot overflow.
 constexpr size_t kFastDigitsMax = 9;
+// Of a request that is looked at before its turn.
+constexpr size_t kPeekedDigitsMax = 4;
+constexpr size_t kPeekedWordsMax = 8;
 // A buffer this many times larger than what is needed is given back.
 constexpr size_t kShrinkFactor = 4;
 
@@ -186,6 +189,36 @@ Cut RequestCutter::next() {
     is_given_ = true;
     if (!argv_.empty()) return Cut::kRequest;
   }
+}
+
+std::optional<size_t> RequestCutter::peek_number(char type, size_t& place) const {
+  const char* const data = buffer_.get();
+  size_t at = place;
+  if (at >= end_ || data[at++] != type) return std::nullopt;
+  const size_t digits_end_max = std::min(end_, at + kPeekedDigitsMax);
+  size_t value = 0;
+  for (; at < digits_end_max && data[at] >= '0' && data[at] <= '9'; ++at) {
+    value = value * 10 + static_cast<size_t>(data[at] - '0');
+  }
+  if (end_ - at < kLineEndBytes || data[at] != '\r') return std::nullopt;
+  place = at + kLineEndBytes;
+  return value;
+}
+
+std::optional<std::string_view> RequestCutter::peek_second_word(size_t& offset) const {
+  if (arguments_left_ > 0 || !error_.empty()) return std::nullopt;
+  size_t place = begin_ + offset;
+  const std::optional<size_t> count = peek_number('*', place);
+  if (!count || *count == 0 || *count > kPeekedWordsMax) return std::nullopt;
+  std::string_view second;
+  for (size_t i = 0; i < *count; ++i) {
+    const std::optional<size_t> length = peek_number('$', place);
+    if (!length || end_ - place < *length + kLineEndBytes) return std::nullopt;
+    if (i == 1) second = {buffer_.get() + place, *length};
+    place += *length + kLineEndBytes;
+  }
+  offset = place - begin_;
+  return second;
 }
 
 RequestCutter::Progress RequestCutter::cut_multibulk() {

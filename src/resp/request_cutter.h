@@ -93,6 +93,11 @@ class RequestCutter {
   // All that is held, for whom nothing of it matters any more.
   Taken take_all();
   std::string_view error() const { return error_; }
+  // A look at what waits, for hints: the second word (most commands' key) of the request that
+  // begins `offset` bytes behind what was given out; then `offset` is where the next one begins.
+  // Nothing where that is not here as a whole, or not of the plain form, or long. Empty where there
+  // is no second word. The view holds as a request's does.
+  std::optional<std::string_view> peek_second_word(size_t& offset) const;
 
   // Bytes of the announced bulk (with its line end) that have not arrived; 0 if none is open.
   size_t bytes_wanted() const;
@@ -124,6 +129,8 @@ class RequestCutter {
   // Reads the number behind the type byte at scan_; on kNumber scan_ stands behind the line.
   Line take_number(int64_t& number);
   Line take_number_slowly(int64_t& number);
+  // The number behind the type byte at `place`, which moves behind the line; plain ones alone.
+  std::optional<size_t> peek_number(char type, size_t& place) const;
   Progress fail(std::string text);
   void forget_given();
   // Makes space for `bytes_more` behind what is there; false: no memory.

@@ -88,6 +88,50 @@ std::vector<CutCase> cases() {
   };
 }
 
+void feed(RequestCutter& cutter, std::string_view input) {
+  const std::span<char> room = cutter.room();
+  ASSERT_GE(room.size(), input.size());
+  std::memcpy(room.data(), input.data(), input.size());
+  cutter.commit(input.size());
+}
+
+// Second words of all that can be looked at before its turn.
+std::vector<std::string> peeked(const RequestCutter& cutter) {
+  std::vector<std::string> words;
+  size_t offset = 0;
+  while (const auto word = cutter.peek_second_word(offset)) words.emplace_back(*word);
+  return words;
+}
+
+TEST(RequestCutter, WhatWaitsCanBeLookedAtBeforeItsTurn) {
+  RequestCutter cutter({});
+  EXPECT_THAT(peeked(cutter), IsEmpty());
+  feed(cutter,
+       "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$2\r\nbc\r\n*2\r\n$"
+       "3\r\nGE");
+  EXPECT_THAT(peeked(cutter), ElementsAre("a", "", "bc"));  // and the last is not all here
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  EXPECT_THAT(peeked(cutter), ElementsAre("", "bc"));
+  EXPECT_THAT(cutter.argv()[1], "a");  // nothing has changed by looking
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  ASSERT_EQ(cutter.next(), Cut::kNeedMore);
+  EXPECT_THAT(peeked(cutter), IsEmpty());  // one is open
+  feed(cutter, "T\r\n$1\r\nd\r\nPING\r\n");
+  ASSERT_EQ(cutter.next(), Cut::kRequest);
+  EXPECT_THAT(peeked(cutter), IsEmpty());  // inline
+}
+
+TEST(RequestCutter, WhatIsLongOrStrangeIsNotLookedAt) {
+  for (const std::string_view input :
+       {"*9\r\n$1\r\na\r\n", "*0\r\n*1\r\n$4\r\nPING\r\n", "*2\r\n$-1\r\n", "*2\r\n:3\r\n",
+        "*2\r\n$3\r\nGET\r\n$99999\r\n"}) {
+    RequestCutter cutter({});
+    feed(cutter, input);
+    EXPECT_THAT(peeked(cutter), IsEmpty()) << input;
+  }
+}
+
 TEST(RequestCutter, CutsAndRefusesWhatRedisCutsAndRefuses) {
   for (const CutCase& c : cases()) {
     const CutResult result = cut_whole(c.given);

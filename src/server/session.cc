@@ -126,6 +126,11 @@ void Session::resume() {
 void Session::cut_requests() {
   while (stream_ != Stream::kClosed && !state_.wants_close && !stalled_ && !is_turn_over_ &&
          may_cut()) {
+    if (may_read_at_once()) {
+      read_ahead_.look(cutter_, host_.services().machine, state_.database);
+    } else {
+      read_ahead_.pass();
+    }
     const resp::Cut cut = cutter_.next();
     if (cut == resp::Cut::kNeedMore) {
       if (ALF_MUTANT(ViewBeforeTheLastByte) && cutter_.bytes_unconsumed() > 0 &&
@@ -258,6 +263,7 @@ bool Session::is_without_room(uint32_t row_flags) const {
 
 void Session::execute_row(const command::Row& row, const command::Arguments& args,
                           std::span<const base::ByteView> words) {
+  read_ahead_.note(!row.is_session() && !row.is_write());
   if (row.is_session()) return execute_session(row, args, words);
   if (row.is_write()) return execute_write(row, words);
   execute_read(row, args, words);
@@ -473,6 +479,9 @@ void Session::end_stall() {
     const std::span<const base::ByteView> words = over.request->words();
     const command::Arguments args(words);
     resumed_ = &*over.request;
+    if (over.reason == Stall::kBarrier && words.size() > 1 && may_read_at_once()) {
+      read_ahead_.look_behind(words[1], cutter_, host_.services().machine, state_.database);
+    }
     if (over.reruns) {
       execute(words);
     } else {

@@ -26,6 +26,7 @@
 #include "resp/request_cutter.h"
 #include "server/body_budget.h"
 #include "server/client_memory.h"
+#include "server/read_ahead.h"
 #include "server/read_gate.h"
 #include "server/reply_queue.h"
 #include "server/services.h"
@@ -194,6 +195,7 @@ class Session final : public env::ConnectionHandler,
   bool waits_for_leader(const command::Row& row, std::span<const base::ByteView> words);
   std::string redirection(const command::Row& row, const command::Arguments& args) const;
   bool waits_for_barrier(std::span<const base::ByteView> words);
+  bool may_read_at_once() const;
   bool begin_by_lease();
   bool lacks_lease(uint64_t now_ns, std::span<const base::ByteView> words);
   bool is_leader_known();
@@ -325,6 +327,7 @@ class Session final : public env::ConnectionHandler,
     uint64_t reply_bytes = 256 * 1024;  // not known yet
   } travelling_;
   ReadGate read_gate_;
+  ReadAhead read_ahead_;
   struct {
     bool is_by_lease = false;   // the read of now: the lease is asked after its view is taken
     bool is_wait_over = false;  // nobody leads: a request has waited long enough for it

@@ -84,6 +84,24 @@ TEST_F(SessionLeaderTest, WhatIsOwedIsAnsweredBeforeTheConnectionCloses) {
   EXPECT_FALSE(other.is_closed());
 }
 
+// One barrier serves a pipeline of reads; what stands behind the first is looked at when it passes.
+TEST_F(SessionLeaderTest, APipelineOfReadsIsAnsweredBehindItsBarrier) {
+  std::vector<std::vector<std::string>> requests;
+  base::Bytes replies;
+  for (int i = 0; i < 100; ++i) {
+    requests.push_back({i % 7 == 3 ? "STRLEN" : "GET", "k" + std::to_string(i)});
+    replies += i % 7 == 3 ? ":0\r\n" : "$-1\r\n";
+    if (i % 10 == 5) {
+      requests.insert(requests.end(), {{"GET", std::string(3000, 'x')}, {"PING"}});
+      replies += "$-1\r\n+PONG\r\n";
+    }
+  }
+  TestClient client(node);
+  EXPECT_EQ(client.exchange(pipeline_of(requests)), "");  // nobody has confirmed that it leads
+  confirm_reads();
+  EXPECT_EQ(client.connection().take(), replies);
+}
+
 // Sent again elsewhere the block would go without its WATCH.
 TEST_F(SessionLeaderTest, AWatchedBlockIsNotSentElsewhere) {
   TestClient client(node);

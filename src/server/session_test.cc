@@ -56,6 +56,31 @@ TEST(Session, APipelineCutAnywhereGivesTheSameReplies) {
   }
 }
 
+// What waits is looked at before its turn: long, strange and absent keys, other databases, no keys.
+TEST(Session, ALongPipelineOfReadsIsAnsweredWhateverStandsInIt) {
+  TestNode node(with_data());
+  node.serve();
+  TestClient client(node);
+  const std::string long_key(1000, 'k');
+  std::vector<std::vector<std::string>> requests;
+  base::Bytes replies;
+  for (int i = 0; i < 100; ++i) {
+    const std::string key = i % 3 == 0 ? long_key + std::to_string(i) : "k" + std::to_string(i);
+    ASSERT_EQ(client.call({"SET", key, std::to_string(i)}), "+OK\r\n");
+    requests.push_back({"GET", key});
+    const std::string value = std::to_string(i);
+    replies += "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+    if (i % 10 == 0) {
+      requests.insert(requests.end(), {{"PING"}, {"GET", ""}, {"GET", "none"}, {"SELECT", "1"}});
+      requests.insert(requests.end(), {{"GET", key}, {"SELECT", "0"}, {"GET"}});
+      replies +=
+          "+PONG\r\n$-1\r\n$-1\r\n+OK\r\n$-1\r\n+OK\r\n"
+          "-ERR wrong number of arguments for 'get' command\r\n";
+    }
+  }
+  EXPECT_EQ(client.exchange(pipeline_of(requests)), replies);
+}
+
 TEST(Session, APipelineInPiecesOfOneSizeGivesTheSameReplies) {
   TestNode node(with_data());
   node.serve();
