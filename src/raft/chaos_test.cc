@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <random>
+#include <set>
 #include <string>
 
 #include "raft/node_testing.h"
@@ -29,12 +31,15 @@ class Chaos {
                 .has_pre_vote = draw(4) != 0,
                 .has_check_quorum = has_leases || draw(4) != 0,
                 .inflight_messages_max = 1 + static_cast<uint32_t>(draw(4)),
+                .append_bytes_max = draw(2) == 0 ? 1 : uint64_t{4} << 20,
                 .seed = seed,
                 .has_leases = has_leases,
+                .clock_drift_permille = draw(2) == 0 ? 50u : 200u,
+                .mixes_modes = draw(2) == 0,
                 .chaos_seed = seed + 1}) {}
 
   void live() {
-    for (int step = 0; step < 400 && !testing::Test::HasFailure(); ++step) {
+    for (int step = 0; step < 800 && !testing::Test::HasFailure(); ++step) {
       act(step);
     }
   }
@@ -90,7 +95,7 @@ class Chaos {
 
   void act(int step) {
     const uint64_t id = any();
-    switch (draw(20)) {
+    switch (draw(24)) {
       case 0: return group_.crash(id);
       case 1: return group_.isolate(id);
       case 2: return group_.cut(id, any());
@@ -100,18 +105,50 @@ class Chaos {
       case 6: return group_.campaign(id);
       case 7: (void)group_.transfer(id, any()).is_ok(); return;
       case 8:
-      case 9: (void)group_.read(id, ++reads_).is_ok(); return;
+      case 9: return read_everywhere();
       case 10:
-      case 11:
-        for (const uint64_t each : group_.nodes()) {
-          (void)group_.propose(each, std::to_string(step)).is_ok();
-        }
-        return;
+      case 11: return propose_everywhere(step);
       case 12: return change();
       case 13: return compact(id);
       case 14: return pass_snapshots(id);
+      case 15: return depose(step);
+      case 16: return group_.split({id, any()});
+      case 17: return group_.lose_entries();
       default: group_.tick_all(1 + static_cast<int>(draw(4)));
     }
+  }
+
+  void propose_everywhere(int step) {
+    for (const uint64_t each : group_.nodes()) {
+      (void)group_.propose(each, std::to_string(step)).is_ok();
+    }
+  }
+
+  void read_everywhere() {
+    for (const uint64_t each : group_.nodes()) (void)group_.read_next(each).is_ok();
+  }
+
+  // Who leads is cut off, alone or with somebody, and does not know: others elect, now or later,
+  // and what they commit the former leader must not hide from its readers.
+  void depose(int step) {
+    const bool is_alone = draw(2) == 0;
+    const bool is_deaf = draw(4) == 0;
+    const bool crashes = draw(3) == 0;
+    for (const uint64_t id : group_.nodes()) {
+      if (!group_.node(id).is_leader()) continue;
+      for (const uint64_t other : group_.nodes()) {
+        if (is_deaf) group_.cut(other, id);
+        if (other != id && crashes && draw(2) == 0) group_.crash(other);
+      }
+      if (is_deaf) (void)group_.transfer(id, any()).is_ok();
+      if (!is_deaf) group_.split(is_alone ? std::set{id} : std::set{id, any()});
+    }
+    group_.tick_all(static_cast<int>(draw(14)));
+    group_.campaign(any());
+    propose_everywhere(step);
+    read_everywhere();
+    group_.tick_all(1 + static_cast<int>(draw(3)));
+    read_everywhere();
   }
 
   // Asked of every node, for mostly one leads: grow, shrink, or nonsense.
@@ -156,11 +193,14 @@ class Chaos {
   std::mt19937_64 random_;
   uint64_t count_;
   TestGroup group_;
-  uint64_t reads_ = 0;
 };
 
 uint64_t live_through(uint64_t seed, bool has_leases) {
   SCOPED_TRACE(seed);
+  if (chaos_seeds.are_told) {
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+    std::fflush(stdout);
+  }
   Chaos chaos(seed, has_leases);
   chaos.live();
   if (!testing::Test::HasFailure()) chaos.recover();
@@ -180,7 +220,8 @@ TEST(Group, LeasesHoldWhateverHappens) {
   for (uint64_t seed = chaos_seeds.first; seed < end && !HasFailure(); ++seed) {
     leased_count += live_through(seed, true);
   }
-  EXPECT_GT(leased_count, chaos_seeds.count * 100);  // leases were really held
+  // Leases were really held; of single seeds nobody can say how often.
+  if (!chaos_seeds.are_told) EXPECT_GT(leased_count, chaos_seeds.count * 100);
 }
 
 }  // namespace

@@ -27,10 +27,12 @@ std::string describe(const Message& message);
 std::string describe(const NodeStatus& status);
 std::string describe(const Configuration& configuration);
 
-// Which seeds Group.SurvivesEverythingAtOnce runs; `raft_tests --chaos FIRST COUNT` sets it.
+// Which seeds the chaos runs; `raft_tests --chaos FIRST COUNT` sets it, and has each one told
+// before its run, so that the last one told is the one that ended the process.
 struct ChaosSeeds {
   uint64_t first = 1;
   uint64_t count = 300;
+  bool are_told = false;
 };
 extern ChaosSeeds chaos_seeds;
 
@@ -43,10 +45,12 @@ class TestGroup {
     std::set<uint64_t> learners = {};
     uint64_t uncommitted_bytes_max = 1 << 20;
     uint32_t inflight_messages_max = 4;
+    uint64_t append_bytes_max = 4 << 20;  // 1: each entry goes alone
     uint64_t seed = 1;
     // The nodes keep leases, by clocks that run up to so much apart; ticks come by these clocks.
     bool has_leases = false;
     uint32_t clock_drift_permille = 50;
+    bool mixes_modes = false;    // of them some lives keep none
     bool has_data_uids = false;  // they know their directories: node 2's first is 201, then 202
     uint64_t chaos_seed = 0;     // not 0: messages are lost, doubled and reordered by it
   };
@@ -71,6 +75,8 @@ class TestGroup {
   void tick_all(int count = 1);
   base::Result<base::LogIndex> propose(uint64_t id, const std::string& payload);
   base::Status read(uint64_t id, uint64_t read);
+  // Under the next number of the node's life, as a replica numbers them.
+  base::Status read_next(uint64_t id) { return read(id, ++members_.at(id).reads); }
   base::Status transfer(uint64_t id, uint64_t target);
   // kAddLearner of a node that is not there starts it, blank.
   // The leader `id` takes a snapshot of what it has applied, and offers it.
@@ -88,7 +94,13 @@ class TestGroup {
 
   void cut(uint64_t from, uint64_t to) { cuts_.insert({from, to}); }
   void isolate(uint64_t id);
-  void heal() { cuts_.clear(); }
+  void split(const std::set<uint64_t>& side);  // from all others
+  void heal() {
+    cuts_.clear();
+    loses_entries_ = false;
+  }
+  // As where the links' lane for them is broken: votes and heartbeats come through.
+  void lose_entries() { loses_entries_ = true; }
   void hold_disk(uint64_t id) { members_.at(id).is_disk_held = true; }
   void release_disk(uint64_t id);
   void finish_writes(uint64_t id, size_t count);
@@ -114,6 +126,7 @@ class TestGroup {
     std::optional<OfferedSnapshot> offered;
     std::deque<Ready> writes;
     uint64_t lives = 0;
+    uint64_t reads = 0;  // of this life
     uint64_t directories = 1;
     uint64_t clock_us = 0;  // its own, which runs `rate_permille` as fast as time
     uint64_t rate_permille = 1000;
@@ -151,7 +164,9 @@ class TestGroup {
   std::map<uint64_t, Snapshot> snapshots_;  // by id
   std::map<uint64_t, uint64_t> leader_of_term_;
   std::map<uint64_t, std::string> reads_;
-  std::map<uint64_t, uint64_t> read_floors_;  // what was applied somewhere when the read began
+  // By node and read: what was applied somewhere when the read began.
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> read_floors_;
+  bool loses_entries_ = false;
   uint64_t leased_count_ = 0;
   std::mt19937_64 chaos_;
   std::vector<std::string> trace_;

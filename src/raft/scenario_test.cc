@@ -199,7 +199,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::string(argv[i]) == "--rewrite") alfheim::raft::must_rewrite = true;
     if (std::string(argv[i]) == "--chaos" && i + 2 < argc) {
-      alfheim::raft::chaos_seeds = {std::stoull(argv[i + 1]), std::stoull(argv[i + 2])};
+      alfheim::raft::chaos_seeds = {std::stoull(argv[i + 1]), std::stoull(argv[i + 2]), true};
     }
   }
   return RUN_ALL_TESTS();
