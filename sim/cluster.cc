@@ -34,6 +34,7 @@ constexpr uint64_t kReaderRequestsMax = 1000;
 Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bool tells_operations)
     : table_(table),
       narrate_(std::move(narrate)),
+      theme_(theme_of(seed)),
       scheduler_(clock_, seed),
       random_(seed),
       network_(scheduler_, random_.fork_seed("network"),
@@ -52,6 +53,7 @@ Cluster::Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bo
   if (seed % kLeaseSeedEvery == 0) node_options_.read_mode = raft::ReadMode::kLease;
   node_options_.reads_stale = seed % kStaleSeedEvery == 0;
   draw_faults();
+  draw_theme();
   draw_clients();
 }
 
@@ -131,9 +133,9 @@ DiskOrder Cluster::on_disk_operation(Member& member, const DiskOperation& operat
   if (operation.kind == DiskOperationKind::kRead && is_nodes && member.read_to_fail > 0) {
     return --member.read_to_fail == 0 ? DiskOrder::kFailIo : DiskOrder::kProceed;
   }
-  if (member.crash_at_change == 0 || operation.change_number != member.crash_at_change) {
-    return DiskOrder::kProceed;
-  }
+  const bool is_ordered =
+      member.crash_at_change != 0 && operation.change_number == member.crash_at_change;
+  if (!is_ordered && !is_struck_at_install(member, operation)) return DiskOrder::kProceed;
   static constexpr DiskOrder kOrders[] = {DiskOrder::kCrashBefore, DiskOrder::kCrashDuring,
                                           DiskOrder::kCrashAfter};
   return kOrders[operation.change_number % std::size(kOrders)];
@@ -177,9 +179,10 @@ void Cluster::draw_clients() {
     *feature = random.below(4) != 0;
   }
   const uint64_t count = random.between(1, kClientsMax);
-  const uint64_t request_count = random.between(100, 500) / count + 1;
+  uint64_t request_count = random.between(100, 500) / count + 1;
   // Faults close together, or with time between them to elect somebody; what is asked spans them.
   faults_.gap_ns_max = random.coin() ? random.between(50, 500) * kMsNs : 4'000 * kMsNs;
+  draw_theme_of_clients(request_count);
   const uint64_t span_ns = (faults_.left + 1) * faults_.gap_ns_max / 2;
   const uint64_t think_ns_max =
       std::clamp(2 * span_ns / request_count, random.between(1, 20) * kMsNs, kThinkNsMax);
@@ -197,8 +200,8 @@ void Cluster::draw_clients() {
       workload.read_ppm = 1'000'000;
       workload.has_blocks = workload.has_state_hash = false;
       options.think_ns_max = kReaderThinkNsMax;
-      options.request_count =
-          std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count, kReaderRequestsMax);
+      options.request_count = std::clamp<uint64_t>(2 * span_ns / kReaderThinkNsMax, request_count,
+                                                   std::max(request_count, kReaderRequestsMax));
       options.pipeline_max = 1;
       options.reads_followers = random.coin();
       options.reads_stale = options.reads_followers && node_options_.reads_stale;
@@ -320,6 +323,8 @@ void Cluster::start_life(Member& member) {
   member.stopped.reset();
   member.fatal.reset();
   const uint64_t snapshot_id = member.snapshot_id;
+  // Once more behind a start that was struck: what it left is taken up, or taken away, then.
+  member.is_installing = snapshot_id != 0 || std::exchange(member.was_installing, false);
   const uint64_t life = ++life_count_;
   SimNodeEvents events;
   events.on_serving = [] {};
@@ -347,6 +352,7 @@ void Cluster::start_life(Member& member) {
                                .later_stores = &member.later_stores,
                                .snapshot_id = std::exchange(member.snapshot_id, 0)},
                      node_options_, std::move(events));
+  const bool was_installing = std::exchange(member.is_installing, false);
   narrate(base::format("node {} starts{}", member.id.value,
                        node ? base::format(" at {}", (*node)->machine().applied().value)
                             : ": " + node.error().message));
@@ -368,8 +374,13 @@ void Cluster::start_life(Member& member) {
   }
   member.crash_at_change = member.read_to_fail = 0;
   member.is_excused = false;
+  member.was_installing = was_installing;
   member.disk->go_down();
-  member.disk->crash(draw_crash(random_));
+  if (loses_power(member)) {
+    member.disk->crash(draw_crash(random_));
+  } else {
+    member.disk->kill_process();
+  }
   schedule_start(member, random_.below(kDowntimeNsMax));
 }
 

@@ -53,6 +53,7 @@ enum class ClusterFault : uint8_t {
   kTransfer,  // the leader is told to hand over; whoever does not lead refuses
   kTakeOver,  // a follower asks for leadership, or stands for it
   kSnapshot,  // RAFT SNAPSHOT; whoever does not lead refuses
+  kLag,       // who follows is cut off while the others go on
   kAdd,       // a machine that was never there joins, blank; sometimes to learn only
   kPromote,   // a learner votes
   kDemote,    // a voter learns
@@ -62,6 +63,9 @@ enum class ClusterFault : uint8_t {
 
 class Cluster {
  public:
+  // What a seed looks at longest (cluster_theme.cc).
+  enum class Theme : uint8_t { kNone, kSnapshots, kMembers, kReads, kTerms };
+  static Theme theme_of(uint64_t seed);
   using Narrate = std::function<void(const std::string&)>;
   Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bool tells_operations);
   ~Cluster();
@@ -90,6 +94,9 @@ class Cluster {
     bool is_disk_full = false;
     bool is_stopping = false;
     bool is_start_scheduled = false;
+    bool is_installing = false;   // what it starts with is a snapshot
+    bool was_installing = false;  // and died of it, the last time
+    bool was_killed = false;      // by the last strike, and not without power
     // A snapshot is here: the node stops, and its next life begins over it.
     bool wants_restart = false;
     std::optional<base::Status> stopped;
@@ -100,6 +107,14 @@ class Cluster {
   void draw_drift();
   void draw_faults();
   void draw_clients();
+  void draw_theme();
+  void draw_snapshots_theme();
+  void draw_members_theme();
+  void draw_reads_theme();
+  void draw_terms_theme();
+  void draw_theme_of_clients(uint64_t& request_count);
+  bool is_struck_at_install(const Member& member, const DiskOperation& operation);
+  bool loses_power(Member& member);
   void make_client(const Client::Options& options, const WorkloadOptions& workload);
   void make_disk(Member& member);
   std::shared_ptr<SimConnection> connect(size_t client, SimPeer& peer,
@@ -122,6 +137,8 @@ class Cluster {
   void schedule_fault();
   void strike(ClusterFault fault);
   void split();
+  void cut_off(const Member& member);
+  void let_one_lag();
   void expect_hand_over(const Member& member);
   void fail_disk(Member& member);
   void fail_read(Member& member);
@@ -157,6 +174,7 @@ class Cluster {
   bool may_lose_voter(const raft::Configuration& configuration, base::NodeId id) const;
   void order(Member& leader, raft::ChangeKind kind, base::NodeId id, bool stays_learner = false);
   Member* leading();
+  Member* anybody_leading();
   Member* elected();  // it may not serve yet
   // Whether the group's configuration is settled, and has it; a wiped one has no part.
   bool has_part(const raft::Configuration& configuration, const Member& member) const;
@@ -167,6 +185,7 @@ class Cluster {
 
   const command::Table& table_;
   const Narrate narrate_;
+  const Theme theme_;
   SimClock clock_;
   SimScheduler scheduler_;
   SimRandom random_;
@@ -185,7 +204,9 @@ class Cluster {
     std::vector<ClusterFault> kinds;
     uint32_t left = 0;
     uint64_t gap_ns_max = 0;
-    uint64_t excuses_end_ns = 0;  // until then a node may take its disk for full
+    uint64_t excuses_end_ns = 0;    // until then a node may take its disk for full
+    bool crashes_installs = false;  // and what is fetched for them, and the start behind them
+    bool orders_at_once = false;    // of members: whatever is under way, to whoever leads
   } faults_;
   bool is_checking_ = false;  // what is read meanwhile is no node's
   uint64_t life_count_ = 0;

@@ -66,7 +66,7 @@ void Cluster::look_at(Member& member) {
     note_refusals(member);
     if (scheduler_.event_count() % kInvariantsEveryEvents == 0) node.check_invariants();
   } else {
-    return end_life(member, true, "the disk went down");
+    return end_life(member, loses_power(member), "the disk went down");
   }
   if (member.stopped) return on_stopped(member);
   if (member.fatal) return on_fatal(member);

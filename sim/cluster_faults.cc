@@ -12,6 +12,7 @@ constexpr uint64_t kMsNs = 1'000'000;
 constexpr uint64_t kPauseNsMax = 8'000 * kMsNs;
 constexpr uint64_t kLongPauseNsMax = 60'000 * kMsNs;
 constexpr uint64_t kCutNsMax = 10'000 * kMsNs;
+constexpr uint64_t kLagNsMax = 1'500 * kMsNs;
 constexpr uint64_t kNoticeNs = 500 * kMsNs;
 constexpr uint64_t kHandOverNsMax = 3'000 * kMsNs;
 constexpr int64_t kWallJumpUsMax = 3'600'000'000;
@@ -49,6 +50,7 @@ const char* name_of(ClusterFault fault) {
     case ClusterFault::kTransfer: return "transfer";
     case ClusterFault::kTakeOver: return "take-over";
     case ClusterFault::kSnapshot: return "snapshot by hand";
+    case ClusterFault::kLag: return "lag";
     case ClusterFault::kAdd: return "add";
     case ClusterFault::kPromote: return "promote";
     case ClusterFault::kDemote: return "demote";
@@ -128,12 +130,7 @@ void Cluster::strike(ClusterFault fault) {
       return;
     }
     case ClusterFault::kDisconnect: return clients_[random_.below(clients_.size())]->disconnect();
-    case ClusterFault::kCutOff:
-      for (const Member& other : members_) {
-        network_.cut(member.id, other.id);
-        network_.cut(other.id, member.id);
-      }
-      return heal_network_later();
+    case ClusterFault::kCutOff: cut_off(member); return heal_network_later();
     case ClusterFault::kCutOneWay:
       network_.cut(member.id, any_member().id);
       return heal_network_later();
@@ -148,6 +145,7 @@ void Cluster::strike(ClusterFault fault) {
     case ClusterFault::kSnapshot:
       for (Member& each : members_) make_snapshot(each);
       return;
+    case ClusterFault::kLag: return let_one_lag();
     case ClusterFault::kAdd:
     case ClusterFault::kPromote:
     case ClusterFault::kDemote:
@@ -295,6 +293,20 @@ void Cluster::make_snapshot(Member& member) {
         oracle_.fail(
             base::format("node {} makes no snapshot: {}", member.id.value, made.error().message));
       });
+}
+
+void Cluster::cut_off(const Member& member) {
+  for (const Member& other : members_) {
+    network_.cut(member.id, other.id);
+    network_.cut(other.id, member.id);
+  }
+}
+
+void Cluster::let_one_lag() {
+  const Member& member = any_member();
+  const bool is_leading = member.node != nullptr && member.node->replica().is_serving();
+  cut_off(is_leading ? members_[member.id.value % members_.size()] : member);
+  scheduler_.post_world(random_.below(kLagNsMax), [this] { network_.heal(); });
 }
 
 void Cluster::split() {

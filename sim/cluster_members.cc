@@ -70,6 +70,15 @@ Cluster::Member* Cluster::leading() {
   return nullptr;
 }
 
+// Of several who believe it any one; there must be one.
+Cluster::Member* Cluster::anybody_leading() {
+  std::vector<Member*> leaders;
+  for (Member& member : members_) {
+    if (member.node != nullptr && member.node->replica().is_serving()) leaders.push_back(&member);
+  }
+  return leaders[random_.below(leaders.size())];
+}
+
 bool Cluster::has_part(const raft::Configuration& configuration, const Member& member) const {
   return configuration.is_member(member.id) && !member.is_wiped;
 }
@@ -95,8 +104,9 @@ void Cluster::change_members(ClusterFault fault) {
   Member* leader = leading();
   if (leader == nullptr && fault == ClusterFault::kWipe) return wipe_founder();
   if (leader == nullptr) return;
+  if (faults_.orders_at_once) leader = anybody_leading();
   const raft::Configuration& now = leader->node->core().configuration();
-  if (now.is_joint() || now.is_blank()) return;
+  if (now.is_blank() || (now.is_joint() && !faults_.orders_at_once)) return;
   if (fault == ClusterFault::kAdd) return add_member(*leader);
   Member& member = any_member();
   switch (fault) {
@@ -169,6 +179,7 @@ void Cluster::lose_disk(Member& member) {
   if (member.node != nullptr) end_life(member, true, "its disk is lost");
   member.later_stores.clear();
   member.snapshot_id = 0;
+  member.was_installing = member.was_killed = false;
   member.store_disk = std::make_shared<index::TwinDisk>();
   make_disk(member);
   member.is_disk_full = false;

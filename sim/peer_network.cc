@@ -40,6 +40,7 @@ void PeerNetwork::send(const net::PeerMessage& message) {
   const base::NodeId from = net::sender_of(message);
   const base::NodeId to = net::receiver_of(message);
   if (admit_ && !cuts_.contains({from, to}) && !admit_(from, to)) return;
+  if (!options_.cuts_what_is_under_way && cuts_.contains({from, to})) return;
   if (random_.below(1000) < options_.loss_per_1000) return;
   post(message);
   if (random_.below(1000) < options_.doubled_per_1000) post(message);
@@ -49,10 +50,11 @@ void PeerNetwork::post(const net::PeerMessage& message) {
   uint64_t delay_ns = random_.between(options_.delay_ns_min, options_.delay_ns_max);
   if (random_.below(1000) < options_.late_per_1000) delay_ns += random_.below(options_.late_ns_max);
   scheduler_.post_world(delay_ns, [this, message] {
-    // Judged when it arrives: a cut also stops what is on its way.
+    // Judged when it arrives: a cut also stops what is on its way, unless it shall not.
     const base::NodeId from = net::sender_of(message);
     const base::NodeId to = net::receiver_of(message);
-    if (!cuts_.contains({from, to})) deliver_(to, message);
+    if (options_.cuts_what_is_under_way && cuts_.contains({from, to})) return;
+    deliver_(to, message);
   });
 }
 

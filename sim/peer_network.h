@@ -25,6 +25,7 @@ struct PeerNetworkOptions {
   // Now and then a message takes so much longer.
   uint32_t late_per_1000 = 0;
   uint64_t late_ns_max = 0;
+  bool cuts_what_is_under_way = true;  // or that still arrives
 };
 
 class PeerNetwork {
