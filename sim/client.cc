@@ -252,8 +252,13 @@ void Client::end_input_sometimes() {
 }
 
 void Client::on_disconnected() {
-  if (stream_.has_ended_input && stream_.connection->was_served_to_the_end() &&
-      !requests_.empty()) {
+  const bool is_owed =
+      stream_.has_ended_input && stream_.connection->was_served_to_the_end() && !requests_.empty();
+  // Who was deposed leaves those whose block or WATCH it took when it led: elsewhere the block
+  // would be done without them (docs/decisions/013).
+  const bool may_be_left = oracle_.is_cluster() && is_owed &&
+                           (requests_.front().kind == Kind::kExec || !stream_.watched.empty());
+  if (is_owed && !may_be_left) {
     oracle_.fail(
         base::format("{}, and was disconnected after it had ended its input", waiting_for()));
   }
