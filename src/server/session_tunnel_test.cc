@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/session_leader_testing.h"
+#include "server/session_tunnel_testing.h"
 
 namespace alfheim::server {
 namespace {
@@ -15,52 +15,9 @@ namespace {
 constexpr base::NodeId kLeader{3};
 constexpr base::NodeId kNext{2};
 
-// Connections that somebody asked for; the test takes them, or refuses.
-class FakeNetwork final : public env::Network {
- public:
-  struct Dial {
-    std::string address;
-    env::Strand* strand = nullptr;
-    env::ConnectHandler done;
-    std::shared_ptr<FakeConnection> connection;  // shared with its operations
-  };
-
-  base::Result<std::unique_ptr<env::Listener>> listen(const env::PeerAddress&,
-                                                      env::AcceptHandler) override {
-    return base::Error{base::ErrorCode::kInvalidArgument, "nobody listens here"};
-  }
-  void connect(const env::PeerAddress& address, env::Strand& strand, env::ConnectOptions,
-               env::ConnectHandler done) override {
-    dials.push_back({address_text(address), &strand, std::move(done), nullptr});
-  }
-
-  // The leader's end of the last one. Answers nothing by itself.
-  FakeConnection& take() {
-    Dial& dial = dials.back();
-    dial.connection = std::make_shared<FakeConnection>(*dial.strand);
-    dial.connection->start(
-        std::exchange(dial.done, nullptr)(base::Result<env::Connection*>(dial.connection.get())));
-    return *dial.connection;
-  }
-  void refuse() {
-    Dial& dial = dials.back();
-    std::exchange(dial.done, nullptr)(base::Error{base::ErrorCode::kUnavailable, "nobody there"});
-  }
-
-  std::vector<Dial> dials;
-};
-
-TestSetup setup_of(env::Network& network, bool is_on) {
-  TestSetup setup = setup_of_three();
-  setup.expects_trouble = true;
-  setup.network = &network;
-  setup.options.group.serves_for_leader = is_on;
-  return setup;
-}
-
 class SessionTunnelTest : public testing::Test {
  protected:
-  explicit SessionTunnelTest(bool is_on = true) : node(setup_of(network, is_on)) {
+  explicit SessionTunnelTest(bool is_on = true) : node(setup_with_tunnels(network, is_on)) {
     put_friends(node.directory());
     node.replica().start();
     follow(kLeader);
