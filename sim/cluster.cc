@@ -376,11 +376,7 @@ void Cluster::start_life(Member& member) {
   member.is_excused = false;
   member.was_installing = was_installing;
   member.disk->go_down();
-  if (loses_power(member)) {
-    member.disk->crash(draw_crash(random_));
-  } else {
-    member.disk->kill_process();
-  }
+  end_disk(member, loses_power(member));
   schedule_start(member, random_.below(kDowntimeNsMax));
 }
 
@@ -393,12 +389,13 @@ void Cluster::end_life(Member& member, bool is_power_loss, const std::string& wh
   member.term_led = 0;
   member.is_excused = false;  // the disk has forgotten what else was ordered
   member.is_stopping = false;
-  if (is_power_loss) {
-    member.disk->crash(draw_crash(random_));
-  } else {
-    member.disk->kill_process();
-  }
+  end_disk(member, is_power_loss);
   schedule_start(member, random_.below(kDowntimeNsMax));
+}
+
+void Cluster::end_disk(Member& member, bool is_power_loss) {
+  if (!is_power_loss) return member.disk->kill_process();
+  member.disk->crash(draw_crash(random_));
 }
 
 // As SIGTERM; and what the program does over a snapshot: the next node in the same process.

@@ -63,9 +63,6 @@ enum class ClusterFault : uint8_t {
 
 class Cluster {
  public:
-  // What a seed looks at longest (cluster_theme.cc).
-  enum class Theme : uint8_t { kNone, kSnapshots, kMembers, kReads, kTerms };
-  static Theme theme_of(uint64_t seed);
   using Narrate = std::function<void(const std::string&)>;
   Cluster(uint64_t seed, const command::Table& table, Narrate narrate, bool tells_operations);
   ~Cluster();
@@ -103,6 +100,9 @@ class Cluster {
     uint64_t snapshot_id = 0;
     std::map<uint64_t, std::shared_ptr<index::TwinDisk>> later_stores;  // by generation
   };
+  // What a seed looks at longest (cluster_theme.cc).
+  enum class Theme : uint8_t { kNone, kSnapshots, kMembers, kReads, kTerms };
+  static Theme theme_of(uint64_t seed);
   void draw_options();
   void draw_drift();
   void draw_faults();
@@ -115,6 +115,7 @@ class Cluster {
   void draw_theme_of_clients(uint64_t& request_count);
   bool is_struck_at_install(const Member& member, const DiskOperation& operation);
   bool loses_power(Member& member);
+  void end_disk(Member& member, bool is_power_loss);
   void make_client(const Client::Options& options, const WorkloadOptions& workload);
   void make_disk(Member& member);
   std::shared_ptr<SimConnection> connect(size_t client, SimPeer& peer,
@@ -204,9 +205,7 @@ class Cluster {
     std::vector<ClusterFault> kinds;
     uint32_t left = 0;
     uint64_t gap_ns_max = 0;
-    uint64_t excuses_end_ns = 0;    // until then a node may take its disk for full
-    bool crashes_installs = false;  // and what is fetched for them, and the start behind them
-    bool orders_at_once = false;    // of members: whatever is under way, to whoever leads
+    uint64_t excuses_end_ns = 0;  // until then a node may take its disk for full
   } faults_;
   bool is_checking_ = false;  // what is read meanwhile is no node's
   uint64_t life_count_ = 0;

@@ -104,9 +104,11 @@ void Cluster::change_members(ClusterFault fault) {
   Member* leader = leading();
   if (leader == nullptr && fault == ClusterFault::kWipe) return wipe_founder();
   if (leader == nullptr) return;
-  if (faults_.orders_at_once) leader = anybody_leading();
+  // Whatever is under way, and to whoever leads; so there may be fewer voters than was judged.
+  const bool is_at_once = theme_ == Theme::kMembers;
+  if (is_at_once) leader = anybody_leading();
   const raft::Configuration& now = leader->node->core().configuration();
-  if (now.is_blank() || (now.is_joint() && !faults_.orders_at_once)) return;
+  if (now.is_blank() || (now.is_joint() && !is_at_once)) return;
   if (fault == ClusterFault::kAdd) return add_member(*leader);
   Member& member = any_member();
   switch (fault) {

@@ -65,7 +65,6 @@ void Cluster::draw_snapshots_theme() {
                        {ClusterFault::kKill, ClusterFault::kPowerLoss, ClusterFault::kSnapshot,
                         ClusterFault::kSnapshot, ClusterFault::kTransfer, ClusterFault::kAdd});
   faults_.left = static_cast<uint32_t>(random_.between(20, 40));
-  faults_.crashes_installs = true;
 }
 
 // Orders come whatever is under way, to whoever believes that it leads, while the group is split.
@@ -79,7 +78,6 @@ void Cluster::draw_members_theme() {
                    ClusterFault::kPause,   ClusterFault::kPowerLoss, ClusterFault::kTakeOver,
                    ClusterFault::kSomeDown};
   faults_.left = static_cast<uint32_t>(random_.between(20, 40));
-  faults_.orders_at_once = true;
 }
 
 // Leaders are cut off under readers, and what was under way then still arrives.
@@ -134,7 +132,8 @@ void Cluster::draw_theme_of_clients(uint64_t& request_count) {
 
 // While a snapshot is installed, and what it replaced removed; and while one is fetched.
 bool Cluster::is_struck_at_install(const Member& member, const DiskOperation& operation) {
-  if (!faults_.crashes_installs || faults_.left == 0 || operation.change_number == 0) return false;
+  if (theme_ != Theme::kSnapshots || faults_.left == 0) return false;
+  if (operation.change_number == 0) return false;
   if (!member.is_installing) {
     const bool is_fetched = operation.path.find("/incoming/") != std::string_view::npos;
     return is_fetched && random_.one_in(kStrikesFetchEvery);
@@ -148,7 +147,7 @@ bool Cluster::is_struck_at_install(const Member& member, const DiskOperation& op
 // The machine has lost its power; or, where installs are what it is about, the process died alone,
 // first: what it left that is not durable may then go behind what was done over it.
 bool Cluster::loses_power(Member& member) {
-  const bool is_first = faults_.crashes_installs && !member.was_killed;
+  const bool is_first = theme_ == Theme::kSnapshots && !member.was_killed;
   member.was_killed = is_first && random_.coin();
   return !member.was_killed;
 }

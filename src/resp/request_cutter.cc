@@ -22,7 +22,7 @@ constexpr size_t kArgumentsDoubled = 16 * 1024;
 // What the fast path of a number reads; so few digits cannot overflow.
 constexpr size_t kFastDigitsMax = 9;
 // Of a request that is looked at before its turn.
-constexpr size_t kPeekedDigitsMax = 4;
+constexpr uint64_t kPeekedNumberMax = 9999;
 constexpr size_t kPeekedWordsMax = 8;
 // A buffer this many times larger than what is needed is given back.
 constexpr size_t kShrinkFactor = 4;
@@ -192,17 +192,11 @@ Cut RequestCutter::next() {
 }
 
 std::optional<size_t> RequestCutter::peek_number(char type, size_t& place) const {
-  const char* const data = buffer_.get();
-  size_t at = place;
-  if (at >= end_ || data[at++] != type) return std::nullopt;
-  const size_t digits_end_max = std::min(end_, at + kPeekedDigitsMax);
-  size_t value = 0;
-  for (; at < digits_end_max && data[at] >= '0' && data[at] <= '9'; ++at) {
-    value = value * 10 + static_cast<size_t>(data[at] - '0');
-  }
-  if (end_ - at < kLineEndBytes || data[at] != '\r') return std::nullopt;
-  place = at + kLineEndBytes;
-  return value;
+  if (place >= end_ || buffer_.get()[place] != type) return std::nullopt;
+  ++place;
+  const std::optional<uint64_t> number = plain_number(place);
+  if (!number || *number > kPeekedNumberMax) return std::nullopt;
+  return *number;
 }
 
 std::optional<std::string_view> RequestCutter::peek_second_word(size_t& offset) const {
@@ -278,25 +272,30 @@ RequestCutter::Progress RequestCutter::open_bulk() {
   return Progress::kDone;
 }
 
-RequestCutter::Line RequestCutter::take_number(int64_t& number) {
+std::optional<uint64_t> RequestCutter::plain_number(size_t& place) const {
   const char* const data = buffer_.get();
-  const size_t digits_begin = scan_ + 1;
+  const size_t digits_begin = place;
   const size_t digits_end_max = std::min(end_, digits_begin + kFastDigitsMax);
-  size_t place = digits_begin;
+  size_t at = digits_begin;
   uint64_t value = 0;
-  for (; place < digits_end_max; ++place) {
-    const unsigned digit = static_cast<unsigned char>(data[place]) - unsigned{'0'};
+  for (; at < digits_end_max; ++at) {
+    const unsigned digit = static_cast<unsigned char>(data[at]) - unsigned{'0'};
     if (digit > 9) break;
     value = value * 10 + digit;
   }
-  const bool is_plain =
-      place > digits_begin && (data[digits_begin] != '0' || place == digits_begin + 1);
-  if (is_plain && place + kLineEndBytes <= end_ && data[place] == '\r') {
-    number = static_cast<int64_t>(value);
-    scan_ = place + kLineEndBytes;
-    return Line::kNumber;
-  }
-  return take_number_slowly(number);
+  const bool is_plain = at > digits_begin && (data[digits_begin] != '0' || at == digits_begin + 1);
+  if (!is_plain || at + kLineEndBytes > end_ || data[at] != '\r') return std::nullopt;
+  place = at + kLineEndBytes;
+  return value;
+}
+
+RequestCutter::Line RequestCutter::take_number(int64_t& number) {
+  size_t place = scan_ + 1;
+  const std::optional<uint64_t> plain = plain_number(place);
+  if (!plain) return take_number_slowly(number);
+  number = static_cast<int64_t>(*plain);
+  scan_ = place;
+  return Line::kNumber;
 }
 
 // Everything but the common case: negative, very long, wrong, or not all there.

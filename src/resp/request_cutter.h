@@ -129,7 +129,9 @@ class RequestCutter {
   // Reads the number behind the type byte at scan_; on kNumber scan_ stands behind the line.
   Line take_number(int64_t& number);
   Line take_number_slowly(int64_t& number);
-  // The number behind the type byte at `place`, which moves behind the line; plain ones alone.
+  // The digits at `place`, which moves behind their line, where they are plain: few, no sign, no
+  // needless zero, and all here.
+  std::optional<uint64_t> plain_number(size_t& place) const;
   std::optional<size_t> peek_number(char type, size_t& place) const;
   Progress fail(std::string text);
   void forget_given();

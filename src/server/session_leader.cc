@@ -109,10 +109,9 @@ bool Session::waits_for_barrier(std::span<const base::ByteView> words) {
 
 // Whatever reads stand in the input, nothing is to be waited for before they are answered.
 bool Session::may_read_at_once() const {
+  if (writes_pending_ > 0) return false;
   const replica::Replica& replica = host_.services().replica;
-  const bool is_proved =
-      !replica.needs_barrier() || replica.lease().is_known() || read_gate_.has_passed(0);
-  return writes_pending_ == 0 && is_proved;
+  return !replica.needs_barrier() || replica.lease().is_known() || read_gate_.has_passed(0);
 }
 
 // In lease mode a leader reads at once, and asks afterwards whether it still led: lacks_lease().
